@@ -1,0 +1,5 @@
+/** Accuracy tables and timings of our own kernels and models. */
+module dev.octet.bench {
+  requires static org.jspecify;
+  requires dev.octet.engine;
+}

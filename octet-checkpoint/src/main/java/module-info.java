@@ -1,0 +1,6 @@
+/** Reads and writes checkpoints: safetensors, config.json, compressed-tensors. */
+module dev.octet.checkpoint {
+  requires static org.jspecify;
+  requires transitive dev.octet.tensor;
+  requires tools.jackson.databind;
+}

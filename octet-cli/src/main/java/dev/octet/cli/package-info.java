@@ -1,0 +1,5 @@
+/** The octet command line. */
+@NullMarked
+package dev.octet.cli;
+
+import org.jspecify.annotations.NullMarked;

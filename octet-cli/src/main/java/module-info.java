@@ -1,0 +1,7 @@
+/** The octet command line. */
+module dev.octet.cli {
+  requires static org.jspecify;
+  requires dev.octet.engine;
+  requires dev.octet.bench;
+  requires info.picocli;
+}

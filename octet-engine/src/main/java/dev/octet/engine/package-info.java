@@ -1,0 +1,5 @@
+/** Tokenizer, sampling and generation. */
+@NullMarked
+package dev.octet.engine;
+
+import org.jspecify.annotations.NullMarked;
