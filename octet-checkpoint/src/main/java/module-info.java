@@ -1,6 +1,8 @@
 /** Reads and writes checkpoints: safetensors, config.json, compressed-tensors. */
 module dev.octet.checkpoint {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
   requires transitive dev.octet.tensor;
   requires tools.jackson.databind;
+
+  exports dev.octet.checkpoint;
 }

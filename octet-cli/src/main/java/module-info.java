@@ -1,6 +1,6 @@
 /** The octet command line. */
 module dev.octet.cli {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
   requires dev.octet.engine;
   requires dev.octet.bench;
   requires info.picocli;

@@ -1,5 +1,5 @@
 /** Tokenizer, sampling and generation. */
 module dev.octet.engine {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
   requires transitive dev.octet.quantize;
 }

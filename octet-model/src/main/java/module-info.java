@@ -1,6 +1,6 @@
 /** Architectures, KV cache and the forward pass. */
 module dev.octet.model {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
   requires transitive dev.octet.checkpoint;
   requires transitive dev.octet.kernels;
 }

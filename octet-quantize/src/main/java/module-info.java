@@ -1,5 +1,5 @@
 /** Quantizing checkpoints and models, perplexity and verdicts. */
 module dev.octet.quantize {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
   requires transitive dev.octet.model;
 }

@@ -1,4 +1,6 @@
 /** Off-heap tensors, element codecs, quantization schemes and canonical quantized weights. */
 module dev.octet.tensor {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
+
+  exports dev.octet.tensor;
 }

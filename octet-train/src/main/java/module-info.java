@@ -1,5 +1,5 @@
 /** Trains small Llama models with libtorch; optional at run time. */
 module dev.octet.train {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
   requires dev.octet.checkpoint;
 }

@@ -1,0 +1,64 @@
+package dev.octet.kernels;
+
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The operations a transformer is made of, on F32 activations. A provider implements all of them;
+ * {@code reference} is the definition of right, every other must match it on every shape.
+ *
+ * <p>Activations are contiguous F32 tensors whose last dimension is the feature; all leading
+ * dimensions are rows. Outputs may be the same tensor as an input only where said. Shapes are
+ * checked before anything is computed; a mismatch is an {@link IllegalArgumentException}.
+ */
+public interface Kernels extends AutoCloseable {
+  /** {@code reference}, {@code vector} or {@code cpu}. */
+  String name();
+
+  /** The instruction set in use, for instance {@code AVX-512 (512-bit Vector API)}. */
+  String isa();
+
+  /** Threads that work at once. */
+  int threads();
+
+  /**
+   * Prepares a linear layer: packs the weight into this provider's layout where it has one. The
+   * weight's memory must stay alive as long as the result is used.
+   */
+  Linear linear(LinearWeights weights);
+
+  /**
+   * Root mean square norm: {@code out = x / sqrt(mean(x²) + epsilon) · weight + bias}.
+   *
+   * @param x [rows, n]
+   * @param weight F32 [n]
+   * @param bias F32 [n] or null
+   * @param out [rows, n], may be {@code x}
+   */
+  void rmsNorm(Tensor x, Tensor weight, @Nullable Tensor bias, float epsilon, Tensor out);
+
+  /**
+   * Rotates the first {@code table.dimension()} channels of every head in place: channel i pairs
+   * with channel {@code i + dimension/2} (Hugging Face's half rotation).
+   *
+   * @param x [tokens, heads, headDim]
+   * @param positions position of each token
+   */
+  void rope(Tensor x, int[] positions, RotaryTable table);
+
+  /** {@code out = silu(gate) · up}; {@code out} may be either input. */
+  void swiGlu(Tensor gate, Tensor up, Tensor out);
+
+  /** {@code x += y}. */
+  void add(Tensor x, Tensor y);
+
+  /** Softmax of every row, in place; a row of −∞ becomes zeros. */
+  void softmax(Tensor x);
+
+  /** Attention and the storage of keys and values. */
+  AttentionKernels attention();
+
+  @Override
+  void close();
+}

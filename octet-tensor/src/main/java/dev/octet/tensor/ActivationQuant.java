@@ -1,0 +1,69 @@
+package dev.octet.tensor;
+
+/**
+ * How a linear layer's input is quantized before the product. Dynamic scales are computed from the
+ * token at hand; static ones come with the checkpoint. A token of zeros has scale 0 and codes 0.
+ */
+public sealed interface ActivationQuant {
+
+  /** The input stays as it is. */
+  record None() implements ActivationQuant {}
+
+  /** INT8 per token: {@code s = max|x| / 127}, {@code q = rint(x / s)}. */
+  record DynamicInt8() implements ActivationQuant {}
+
+  /**
+   * INT8 with one scale for all: {@code q = clamp(rint(x / scale + offset), -128, 127)}, {@code x' =
+   * (q - offset)·scale}.
+   */
+  record StaticInt8(float scale, int offset) implements ActivationQuant {
+    public StaticInt8 {
+      requirePositive(scale);
+      if (offset < -128 || offset > 127) {
+        throw new IllegalArgumentException("input offset " + offset + " is no int8");
+      }
+    }
+  }
+
+  /** FP8 E4M3 per token: {@code s = max|x| / 448}. */
+  record DynamicFp8() implements ActivationQuant {}
+
+  /** FP8 E4M3 with one scale for all; values beyond {@code 448·scale} saturate. */
+  record StaticFp8(float scale) implements ActivationQuant {
+    public StaticFp8 {
+      requirePositive(scale);
+    }
+  }
+
+  /** FP8 E4M3 per token and block of input channels (the last may be short): DeepSeek's 1×128. */
+  record DynamicFp8Block(int block) implements ActivationQuant {
+    public DynamicFp8Block {
+      if (block < 1) {
+        throw new IllegalArgumentException("activation block of " + block);
+      }
+    }
+  }
+
+  /** Whether inputs are quantized at all. */
+  default boolean quantizes() {
+    return !(this instanceof None);
+  }
+
+  private static void requirePositive(float scale) {
+    if (!(scale > 0) || Float.isInfinite(scale)) {
+      throw new IllegalArgumentException("input scale " + scale + " must be positive and finite");
+    }
+  }
+
+  /** Short name for tables: {@code a16}, {@code int8 token} … */
+  default String label() {
+    return switch (this) {
+      case None _ -> "a16";
+      case DynamicInt8 _ -> "int8 token";
+      case StaticInt8 _ -> "int8 static";
+      case DynamicFp8 _ -> "fp8 token";
+      case StaticFp8 _ -> "fp8 static";
+      case DynamicFp8Block b -> "fp8 1x" + b.block();
+    };
+  }
+}

@@ -1,0 +1,98 @@
+package dev.octet.tensor;
+
+/**
+ * Scalar conversions between F32 and the narrow types, round to nearest even. F16 is the JDK's own
+ * {@link Float#float16ToFloat}.
+ *
+ * <p>FP8 follows "FP8 Formats for Deep Learning" (arXiv 2209.05433): E4M3 in its {@code fn} form
+ * (no infinities, NaN only 0x7F/0xFF, maximum 448), E5M2 as IEEE (maximum 57344). Encoding saturates
+ * at the largest finite value, infinities included; NaN stays NaN and zero keeps its sign.
+ */
+public final class Codecs {
+  public static final float E4M3_MAX = 448f;
+  public static final float E5M2_MAX = 57344f;
+
+  private static final float[] E4M3 = table(4, 3, 7);
+  private static final float[] E5M2 = table(5, 2, 15);
+
+  private Codecs() {}
+
+  public static float bf16ToFloat(short code) {
+    return Float.intBitsToFloat(code << 16);
+  }
+
+  public static short floatToBf16(float value) {
+    int bits = Float.floatToRawIntBits(value);
+    if (Float.isNaN(value)) {
+      return (short) (bits >>> 16 | 0x40); // keep it a NaN when the payload is in the low half
+    }
+    return (short) (bits + 0x7FFF + (bits >>> 16 & 1) >>> 16);
+  }
+
+  /** {@code value} rounded to the nearest BF16 number. */
+  public static float roundBf16(float value) {
+    return bf16ToFloat(floatToBf16(value));
+  }
+
+  public static float e4m3ToFloat(byte code) {
+    return E4M3[code & 0xFF];
+  }
+
+  public static float e5m2ToFloat(byte code) {
+    return E5M2[code & 0xFF];
+  }
+
+  public static byte floatToE4m3(float value) {
+    return encode8(value, 3, -6, E4M3_MAX, 0x7E, 0x7F);
+  }
+
+  public static byte floatToE5m2(float value) {
+    return encode8(value, 2, -14, E5M2_MAX, 0x7B, 0x7F);
+  }
+
+  /** Rounds half to even, then clamps; NaN is an error because no integer stands for it. */
+  public static int roundClamp(float value, int low, int high) {
+    if (Float.isNaN(value)) {
+      throw new ArithmeticException("NaN cannot be encoded as an integer");
+    }
+    double rounded = Math.rint((double) value);
+    return (int) Math.max(low, Math.min(high, rounded));
+  }
+
+  private static byte encode8(
+      float value, int mantissaBits, int minExponent, float max, int maxCode, int nanCode) {
+    int sign = Float.floatToRawIntBits(value) >>> 24 & 0x80;
+    if (Float.isNaN(value)) {
+      return (byte) (sign | nanCode);
+    }
+    float magnitude = Math.abs(value);
+    if (magnitude >= max) {
+      return (byte) (sign | maxCode);
+    }
+    // In units of the target's last place at this exponent the rounded value is a small integer:
+    // adding it to the exponent field lets a mantissa carry move into the exponent by itself.
+    int exponent = Math.max(Math.getExponent(magnitude), minExponent);
+    int units = (int) Math.rint(Math.scalb((double) magnitude, mantissaBits - exponent));
+    int code = (exponent - minExponent << mantissaBits) + units;
+    return (byte) (sign | code);
+  }
+
+  private static float[] table(int exponentBits, int mantissaBits, int bias) {
+    float[] values = new float[256];
+    int maxExponent = (1 << exponentBits) - 1;
+    for (int code = 0; code < 256; code++) {
+      int e = (code & 0x7F) >>> mantissaBits;
+      int m = code & (1 << mantissaBits) - 1;
+      double fraction = (double) m / (1 << mantissaBits);
+      double magnitude =
+          e == 0 ? Math.scalb(fraction, 1 - bias) : Math.scalb(1 + fraction, e - bias);
+      if (exponentBits == 5 && e == maxExponent) {
+        magnitude = m == 0 ? Double.POSITIVE_INFINITY : Double.NaN;
+      } else if (exponentBits == 4 && (code & 0x7F) == 0x7F) {
+        magnitude = Double.NaN;
+      }
+      values[code] = (float) (code < 128 ? magnitude : -magnitude);
+    }
+    return values;
+  }
+}

@@ -1,0 +1,78 @@
+package dev.octet.tensor;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Four-bit integers, two a byte: {@code W = (q - z)·s} with q in −8…7.
+ *
+ * <p>Codes are two's-complement nibbles, the low nibble holding the even column; an odd last column
+ * leaves the high nibble of its byte 0. Every row starts on a byte. With a permutation, stored
+ * column j belongs to input {@code permutation[j]}: columns are stored in the order of their groups
+ * (GPTQ act-order), so that stored column j always has group {@code j / columnBlock}.
+ *
+ * @param packed U8 [n, ⌈k/2⌉], contiguous
+ * @param columns k
+ * @param grid scales per channel or group over <em>stored</em> columns
+ * @param permutation I32 [k], a permutation of 0…k-1; null: identity
+ */
+public record Int4Weight(
+    Tensor packed, long columns, ScaleGrid grid, @Nullable Tensor permutation)
+    implements QuantizedWeight {
+  public Int4Weight {
+    if (packed.dtype() != DType.U8 || packed.rank() != 2 || !packed.isContiguous()) {
+      throw new IllegalArgumentException("packed must be a contiguous U8 matrix, not " + packed);
+    }
+    if (packed.dim(1) != ScaleGrid.blocks(columns, 2)) {
+      throw new IllegalArgumentException(packed + " cannot hold " + columns + " columns");
+    }
+    grid.requireCovers(packed.dim(0), columns);
+    if (permutation != null) {
+      requirePermutation(permutation, columns);
+    }
+  }
+
+  private static void requirePermutation(Tensor permutation, long columns) {
+    if (permutation.dtype() != DType.I32 || !permutation.hasShape(columns)) {
+      throw new IllegalArgumentException("permutation " + permutation + " for k = " + columns);
+    }
+    boolean[] seen = new boolean[Math.toIntExact(columns)];
+    for (int j = 0; j < columns; j++) {
+      long p = permutation.getLong(j);
+      if (p < 0 || p >= columns || seen[(int) p]) {
+        throw new IllegalArgumentException("entry " + j + " = " + p + " makes no permutation");
+      }
+      seen[(int) p] = true;
+    }
+  }
+
+  @Override
+  public long rows() {
+    return packed.dim(0);
+  }
+
+  @Override
+  public long byteSize() {
+    return packed.byteSize()
+        + grid.byteSize()
+        + (permutation == null ? 0 : permutation.byteSize());
+  }
+
+  @Override
+  public String label() {
+    return "int4 " + Labels.of(grid) + (permutation == null ? "" : " act-order");
+  }
+
+  /** Signed code of stored column {@code column}. */
+  public int code(long row, long column) {
+    int octet = (int) packed.getLong(row * packed.dim(1) + (column >>> 1));
+    return (column & 1) == 0 ? octet << 28 >> 28 : octet << 24 >> 28;
+  }
+
+  @Override
+  public void dequantizeRow(long row, float[] out) {
+    for (int j = 0; j < columns; j++) {
+      int input = permutation == null ? j : (int) permutation.getLong(j);
+      out[input] = (code(row, j) - grid.zeroPoint(row, j)) * grid.scale(row, j);
+    }
+  }
+}
