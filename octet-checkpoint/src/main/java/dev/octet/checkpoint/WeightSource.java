@@ -1,0 +1,34 @@
+package dev.octet.checkpoint;
+
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.Tensor;
+import java.util.Optional;
+
+/**
+ * Where a model takes its weights from: a checkpoint, a checkpoint quantized on the fly, or random
+ * numbers. Modules are named as in Hugging Face, without {@code .weight}: {@code
+ * model.layers.0.self_attn.q_proj}.
+ */
+public interface WeightSource {
+  ModelConfig config();
+
+  /** Whether there is a tensor of that name (an optional norm bias, say). */
+  boolean hasTensor(String name);
+
+  /**
+   * A stored tensor as it is.
+   *
+   * @throws CheckpointException if there is none of that name
+   */
+  Tensor tensor(String name);
+
+  /**
+   * The linear layer of that module in canonical form, its bias included.
+   *
+   * @throws CheckpointException if it is absent or damaged
+   */
+  LinearWeights linear(String module);
+
+  /** Calibrated scales of a layer's KV cache, if there are any. */
+  Optional<KvScales> kvScales(int layer);
+}
