@@ -1,0 +1,212 @@
+package dev.octet.checkpoint;
+
+import dev.octet.checkpoint.internal.Json;
+import dev.octet.checkpoint.internal.Texts;
+import dev.octet.tensor.DType;
+import dev.octet.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+
+/**
+ * The JSON header of a safetensors file, checked by the rules of the format's own reader
+ * (huggingface/safetensors, {@code tensor.rs}): known types, sizes that match shapes, and tensors
+ * that tile the data buffer without hole or overlap.
+ */
+final class SafetensorsHeader {
+  private static final int MAX_RANK = 32;
+  private static final int MAX_TENSORS = 1_000_000;
+
+  /** One tensor: bytes {@code begin} to {@code end} of the data buffer. */
+  record Entry(String name, DType dtype, long[] shape, long begin, long end) {}
+
+  private final String where;
+  private final JsonParser json;
+  private final List<Entry> entries = new ArrayList<>();
+  private final Map<String, String> metadata = new TreeMap<>();
+
+  private SafetensorsHeader(String where, JsonParser json) {
+    this.where = where;
+    this.json = json;
+  }
+
+  /**
+   * @param where file name for messages
+   * @param text the header, decoded
+   * @param dataBytes bytes after the header
+   */
+  static SafetensorsHeader parse(String where, String text, long dataBytes) {
+    if (!text.startsWith("{")) {
+      throw new CheckpointException(where + ": the header must begin with '{'");
+    }
+    try (JsonParser json = Json.parser(text)) {
+      SafetensorsHeader header = new SafetensorsHeader(where, json);
+      header.readTop();
+      header.requireTiling(dataBytes);
+      return header;
+    } catch (JacksonException e) {
+      throw new CheckpointException(
+          where + ": the header is not valid JSON: " + Json.problem(e), e);
+    }
+  }
+
+  /** Tensors in the order of their bytes. */
+  List<Entry> entries() {
+    return entries;
+  }
+
+  Map<String, String> metadata() {
+    return metadata;
+  }
+
+  private void readTop() {
+    json.nextToken();
+    while (json.nextToken() != JsonToken.END_OBJECT) {
+      String name = json.currentName();
+      json.nextToken();
+      if (name.equals("__metadata__")) {
+        readMetadata();
+      } else if (entries.size() == MAX_TENSORS) {
+        throw new CheckpointException(where + ": more than " + MAX_TENSORS + " tensors");
+      } else {
+        entries.add(readEntry(name));
+      }
+    }
+    if (json.nextToken() != null) {
+      throw new CheckpointException(where + ": the header goes on after its closing brace");
+    }
+  }
+
+  private void readMetadata() {
+    if (json.currentToken() == JsonToken.VALUE_NULL) {
+      return;
+    }
+    if (json.currentToken() != JsonToken.START_OBJECT) {
+      throw new CheckpointException(where + ": __metadata__ must be an object of strings");
+    }
+    while (json.nextToken() != JsonToken.END_OBJECT) {
+      String key = json.currentName();
+      if (json.nextToken() != JsonToken.VALUE_STRING) {
+        throw new CheckpointException(
+            where + ": __metadata__ entry " + Texts.quote(key) + " must be a string");
+      }
+      metadata.put(key, json.getString());
+    }
+  }
+
+  private Entry readEntry(String name) {
+    String at = where + ": tensor " + Texts.quote(name);
+    if (json.currentToken() != JsonToken.START_OBJECT) {
+      throw new CheckpointException(at + " must be a JSON object");
+    }
+    DType dtype = null;
+    long[] shape = null;
+    long[] offsets = null;
+    while (json.nextToken() != JsonToken.END_OBJECT) {
+      String field = json.currentName();
+      json.nextToken();
+      switch (field) {
+        case "dtype" -> dtype = readDType(at);
+        case "shape" -> shape = readLongs(at, "shape", MAX_RANK);
+        case "data_offsets" -> offsets = readLongs(at, "data_offsets", 2);
+        default -> json.skipChildren();
+      }
+    }
+    return checked(at, name, dtype, shape, offsets);
+  }
+
+  private DType readDType(String at) {
+    if (json.currentToken() != JsonToken.VALUE_STRING) {
+      throw new CheckpointException(at + ": dtype must be a string");
+    }
+    String text = json.getString();
+    return DType.ofSafetensors(text)
+        .orElseThrow(() -> new CheckpointException(at + ": unknown dtype " + Texts.quote(text)));
+  }
+
+  private long[] readLongs(String at, String field, int most) {
+    if (json.currentToken() != JsonToken.START_ARRAY) {
+      throw new CheckpointException(at + ": " + field + " must be an array of integers");
+    }
+    long[] values = new long[most];
+    int n = 0;
+    while (json.nextToken() != JsonToken.END_ARRAY) {
+      if (n == most) {
+        throw new CheckpointException(at + ": " + field + " has more than " + most + " entries");
+      }
+      boolean fits =
+          json.currentToken() == JsonToken.VALUE_NUMBER_INT
+              && json.getNumberType() != JsonParser.NumberType.BIG_INTEGER;
+      if (!fits || json.getLongValue() < 0) {
+        throw new CheckpointException(
+            at + ": " + field + " must hold integers from 0 to 2^63 - 1, not " + token());
+      }
+      values[n++] = json.getLongValue();
+    }
+    return Arrays.copyOf(values, n);
+  }
+
+  private String token() {
+    return json.currentToken().isScalarValue()
+        ? Texts.quote(json.getString())
+        : "a nested value";
+  }
+
+  private static Entry checked(
+      String at, String name, @Nullable DType dtype, long @Nullable [] shape, long @Nullable [] o) {
+    if (dtype == null || shape == null || o == null) {
+      String missing = dtype == null ? "dtype" : shape == null ? "shape" : "data_offsets";
+      throw new CheckpointException(at + " has no " + missing);
+    }
+    if (o.length != 2 || o[0] > o[1]) {
+      throw new CheckpointException(
+          at + ": data_offsets " + Arrays.toString(o) + " must be [begin, end], begin <= end");
+    }
+    long bytes;
+    try {
+      bytes = Tensor.byteSize(dtype, shape);
+    } catch (ArithmeticException e) {
+      throw new CheckpointException(
+          "%s: the size of %s %s overflows or is no whole number of bytes"
+              .formatted(at, dtype, Arrays.toString(shape)),
+          e);
+    }
+    if (bytes != o[1] - o[0]) {
+      throw new CheckpointException(
+          "%s: %s %s takes %d bytes, data_offsets give it %d"
+              .formatted(at, dtype, Arrays.toString(shape), bytes, o[1] - o[0]));
+    }
+    return new Entry(name, dtype, shape, o[0], o[1]);
+  }
+
+  /** Bytes that belong to no tensor or to two could hide another file's content. */
+  private void requireTiling(long dataBytes) {
+    entries.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
+    long position = 0;
+    for (Entry e : entries) {
+      String at = where + ": tensor " + Texts.quote(e.name);
+      if (e.end > dataBytes) {
+        throw new CheckpointException(
+            "%s ends at byte %d of the data, the file has %d (cut off?)"
+                .formatted(at, e.end, dataBytes));
+      }
+      if (e.begin != position) {
+        throw new CheckpointException(
+            "%s begins at byte %d of the data, expected %d: %s"
+                .formatted(at, e.begin, position, e.begin > position ? "a hole" : "an overlap"));
+      }
+      position = e.end;
+    }
+    if (position != dataBytes) {
+      throw new CheckpointException(
+          "%s: %d bytes after the last tensor".formatted(where, dataBytes - position));
+    }
+  }
+}

@@ -1,0 +1,78 @@
+package dev.octet.checkpoint.internal;
+
+import dev.octet.checkpoint.CheckpointException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.UUID;
+
+/**
+ * A file that appears whole or not at all: written under a temporary name beside its target, forced
+ * to the disk, renamed. Closed before {@link #commit}, it leaves nothing behind.
+ */
+public final class AtomicFile implements AutoCloseable {
+  private final Path target;
+  private final Path temporary;
+  private final FileChannel channel;
+  private boolean open = true;
+
+  /** Starts writing; an existing target stays as it is until {@link #commit}. */
+  public AtomicFile(Path target) throws IOException {
+    this.target = target;
+    String name = "." + target.getFileName() + "." + UUID.randomUUID() + ".tmp";
+    this.temporary = target.resolveSibling(name);
+    this.channel =
+        FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+  }
+
+  /** Where the content goes. */
+  public FileChannel channel() {
+    return channel;
+  }
+
+  /** Forces the content to the disk and gives the file its name. */
+  public void commit() throws IOException {
+    channel.force(true);
+    channel.close();
+    Files.move(
+        temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    open = false;
+    forceDirectory(target.toAbsolutePath().resolveSibling(""));
+  }
+
+  @Override
+  public void close() throws IOException {
+    if (open) {
+      open = false;
+      channel.close();
+      Files.deleteIfExists(temporary);
+    }
+  }
+
+  /** Writes a small file whole. */
+  public static void write(Path target, byte[] content) {
+    try (AtomicFile file = new AtomicFile(target)) {
+      ByteBuffer buffer = ByteBuffer.wrap(content);
+      while (buffer.hasRemaining()) {
+        file.channel.write(buffer);
+      }
+      file.commit();
+    } catch (IOException e) {
+      throw new CheckpointException(target + ": cannot be written: " + e.getMessage(), e);
+    }
+  }
+
+  /** Makes a rename durable where the system can; elsewhere it is as durable as it gets. */
+  private static void forceDirectory(Path directory) {
+    try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
+      channel.force(true);
+    } catch (IOException e) {
+      // Windows cannot open directories; the rename itself has happened.
+      return;
+    }
+  }
+}

@@ -1,0 +1,109 @@
+package dev.octet.checkpoint.internal;
+
+import dev.octet.checkpoint.CheckpointException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * JSON from strangers: valid UTF-8, no duplicate keys (two parsers must not see two documents),
+ * bounded depth, nothing after the document.
+ */
+public final class Json {
+  /** The most bytes a configuration or index file may have. */
+  public static final long MAX_FILE = 100_000_000;
+
+  private static final JsonFactory FACTORY =
+      JsonFactory.builder()
+          .streamReadConstraints(
+              StreamReadConstraints.builder()
+                  .maxNestingDepth(64)
+                  .maxNameLength(16_384)
+                  .maxStringLength(10_000_000)
+                  .maxNumberLength(100)
+                  .build())
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .build();
+
+  /** Reads and writes trees under the rules above. */
+  public static final JsonMapper MAPPER =
+      JsonMapper.builder(FACTORY).enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+
+  private Json() {}
+
+  /** A pull parser over {@code text}. */
+  public static JsonParser parser(String text) {
+    return FACTORY.createParser(ObjectReadContext.empty(), text);
+  }
+
+  /** Decodes UTF-8 and refuses what is none. */
+  public static String utf8(ByteBuffer bytes, String where) {
+    try {
+      return StandardCharsets.UTF_8
+          .newDecoder()
+          .onMalformedInput(CodingErrorAction.REPORT)
+          .onUnmappableCharacter(CodingErrorAction.REPORT)
+          .decode(bytes)
+          .toString();
+    } catch (CharacterCodingException e) {
+      throw new CheckpointException(where + ": not valid UTF-8", e);
+    }
+  }
+
+  /** The object a file holds. */
+  public static ObjectNode readObject(Path file) {
+    byte[] bytes;
+    try {
+      if (!Files.isRegularFile(file)) {
+        throw new CheckpointException(
+            file + ": " + (Files.exists(file) ? "not a regular file" : "no such file"));
+      }
+      if (Files.size(file) > MAX_FILE) {
+        throw new CheckpointException(
+            "%s: %d bytes of JSON, at most %d are read"
+                .formatted(file, Files.size(file), MAX_FILE));
+      }
+      bytes = Files.readAllBytes(file);
+    } catch (IOException e) {
+      throw new CheckpointException(file + ": cannot be read: " + e.getMessage(), e);
+    }
+    JsonNode node;
+    try {
+      node = MAPPER.readTree(utf8(ByteBuffer.wrap(bytes), file.toString()));
+    } catch (JacksonException e) {
+      throw new CheckpointException(file + ": not valid JSON: " + problem(e), e);
+    }
+    if (!(node instanceof ObjectNode object)) {
+      throw new CheckpointException(file + ": must hold a JSON object");
+    }
+    return object;
+  }
+
+  /** What the parser says is wrong and where, on one line. */
+  public static String problem(JacksonException e) {
+    String message = e.getOriginalMessage();
+    String text = message == null ? e.getClass().getSimpleName() : Texts.printable(message);
+    return e.getLocation() == null
+        ? text
+        : text
+            + " (line "
+            + e.getLocation().getLineNr()
+            + ", column "
+            + e.getLocation().getColumnNr()
+            + ")";
+  }
+}

@@ -1,0 +1,30 @@
+package dev.octet.checkpoint.internal;
+
+/** Foreign text made fit for a one-line message. */
+public final class Texts {
+  private static final int LONGEST = 160;
+
+  private Texts() {}
+
+  /** The text in single quotes, control characters escaped, cut when long. */
+  public static String quote(String text) {
+    return "'" + printable(text) + "'";
+  }
+
+  /** The text on one line: control characters escaped, cut when long. */
+  public static String printable(String text) {
+    StringBuilder out = new StringBuilder();
+    for (int i = 0; i < text.length(); i++) {
+      if (i == LONGEST) {
+        return out.append('…').toString();
+      }
+      char c = text.charAt(i);
+      if (Character.isISOControl(c) || c == '\u2028' || c == '\u2029') {
+        out.append("\\u%04x".formatted((int) c));
+      } else {
+        out.append(c);
+      }
+    }
+    return out.toString();
+  }
+}

@@ -1,0 +1,132 @@
+package dev.octet.checkpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.octet.tensor.DType;
+import dev.octet.tensor.Tensor;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class SafetensorsWriterTest {
+  private static final List<DType> TYPES =
+      List.of(DType.F32, DType.BF16, DType.I8, DType.I64, DType.F8_E4M3, DType.U8, DType.I32);
+
+  @TempDir Path dir;
+
+  @Property(tries = 40)
+  void whatIsWrittenIsReadBitForBit(@ForAll long seed, @ForAll @IntRange(min = 0, max = 9) int n)
+      throws IOException {
+    Path file = Files.createTempFile("octet", ".safetensors");
+    try {
+      Map<String, Tensor> tensors = random(new Random(seed), n);
+      SafetensorsWriter.write(file, tensors);
+      try (SafetensorsFile read = SafetensorsFile.open(file)) {
+        assertThat(read.tensors().keySet()).isEqualTo(tensors.keySet());
+        assertThat((8 + read.headerBytes()) % 8).isZero();
+        tensors.forEach(
+            (name, t) -> {
+              assertThat(read.tensor(name)).hasToString(t.toString());
+              assertThat(read.tensor(name).segment().mismatch(t.segment())).isEqualTo(-1);
+            });
+      }
+    } finally {
+      Files.delete(file);
+    }
+  }
+
+  private static Map<String, Tensor> random(Random random, int n) {
+    Map<String, Tensor> tensors = new TreeMap<>();
+    for (int i = 0; i < n; i++) {
+      long[] shape = random.longs(random.nextInt(4), 0, 5).toArray();
+      Tensor t =
+          Tensor.allocate(Arena.ofAuto(), TYPES.get(random.nextInt(TYPES.size())), shape);
+      byte[] bytes = new byte[(int) t.byteSize()];
+      random.nextBytes(bytes);
+      t.segment().copyFrom(MemorySegment.ofArray(bytes));
+      tensors.put("lay\"er.ü." + i, t);
+    }
+    return tensors;
+  }
+
+  @Test
+  void nothingIsLeftBehindByAnAbort() throws IOException {
+    Path file = dir.resolve("model.safetensors");
+    Files.writeString(file, "old");
+    try (SafetensorsWriter writer =
+        SafetensorsWriter.create(
+            file, List.of(new TensorSpec("a", DType.F32, 2)), SafetensorsWriter.METADATA)) {
+      assertThat(writer.missing()).isEqualTo(1);
+      assertThatThrownBy(writer::finish).hasMessageContaining("not written");
+    }
+    assertThat(names(dir)).containsExactly("model.safetensors");
+    assertThat(file).hasContent("old");
+  }
+
+  @Test
+  void aTensorThatIsNotAsDeclaredIsRefused() {
+    try (SafetensorsWriter writer =
+        SafetensorsWriter.create(
+            dir.resolve("m"), List.of(new TensorSpec("a", DType.F32, 2)), Map.of())) {
+      Tensor one = Tensor.ofFloats(new float[] {1, 2}, 1, 2);
+      assertThatThrownBy(() -> writer.write("a", one)).hasMessageContaining("declared as a F32[2]");
+      assertThatThrownBy(() -> writer.write("b", one)).hasMessageContaining("nothing");
+      writer.write("a", one.reshape(2));
+      assertThatThrownBy(() -> writer.write("a", one.reshape(2))).hasMessageContaining("twice");
+    }
+  }
+
+  @Test
+  void stridedTensorsAreWrittenDense() {
+    Tensor wide = Tensor.ofFloats(new float[] {1, 2, 3, 4, 5, 6}, 2, 3);
+    Path file = dir.resolve("m.safetensors");
+    SafetensorsWriter.write(file, Map.of("c", wide.columnRange(1, 3)));
+    try (SafetensorsFile read = SafetensorsFile.open(file)) {
+      assertThat(read.tensor("c").toFloats()).containsExactly(2, 3, 5, 6);
+    }
+  }
+
+  @Test
+  void shardsAreNamedAndIndexedAsHuggingFaceDoes() throws IOException {
+    List<TensorSpec> specs =
+        List.of(
+            new TensorSpec("a", DType.F32, 2),
+            new TensorSpec("b", DType.F32, 2),
+            new TensorSpec("c", DType.F32, 5));
+    try (ShardedWriter writer = ShardedWriter.create(dir, specs, 16)) {
+      writer.write("c", Tensor.ofFloats(new float[] {5, 6, 7, 8, 9}, 5));
+      writer.write("a", Tensor.ofFloats(new float[] {1, 2}, 2));
+      assertThatThrownBy(writer::finish).hasMessageContaining("b");
+      writer.write("b", Tensor.ofFloats(new float[] {3, 4}, 2));
+      writer.finish();
+    }
+    assertThat(names(dir))
+        .containsExactly(
+            "model-00001-of-00002.safetensors",
+            "model-00002-of-00002.safetensors",
+            "model.safetensors.index.json");
+    assertThat(dir.resolve("model.safetensors.index.json"))
+        .content()
+        .contains("\"total_size\" : 36")
+        .contains("\"c\" : \"model-00002-of-00002.safetensors\"");
+  }
+
+  private static List<String> names(Path dir) throws IOException {
+    try (Stream<Path> files = Files.list(dir)) {
+      return files.map(p -> p.getFileName().toString()).sorted().toList();
+    }
+  }
+}
