@@ -5,4 +5,5 @@ module dev.octet.checkpoint {
   requires tools.jackson.databind;
 
   exports dev.octet.checkpoint;
+  exports dev.octet.checkpoint.gguf;
 }
