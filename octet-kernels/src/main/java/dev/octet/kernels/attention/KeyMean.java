@@ -1,0 +1,42 @@
+package dev.octet.kernels.attention;
+
+import dev.octet.tensor.Tensor;
+
+/** The mean k̄ of keys, summed in F64 so that it does not depend on how they are chunked. */
+public final class KeyMean {
+  private KeyMean() {}
+
+  /** Mean of the first {@code rows} rows of {@code x}, each {@code width} long. */
+  static float[] of(float[] x, int rows, int width) {
+    double[] sums = new double[width];
+    for (int r = 0; r < rows; r++) {
+      for (int c = 0; c < width; c++) {
+        sums[c] += x[r * width + c];
+      }
+    }
+    return divide(sums, rows);
+  }
+
+  /** Mean over the first dimension of {@code keys} [keys, heads, dim]; zeros where there is none. */
+  static float[] of(Tensor keys) {
+    int width = Math.toIntExact(keys.dim(1) * keys.dim(2));
+    int rows = Math.toIntExact(keys.dim(0));
+    double[] sums = new double[width];
+    float[] row = new float[width];
+    for (int r = 0; r < rows; r++) {
+      keys.copyRange((long) r * width, row);
+      for (int c = 0; c < width; c++) {
+        sums[c] += row[c];
+      }
+    }
+    return divide(sums, rows);
+  }
+
+  private static float[] divide(double[] sums, int rows) {
+    float[] mean = new float[sums.length];
+    for (int c = 0; c < mean.length; c++) {
+      mean[c] = rows == 0 ? 0 : (float) (sums[c] / rows);
+    }
+    return mean;
+  }
+}

@@ -1,0 +1,256 @@
+package dev.octet.kernels.attention;
+
+import static dev.octet.kernels.KvSpec.BLOCK;
+
+import dev.octet.kernels.KvLayer;
+import dev.octet.kernels.KvSpec;
+import dev.octet.tensor.DType;
+import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keys and values in slabs of 64 tokens, each with the scales of what it holds ({@link KvFormat}).
+ * A head's keys lie channel-major ([keyDim, 64]: one vector load is one channel of many keys), its
+ * values token-major ([64, valueDim]): both are the right-hand operand of their product as stored.
+ *
+ * <p>Rotated keys are stored minus k̄, the mean of the first block's keys. While that block fills,
+ * its keys are kept in F32 and encoded anew with every append, so what is stored does not depend on
+ * how the tokens arrived. Once it is full k̄ stays, also when the sequence is cut back into the first
+ * block: any constant vector is exact. Cutting back to nothing forgets it.
+ */
+public final class PagedKvLayer implements KvLayer {
+  private final KvSpec spec;
+  private final KvFormat format;
+  private final BlockEncoder encoder;
+  private final List<Slab> slabs = new ArrayList<>();
+  private final float @Nullable [] givenMean;
+  private float @Nullable [] mean;
+  private float @Nullable [] firstKeys;
+  private int length;
+  private boolean closed;
+
+  private record Slab(Arena arena, MemorySegment memory) {}
+
+  /** An empty store. */
+  public PagedKvLayer(KvSpec spec) {
+    this(spec, KvFormat.of(spec), null);
+  }
+
+  /**
+   * A store of keys and values that are all at hand.
+   *
+   * @param mean what is subtracted from keys before they are rotated [heads·keyDim]; null where they
+   *     are not
+   */
+  PagedKvLayer(KvSpec spec, KvFormat format, float @Nullable [] mean) {
+    this.spec = spec;
+    this.format = format;
+    this.encoder = new BlockEncoder(format);
+    this.givenMean = mean;
+    this.mean = mean;
+    this.firstKeys = openFirstBlock();
+  }
+
+  /**
+   * The store behind a layer.
+   *
+   * @throws IllegalArgumentException if another implementation made it
+   */
+  public static PagedKvLayer of(KvLayer layer) {
+    if (layer instanceof PagedKvLayer paged) {
+      return paged;
+    }
+    throw new IllegalArgumentException(
+        "a KV layer of " + layer.getClass().getName() + " was not made by these kernels");
+  }
+
+  @Override
+  public KvSpec spec() {
+    return spec;
+  }
+
+  public KvFormat format() {
+    return format;
+  }
+
+  @Override
+  public int length() {
+    return length;
+  }
+
+  /** Blocks in use, the last one perhaps part full. */
+  public int blocks() {
+    return (length + BLOCK - 1) / BLOCK;
+  }
+
+  /** Tokens in block {@code block}. */
+  public int tokensIn(int block) {
+    return Math.min(BLOCK, length - block * BLOCK);
+  }
+
+  /** Memory of a block. */
+  public MemorySegment block(int block) {
+    return slabs.get(block).memory;
+  }
+
+  /** k̄ [heads·keyDim] of rotated keys; null where keys are stored as they are, or none are. */
+  public float @Nullable [] mean() {
+    return mean;
+  }
+
+  /** Key code of a token's channel, without its scale. */
+  public float keyCode(int head, int token, int channel) {
+    long index = (long) channel * BLOCK + token % BLOCK;
+    return ElementCodec.read(
+        block(token / BLOCK), format.keyOffset(head), index, format.keyType());
+  }
+
+  /** Value code of a token's channel, without its scale. */
+  public float valueCode(int head, int token, int channel) {
+    long index = (long) (token % BLOCK) * format.valueDim() + channel;
+    return ElementCodec.read(
+        block(token / BLOCK), format.valueOffset(head), index, format.valueType());
+  }
+
+  /** Scale of a token's key; 1 where it has none of its own. */
+  public float keyScale(int head, int token) {
+    return format.tokenKeyScales()
+        ? BlockEncoder.scale(block(token / BLOCK), format.keyScaleOffset(head), token % BLOCK)
+        : 1;
+  }
+
+  /** Scale of a token's value; 1 where it has none of its own. */
+  public float valueScale(int head, int token) {
+    return format.tokenValueScales()
+        ? BlockEncoder.scale(block(token / BLOCK), format.valueScaleOffset(head), token % BLOCK)
+        : 1;
+  }
+
+  @Override
+  public void append(Tensor keys, Tensor values) {
+    requireOpen();
+    int tokens = requireTokens(keys, values);
+    int end = Math.addExact(length, tokens);
+    while ((long) slabs.size() * BLOCK < end) {
+      Arena arena = Arena.ofShared();
+      slabs.add(new Slab(arena, arena.allocate(format.blockBytes(), Tensor.ALIGNMENT)));
+    }
+    int inFirst = firstKeys == null ? length : keepFirstKeys(keys, end);
+    float[] row = new float[format.heads() * Math.max(format.keyDim(), format.valueDim())];
+    float[] keyRow = new float[format.heads() * format.keyDim()];
+    float[] valueRow = new float[format.heads() * format.valueDim()];
+    for (int t = length; t < end; t++) {
+      MemorySegment block = block(t / BLOCK);
+      if (t >= inFirst) {
+        keys.copyRange((long) (t - length) * keyRow.length, keyRow);
+        encoder.key(block, t % BLOCK, keyRow, 0, mean, row);
+      }
+      values.copyRange((long) (t - length) * valueRow.length, valueRow);
+      encoder.value(block, t % BLOCK, valueRow, row);
+    }
+    length = end;
+  }
+
+  /** Keeps what falls into the open first block, encodes that block; returns the tokens it holds. */
+  private int keepFirstKeys(Tensor keys, int end) {
+    int width = format.heads() * format.keyDim();
+    float[] kept = firstKeys;
+    if (kept == null) {
+      throw new IllegalStateException("the first block is closed");
+    }
+    int inFirst = Math.min(BLOCK, end);
+    float[] row = new float[width];
+    for (int t = length; t < inFirst; t++) {
+      keys.copyRange((long) (t - length) * width, row);
+      System.arraycopy(row, 0, kept, t * width, width);
+    }
+    encodeFirstBlock(kept, inFirst);
+    if (inFirst == BLOCK) {
+      firstKeys = null;
+    }
+    return inFirst;
+  }
+
+  private void encodeFirstBlock(float[] kept, int tokens) {
+    float[] average = KeyMean.of(kept, tokens, format.heads() * format.keyDim());
+    float[] scratch = new float[format.heads() * format.keyDim()];
+    for (int t = 0; t < tokens; t++) {
+      encoder.key(block(0), t, kept, t * scratch.length, average, scratch);
+    }
+    mean = average;
+  }
+
+  private float @Nullable [] openFirstBlock() {
+    boolean open = format.rotatedKeys() && givenMean == null;
+    return open ? new float[BLOCK * format.heads() * format.keyDim()] : null;
+  }
+
+  @Override
+  public void truncate(int newLength) {
+    requireOpen();
+    if (newLength < 0 || newLength > length) {
+      throw new IllegalArgumentException(
+          "cannot cut a KV layer of " + length + " tokens to " + newLength);
+    }
+    length = newLength;
+    while (slabs.size() > blocks()) {
+      slabs.removeLast().arena.close();
+    }
+    if (newLength == 0) {
+      mean = givenMean;
+      firstKeys = openFirstBlock();
+    } else if (firstKeys != null) {
+      encodeFirstBlock(firstKeys, newLength);
+    }
+  }
+
+  @Override
+  public long byteSize() {
+    long floats = (mean == null ? 0 : mean.length) + (firstKeys == null ? 0 : firstKeys.length);
+    return slabs.size() * format.blockBytes() + 4 * floats;
+  }
+
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      length = 0;
+      slabs.forEach(slab -> slab.arena.close());
+      slabs.clear();
+      mean = null;
+      firstKeys = null;
+    }
+  }
+
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("this KV layer is closed");
+    }
+  }
+
+  private int requireTokens(Tensor keys, Tensor values) {
+    long tokens = keys.rank() == 3 ? keys.dim(0) : -1;
+    boolean fits =
+        keys.dtype() == DType.F32
+            && values.dtype() == DType.F32
+            && keys.hasShape(tokens, format.heads(), format.keyDim())
+            && values.hasShape(tokens, format.heads(), format.valueDim());
+    if (!fits) {
+      throw new IllegalArgumentException(
+          "keys %s and values %s do not fit a layer of %d heads of %d and %d channels"
+              .formatted(
+                  keys, values, format.heads(), format.keyDim(), format.valueDim()));
+    }
+    return Math.toIntExact(tokens);
+  }
+
+  @Override
+  public String toString() {
+    return spec.type().label() + Arrays.asList(spec.heads(), length, spec.keyDim());
+  }
+}

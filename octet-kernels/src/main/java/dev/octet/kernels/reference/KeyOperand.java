@@ -1,0 +1,115 @@
+package dev.octet.kernels.reference;
+
+import dev.octet.kernels.AttentionKind;
+import dev.octet.kernels.KvType;
+import dev.octet.kernels.attention.FirstBlockMean;
+import dev.octet.kernels.attention.KvFormat;
+import dev.octet.kernels.attention.PagedKvLayer;
+import dev.octet.kernels.attention.Rotation;
+import dev.octet.kernels.attention.RowQuant;
+import dev.octet.tensor.Codecs;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The keys of one head as a kind multiplies them, and the matching form of a query.
+ *
+ * <ul>
+ *   <li>Keys stored rotated stay so, and the query is rotated; the others meet it as they are.
+ *   <li>INT8 kinds take the codes of an INT8 cache as they are: its token scales multiply the
+ *       scores, static channel scales multiply the query before it is quantized. Keys of any other
+ *       cache are smoothed with the mean of its first block, rotated and quantized row by row.
+ *   <li>INT-FlashAttention quantizes row by row and does nothing else.
+ * </ul>
+ */
+final class KeyOperand {
+  private final AttentionKind kind;
+  private final PagedKvLayer kv;
+  private final int head;
+  private final KvFormat format;
+  private final boolean codesAsStored;
+  private final float @Nullable [] mean;
+  private final @Nullable Rotation rotation;
+
+  private KeyOperand(AttentionKind kind, PagedKvLayer kv, int head) {
+    this.kind = kind;
+    this.kv = kv;
+    this.head = head;
+    this.format = kv.format();
+    boolean smooth = kind == AttentionKind.INT8 || kind == AttentionKind.INT8_BF16;
+    this.codesAsStored = smooth && format.keyType() == KvType.INT8;
+    boolean rotate = format.rotatedKeys() || smooth && !codesAsStored;
+    this.rotation = rotate ? Rotation.of(format.keyDim()) : null;
+    this.mean = rotate ? FirstBlockMean.of(kv, head) : null;
+  }
+
+  static KeyOperand of(AttentionKind kind, PagedKvLayer kv, int head) {
+    return new KeyOperand(kind, kv, head);
+  }
+
+  QueryRow query(float[] q) {
+    int dim = q.length;
+    double shift = 0;
+    if (mean != null && rotation != null) {
+      for (int c = 0; c < dim; c++) {
+        shift += (double) q[c] * mean[c];
+      }
+      rotation.apply(q, 0);
+    }
+    float[] fixed = format.keyScales();
+    if (codesAsStored && fixed != null) {
+      for (int c = 0; c < dim; c++) {
+        q[c] *= fixed[head * dim + c];
+      }
+    }
+    return new QueryRow(q, round(q), shift);
+  }
+
+  Tile tile(int block) {
+    int count = kv.tokensIn(block);
+    float[][] rows = new float[count][format.keyDim()];
+    float[] scales = new float[count];
+    for (int j = 0; j < count; j++) {
+      int token = block * Tile.SIZE + j;
+      for (int c = 0; c < rows[j].length; c++) {
+        rows[j][c] = kv.keyCode(head, token, c);
+      }
+      scales[j] = kv.keyScale(head, token);
+      if (!codesAsStored) {
+        scales[j] = encode(rows[j], scales[j]);
+      }
+    }
+    return new Tile(rows, scales);
+  }
+
+  /** Turns stored codes of scale {@code scale} into what the kind multiplies; returns its scale. */
+  private float encode(float[] row, float scale) {
+    float[] fixed = format.keyScales();
+    for (int c = 0; c < row.length && fixed != null; c++) {
+      row[c] *= fixed[head * row.length + c];
+    }
+    if (rotation != null && mean != null && !format.rotatedKeys()) {
+      for (int c = 0; c < row.length; c++) {
+        row[c] = row[c] * scale - mean[c];
+      }
+      rotation.apply(row, 0);
+      return round(row);
+    }
+    return round(row) * scale;
+  }
+
+  /** Rounds to the type the kind multiplies in; returns the scale. */
+  private float round(float[] x) {
+    switch (kind) {
+      case F32 -> {}
+      case BF16 -> {
+        for (int c = 0; c < x.length; c++) {
+          x[c] = Codecs.roundBf16(x[c]);
+        }
+      }
+      case INT8, INT8_BF16, INT_FLASH, INT_FLASH_HALF -> {
+        return RowQuant.quantize(x, 0, x.length);
+      }
+    }
+    return 1;
+  }
+}
