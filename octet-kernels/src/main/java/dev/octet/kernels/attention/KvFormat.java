@@ -107,7 +107,8 @@ public record KvFormat(
   }
 
   private long headBytes() {
-    long scales = (tokenKeyScales() ? 1 : 0) + (tokenValueScales() ? 1 : 0);
+    long scales = tokenKeyScales() ? 1 : 0;
+    scales += tokenValueScales() ? 1 : 0;
     return Math.addExact(keyBytes() + valueBytes(), scales * 4 * KvSpec.BLOCK);
   }
 

@@ -9,7 +9,6 @@ import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -211,7 +210,8 @@ public final class PagedKvLayer implements KvLayer {
 
   @Override
   public long byteSize() {
-    long floats = (mean == null ? 0 : mean.length) + (firstKeys == null ? 0 : firstKeys.length);
+    long floats = mean == null ? 0 : mean.length;
+    floats += firstKeys == null ? 0 : firstKeys.length;
     return slabs.size() * format.blockBytes() + 4 * floats;
   }
 
@@ -247,10 +247,5 @@ public final class PagedKvLayer implements KvLayer {
                   keys, values, format.heads(), format.keyDim(), format.valueDim()));
     }
     return Math.toIntExact(tokens);
-  }
-
-  @Override
-  public String toString() {
-    return spec.type().label() + Arrays.asList(spec.heads(), length, spec.keyDim());
   }
 }

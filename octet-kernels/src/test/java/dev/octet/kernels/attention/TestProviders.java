@@ -1,0 +1,20 @@
+package dev.octet.kernels.attention;
+
+import dev.octet.kernels.AttentionKernels;
+import dev.octet.kernels.WorkPool;
+import dev.octet.kernels.reference.ReferenceAttention;
+import java.util.List;
+
+/** The providers under test. */
+final class TestProviders {
+  static final List<String> ALL = List.of("reference");
+
+  private TestProviders() {}
+
+  static AttentionKernels attention(String name, WorkPool pool) {
+    return switch (name) {
+      case "reference" -> new ReferenceAttention(pool);
+      default -> throw new IllegalArgumentException(name);
+    };
+  }
+}
