@@ -3,5 +3,13 @@ module dev.octet.cli {
   requires static transitive org.jspecify;
   requires dev.octet.engine;
   requires dev.octet.bench;
-  requires info.picocli;
+  requires transitive info.picocli;
+
+  uses dev.octet.cli.CommandExtension;
+
+  exports dev.octet.cli;
+  exports dev.octet.cli.output;
+
+  opens dev.octet.cli to
+      info.picocli;
 }

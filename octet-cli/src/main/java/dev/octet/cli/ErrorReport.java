@@ -1,0 +1,104 @@
+package dev.octet.cli;
+
+import dev.octet.checkpoint.CheckpointException;
+import dev.octet.cli.output.Terminal;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import picocli.CommandLine;
+import picocli.CommandLine.IExecutionExceptionHandler;
+import picocli.CommandLine.IParameterExceptionHandler;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+
+/** Turns what a command throws into one line {@code octet: …} and an exit status. */
+final class ErrorReport implements IParameterExceptionHandler, IExecutionExceptionHandler {
+  private final Terminal terminal;
+  private final boolean debug;
+
+  /**
+   * @param debug whether to print stack traces even without {@code --debug}
+   */
+  ErrorReport(Terminal terminal, boolean debug) {
+    this.terminal = terminal;
+    this.debug = debug;
+  }
+
+  @Override
+  public int handleParseException(ParameterException e, String[] args) {
+    CommandLine command = e.getCommandLine();
+    say(firstLine(e) + "; see " + command.getCommandSpec().qualifiedName() + " --help");
+    trace(e, debug);
+    return ExitCode.BAD_INPUT;
+  }
+
+  @Override
+  public int handleExecutionException(Exception e, CommandLine command, ParseResult result) {
+    boolean wanted =
+        debug || (command.getCommandSpec().userObject() instanceof OctetCommand c && c.debug);
+    return report(e, wanted);
+  }
+
+  /** Reports {@code e}, with its stack trace if {@code wanted}, and gives the exit status. */
+  int report(Throwable e, boolean wanted) {
+    if (isBadInput(e)) {
+      say(message(e));
+      trace(e, wanted);
+      return ExitCode.BAD_INPUT;
+    }
+    if (e instanceof OutOfMemoryError) {
+      say("out of memory: " + firstLine(e) + "; try a smaller model, context or batch");
+      trace(e, wanted);
+      return ExitCode.BAD_INPUT;
+    }
+    say("internal error: " + e.getClass().getSimpleName() + ": " + firstLine(e) + hint(wanted));
+    trace(e, wanted);
+    return ExitCode.INTERNAL;
+  }
+
+  private static String hint(boolean debug) {
+    return debug ? "" : " (add --debug to see where)";
+  }
+
+  private static boolean isBadInput(Throwable e) {
+    return e instanceof CliException
+        || e instanceof CheckpointException
+        || e instanceof IllegalArgumentException
+        || e instanceof IOException
+        || e instanceof UncheckedIOException;
+  }
+
+  private static String message(Throwable e) {
+    if (e instanceof UncheckedIOException unchecked && unchecked.getCause() != null) {
+      return message(unchecked.getCause());
+    }
+    return switch (e) {
+      case NoSuchFileException f -> f.getFile() + ": no such file or directory";
+      case AccessDeniedException f -> f.getFile() + ": permission denied";
+      case FileAlreadyExistsException f -> f.getFile() + ": already there";
+      case FileSystemException f when f.getReason() != null -> f.getFile() + ": " + f.getReason();
+      default -> firstLine(e);
+    };
+  }
+
+  private static String firstLine(Throwable e) {
+    String message = e.getMessage();
+    if (message == null || message.isBlank()) {
+      return e.getClass().getSimpleName();
+    }
+    return message.lines().map(String::strip).filter(l -> !l.isEmpty()).findFirst().orElse("");
+  }
+
+  private void say(String message) {
+    terminal.err().println(terminal.errStyle().red("octet:") + " " + message);
+  }
+
+  private void trace(Throwable e, boolean wanted) {
+    if (wanted) {
+      e.printStackTrace(terminal.err());
+    }
+  }
+}

@@ -1,0 +1,117 @@
+package dev.octet.cli;
+
+import dev.octet.cli.output.Terminal;
+import dev.octet.kernels.AttentionKind;
+import dev.octet.kernels.KvType;
+import dev.octet.tensor.QuantScheme;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.ServiceLoader;
+import java.util.function.Function;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+/** The root command. */
+@Command(
+    name = "octet",
+    description = "Quantized large language models on the JVM.",
+    versionProvider = BuildInfo.class,
+    footer = {
+      "  octet demo                                see it all on the bundled model",
+      "  octet generate --prompt \"Once upon a time\" --quantization int8",
+      "  octet quantize --model DIR --out DIR-w8a8 --scheme w8a8",
+      "  octet eval perplexity --model DIR --text book.txt --quantization none,w8a8,int4",
+      "  octet COMMAND --help                      options and examples of a command"
+    })
+public final class Octet extends OctetCommand {
+  final Terminal streams;
+
+  @Option(
+      names = {"-V", "--version"},
+      versionHelp = true,
+      description = "print the version and leave")
+  boolean version;
+
+  Octet(Terminal terminal) {
+    this.streams = terminal;
+  }
+
+  @Override
+  public Integer call() {
+    spec.commandLine().usage(streams.out());
+    return ExitCode.OK;
+  }
+
+  /** Runs a command line and leaves with its exit status. */
+  public static void main(String[] args) {
+    PrintStream out = utf8(System.out);
+    PrintStream err = utf8(StandardError.open());
+    System.setErr(err);
+    int status = run(Terminal.system(out, err, System.getenv()), args);
+    out.flush();
+    err.flush();
+    System.exit(status);
+  }
+
+  /** Runs a command line and returns its exit status; nothing is thrown. */
+  static int run(Terminal terminal, String... args) {
+    boolean debug = !System.getenv().getOrDefault("OCTET_DEBUG", "").isEmpty();
+    ErrorReport errors = new ErrorReport(terminal, debug);
+    try {
+      return commandLine(terminal, errors).execute(args);
+    } catch (OutOfMemoryError | StackOverflowError e) {
+      return errors.report(e, debug);
+    }
+  }
+
+  /** The whole tree of commands, to look at. */
+  static CommandLine commandLine(Terminal terminal) {
+    return commandLine(terminal, new ErrorReport(terminal, false));
+  }
+
+  /** The whole tree of commands, optional modules included. */
+  private static CommandLine commandLine(Terminal terminal, ErrorReport errors) {
+    CommandLine line = new CommandLine(new Octet(terminal));
+    for (CommandExtension extension : ServiceLoader.load(CommandExtension.class)) {
+      line.getCommandSpec().removeSubcommand(extension.name());
+      line.addSubcommand(extension.name(), extension.command());
+    }
+    line.setOut(new PrintWriter(terminal.out(), true, StandardCharsets.UTF_8));
+    line.setErr(new PrintWriter(terminal.err(), true, StandardCharsets.UTF_8));
+    line.setParameterExceptionHandler(errors);
+    line.setExecutionExceptionHandler(errors);
+    line.setCaseInsensitiveEnumValuesAllowed(true);
+    line.setAbbreviatedOptionsAllowed(false);
+    line.setUsageHelpWidth(Math.clamp(terminal.columns(), 60, 110));
+    line.setColorScheme(
+        CommandLine.Help.defaultColorScheme(
+            terminal.outStyle().enabled() ? Ansi.ON : Ansi.OFF));
+    register(line, QuantScheme.class, QuantScheme::of);
+    register(line, QuantChoice.class, QuantChoice::of);
+    register(line, AttentionKind.class, AttentionKind::of);
+    register(line, KvType.class, KvType::of);
+    return line;
+  }
+
+  /** Lets a converter's own message reach the user instead of its exception's class name. */
+  private static <T> void register(CommandLine line, Class<T> type, Function<String, T> of) {
+    line.registerConverter(
+        type,
+        text -> {
+          try {
+            return of.apply(text);
+          } catch (IllegalArgumentException e) {
+            throw new TypeConversionException(e.getMessage());
+          }
+        });
+  }
+
+  /** Text is UTF-8 whatever the locale; the file encoding of a C locale would mangle it. */
+  private static PrintStream utf8(PrintStream stream) {
+    return new PrintStream(stream, true, StandardCharsets.UTF_8);
+  }
+}

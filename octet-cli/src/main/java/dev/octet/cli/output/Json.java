@@ -1,0 +1,74 @@
+package dev.octet.cli.output;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
+
+/** One JSON object on one line, fields in the order they were put. */
+public final class Json {
+  private final SequencedMap<String, @Nullable Object> fields = new LinkedHashMap<>();
+
+  /** An object without fields. */
+  public Json() {}
+
+  /**
+   * Adds a field. Numbers, booleans, null and text (of anything else) are known; NaN and infinities,
+   * which JSON has no spelling for, become null.
+   */
+  public Json put(String name, @Nullable Object value) {
+    fields.put(name, value);
+    return this;
+  }
+
+  /** Adds all fields of a map. */
+  public Json putAll(Map<String, ?> values) {
+    values.forEach(this::put);
+    return this;
+  }
+
+  @Override
+  public String toString() {
+    StringBuilder text = new StringBuilder("{");
+    fields.forEach(
+        (name, value) -> {
+          text.append(text.length() == 1 ? "" : ",");
+          quote(name, text);
+          text.append(':');
+          value(value, text);
+        });
+    return text.append('}').toString();
+  }
+
+  private static void value(@Nullable Object value, StringBuilder text) {
+    switch (value) {
+      case null -> text.append("null");
+      case Double d when !Double.isFinite(d) -> text.append("null");
+      case Float f when !Float.isFinite(f) -> text.append("null");
+      case Number n -> text.append(n);
+      case Boolean b -> text.append(b);
+      default -> quote(value.toString(), text);
+    }
+  }
+
+  private static void quote(String value, StringBuilder text) {
+    text.append('"');
+    for (int i = 0; i < value.length(); i++) {
+      char c = value.charAt(i);
+      switch (c) {
+        case '"', '\\' -> text.append('\\').append(c);
+        case '\n' -> text.append("\\n");
+        case '\r' -> text.append("\\r");
+        case '\t' -> text.append("\\t");
+        default -> {
+          if (c < 0x20) {
+            text.append(String.format("\\u%04x", (int) c));
+          } else {
+            text.append(c);
+          }
+        }
+      }
+    }
+    text.append('"');
+  }
+}
