@@ -1,0 +1,42 @@
+package dev.octet.kernels;
+
+import dev.octet.kernels.reference.ReferenceKernels;
+import java.util.List;
+import java.util.Locale;
+
+/** Finds and makes providers of {@link Kernels}. */
+public final class Providers {
+  /**
+   * A provider and whether it can be used here.
+   *
+   * @param name as on the command line
+   * @param isa what it computes with
+   * @param available whether {@link #create} makes it
+   * @param reason why, or why not
+   */
+  public record ProviderInfo(String name, String isa, boolean available, String reason) {}
+
+  private Providers() {}
+
+  /**
+   * Makes a provider.
+   *
+   * @param name {@code reference}, {@code vector}, or {@code auto} for the fastest available
+   * @param threads how many threads work at once, at least 1
+   * @throws IllegalArgumentException for an unknown or unavailable provider, saying which there are
+   */
+  public static Kernels create(String name, int threads) {
+    return switch (name.toLowerCase(Locale.ROOT)) {
+      case "auto", "reference" -> new ReferenceKernels(threads);
+      default ->
+          throw new IllegalArgumentException(
+              "unknown provider '" + name + "'; choose one of auto, reference");
+    };
+  }
+
+  /** All providers, the fastest first. */
+  public static List<ProviderInfo> list() {
+    return List.of(
+        new ProviderInfo("reference", "scalar", true, "plain Java, the definition of right"));
+  }
+}

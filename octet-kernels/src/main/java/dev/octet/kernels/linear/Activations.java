@@ -1,0 +1,100 @@
+package dev.octet.kernels.linear;
+
+import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.ActivationQuant.DynamicFp8;
+import dev.octet.tensor.ActivationQuant.DynamicFp8Block;
+import dev.octet.tensor.ActivationQuant.DynamicInt8;
+import dev.octet.tensor.ActivationQuant.None;
+import dev.octet.tensor.ActivationQuant.StaticFp8;
+import dev.octet.tensor.ActivationQuant.StaticInt8;
+import dev.octet.tensor.Codecs;
+import java.util.Arrays;
+
+/**
+ * Quantizes one token's activations, the same way in every provider: F32 division by the scale (a
+ * product with the reciprocal would decide ties differently), then round half to even, then clamp.
+ *
+ * <p>A row with a NaN or an infinity has no scale; its scale is NaN, which makes every output of the
+ * row NaN instead of a plausible number.
+ */
+public final class Activations {
+  private Activations() {}
+
+  /** Whether codes are integers, to be multiplied with integer weights in int32. */
+  public static boolean integer(ActivationQuant quant) {
+    return quant instanceof DynamicInt8 || quant instanceof StaticInt8;
+  }
+
+  /**
+   * Writes the INT8 codes minus the offset, so that the value is {@code code·scale}.
+   *
+   * @return the row's scale; 0 for a row of zeros
+   */
+  public static float int8(ActivationQuant quant, float[] x, int[] codes) {
+    float amax = absMax(x);
+    if (!Float.isFinite(amax)) {
+      Arrays.fill(codes, 0);
+      return Float.NaN;
+    }
+    if (quant instanceof StaticInt8 s) {
+      for (int j = 0; j < x.length; j++) {
+        codes[j] = clamp(Math.rint(x[j] / s.scale() + s.offset())) - s.offset();
+      }
+      return s.scale();
+    }
+    float scale = amax / 127f;
+    for (int j = 0; j < x.length; j++) {
+      codes[j] = scale == 0 ? 0 : clamp(Math.rint(x[j] / scale));
+    }
+    return scale;
+  }
+
+  /** Replaces the row by what its quantized form stands for; {@link None} leaves it as it is. */
+  public static void roundTrip(ActivationQuant quant, float[] x) {
+    switch (quant) {
+      case None _ -> {}
+      case DynamicInt8 _, StaticInt8 _ -> {
+        int[] codes = new int[x.length];
+        float scale = int8(quant, x, codes);
+        for (int j = 0; j < x.length; j++) {
+          x[j] = codes[j] * scale;
+        }
+      }
+      case DynamicFp8 _ -> fp8(x, 0, x.length, absMax(x) / Codecs.E4M3_MAX);
+      case StaticFp8 s -> fp8(x, 0, x.length, s.scale());
+      case DynamicFp8Block b -> {
+        for (int from = 0; from < x.length; from += b.block()) {
+          int to = Math.min(x.length, from + b.block());
+          fp8(x, from, to, absMax(x, from, to) / Codecs.E4M3_MAX);
+        }
+      }
+    }
+  }
+
+  private static void fp8(float[] x, int from, int to, float scale) {
+    if (!Float.isFinite(scale)) {
+      Arrays.fill(x, from, to, Float.NaN);
+      return;
+    }
+    for (int j = from; j < to; j++) {
+      x[j] = scale == 0 ? 0 : Codecs.e4m3ToFloat(Codecs.floatToE4m3(x[j] / scale)) * scale;
+    }
+  }
+
+  /** Largest magnitude; NaN if any element is NaN. */
+  public static float absMax(float[] x) {
+    return absMax(x, 0, x.length);
+  }
+
+  private static float absMax(float[] x, int from, int to) {
+    float max = 0;
+    for (int j = from; j < to; j++) {
+      max = Math.max(max, Math.abs(x[j]));
+    }
+    return max;
+  }
+
+  private static int clamp(double code) {
+    return (int) Math.max(-128, Math.min(127, code));
+  }
+}

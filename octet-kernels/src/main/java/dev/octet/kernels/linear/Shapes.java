@@ -1,0 +1,59 @@
+package dev.octet.kernels.linear;
+
+import dev.octet.tensor.DType;
+import dev.octet.tensor.Tensor;
+
+/** Checks that come before any computation. */
+public final class Shapes {
+  private Shapes() {}
+
+  /** {@code x} must be a contiguous F32 tensor with rows of {@code columns}. */
+  public static void requireRows(String what, Tensor x, long columns) {
+    if (x.dtype() != DType.F32 || !x.isContiguous() || x.columns() != columns) {
+      throw new IllegalArgumentException(
+          "%s must be contiguous F32 rows of %d, not %s".formatted(what, columns, x));
+    }
+  }
+
+  /** Two contiguous F32 tensors of as many elements. */
+  public static void requireSame(String what, Tensor x, Tensor y) {
+    if (x.dtype() != DType.F32
+        || y.dtype() != DType.F32
+        || !x.isContiguous()
+        || !y.isContiguous()
+        || x.size() != y.size()) {
+      throw new IllegalArgumentException(
+          "%s must be contiguous F32 of one size, not %s and %s".formatted(what, x, y));
+    }
+  }
+
+  /** F32 [n]. */
+  public static void requireVector(String what, Tensor x, long n) {
+    if (x.dtype() != DType.F32 || !x.hasShape(n)) {
+      throw new IllegalArgumentException("%s must be F32 [%d], not %s".formatted(what, n, x));
+    }
+  }
+
+  /** Checks the operands of a linear layer and returns the number of rows. */
+  public static int requireLinear(Tensor x, Tensor out, long in, long outFeatures) {
+    requireRows("x", x, in);
+    requireRows("out", out, outFeatures);
+    if (x.rows() != out.rows()) {
+      throw new IllegalArgumentException(
+          "x has %d rows, out has %d".formatted(x.rows(), out.rows()));
+    }
+    return Math.toIntExact(x.rows());
+  }
+
+  /** Checks q or k of a rotary embedding: [tokens, heads, headDim]. */
+  public static void requireHeads(Tensor x, int tokens, int rotated) {
+    if (x.rank() != 3
+        || x.dtype() != DType.F32
+        || !x.isContiguous()
+        || x.dim(0) != tokens
+        || x.dim(2) < rotated) {
+      throw new IllegalArgumentException(
+          "x must be F32 [%d, heads, at least %d], not %s".formatted(tokens, rotated, x));
+    }
+  }
+}
