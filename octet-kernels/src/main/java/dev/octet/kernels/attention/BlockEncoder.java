@@ -14,7 +14,7 @@ final class BlockEncoder {
 
   BlockEncoder(KvFormat format) {
     this.format = format;
-    this.rotation = format.rotatedKeys() ? Rotation.of(format.keyDim()) : null;
+    this.rotation = format.rotatedKeys() ? Rotation.of(format.body()) : null;
   }
 
   static float scale(MemorySegment block, long offset, int slot) {
@@ -35,22 +35,23 @@ final class BlockEncoder {
       float @Nullable [] mean,
       float[] scratch) {
     int dim = format.keyDim();
+    int body = format.body();
     System.arraycopy(keys, from, scratch, 0, format.heads() * dim);
     for (int h = 0; h < format.heads(); h++) {
       if (rotation != null && mean != null) {
-        for (int c = h * dim; c < (h + 1) * dim; c++) {
+        for (int c = h * dim; c < h * dim + body; c++) {
           scratch[c] -= mean[c];
         }
         rotation.apply(scratch, h * dim);
       }
-      scale(
-          block, format.keyScaleOffset(h), slot, scratch, h, dim, format.keyType(),
-          format.keyScales());
-      for (int c = 0; c < dim; c++) {
-        ElementCodec.write(
-            block, format.keyOffset(h), (long) c * BLOCK + slot, format.keyType(),
-            scratch[h * dim + c]);
+      float own =
+          scale(scratch, h * dim, body, format.keyType(), format.keyScales(), body < dim ? 1 : 0);
+      if (format.tokenKeyScales()) {
+        block.set(JAVA_FLOAT_UNALIGNED, format.keyScaleOffset(h) + 4L * slot, own);
       }
+      write(block, format.keyOffset(h), slot, format.keyType(), scratch, h * dim, body);
+      write(
+          block, format.tailOffset(h), slot, KvType.BF16, scratch, h * dim + body, dim - body);
     }
   }
 
@@ -59,9 +60,10 @@ final class BlockEncoder {
     int dim = format.valueDim();
     System.arraycopy(values, 0, scratch, 0, format.heads() * dim);
     for (int h = 0; h < format.heads(); h++) {
-      scale(
-          block, format.valueScaleOffset(h), slot, scratch, h, dim, format.valueType(),
-          format.valueScales());
+      float own = scale(scratch, h * dim, dim, format.valueType(), format.valueScales(), 0);
+      if (format.tokenValueScales()) {
+        block.set(JAVA_FLOAT_UNALIGNED, format.valueScaleOffset(h) + 4L * slot, own);
+      }
       for (int c = 0; c < dim; c++) {
         ElementCodec.write(
             block, format.valueOffset(h), (long) slot * dim + c, format.valueType(),
@@ -70,28 +72,32 @@ final class BlockEncoder {
     }
   }
 
-  /** Divides a head's row by its scale; stores the scale in the block if it is the token's own. */
-  private static void scale(
-      MemorySegment block,
-      long scaleOffset,
-      int slot,
-      float[] row,
-      int head,
-      int dim,
-      KvType type,
-      float @Nullable [] fixed) {
-    if (KvFormat.isWide(type)) {
-      return;
+  /** Writes a key channel-major: its channels lie a block's width apart. */
+  private static void write(
+      MemorySegment block, long base, int slot, KvType type, float[] row, int from, int n) {
+    for (int c = 0; c < n; c++) {
+      ElementCodec.write(block, base, (long) c * BLOCK + slot, type, row[from + c]);
     }
-    int from = head * dim;
-    float own = fixed != null ? 0 : RowQuant.absMax(row, from, dim) / ElementCodec.maxCode(type);
-    for (int c = from; c < from + dim; c++) {
+  }
+
+  /**
+   * Divides {@code row[from .. from+n)} by its scale.
+   *
+   * @param fixed static scales of all heads' channels, or null
+   * @param scaleOfZeros the scale of a row of zeros
+   * @return the row's own scale; 1 if it has none
+   */
+  private static float scale(
+      float[] row, int from, int n, KvType type, float @Nullable [] fixed, float scaleOfZeros) {
+    if (KvFormat.isWide(type)) {
+      return 1;
+    }
+    float own = fixed != null ? 1 : RowQuant.absMax(row, from, n) / ElementCodec.maxCode(type);
+    for (int c = from; c < from + n; c++) {
       float s = fixed != null ? fixed[c] : own;
       row[c] = type == KvType.INT8 ? intCode(row[c], s, fixed != null) : s == 0 ? 0 : row[c] / s;
     }
-    if (fixed == null) {
-      block.set(JAVA_FLOAT_UNALIGNED, scaleOffset + 4L * slot, own);
-    }
+    return own == 0 ? scaleOfZeros : own;
   }
 
   /** Static scales clamp at −128, as the formats that carry them do; a token's own never reach it. */

@@ -2,7 +2,10 @@ package dev.octet.kernels.attention;
 
 import dev.octet.kernels.KvSpec;
 
-/** k̄ of one head: stored with rotated keys, otherwise the mean of the first block's keys. */
+/**
+ * k̄ of one head: stored with rotated keys, otherwise the mean of the first block's keys; 0 in the
+ * channels that are not smoothed ({@link KvFormat#tail}).
+ */
 public final class FirstBlockMean {
   private FirstBlockMean() {}
 
@@ -27,6 +30,11 @@ public final class FirstBlockMean {
         keys[t * dim + c] = kv.keyCode(head, t, c) * channel;
       }
     }
-    return tokens == 0 ? out : KeyMean.of(keys, tokens, dim);
+    if (tokens == 0) {
+      return out;
+    }
+    float[] mean = KeyMean.of(keys, tokens, dim);
+    KeyMean.clearTail(mean, dim, dim - KvFormat.tail(dim, kv.format().valueDim()));
+    return mean;
   }
 }

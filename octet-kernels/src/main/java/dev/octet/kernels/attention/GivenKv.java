@@ -4,6 +4,7 @@ import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvSpec;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** Keys and values at hand, put into a store in the format the kind reads. */
 public final class GivenKv {
@@ -32,8 +33,7 @@ public final class GivenKv {
     int valueDim = Math.toIntExact(values.dim(2));
     KvFormat format = KvFormat.nativeTo(kind, heads, keyDim, valueDim);
     KvSpec spec = new KvSpec(heads, keyDim, valueDim, format.keyType(), null);
-    PagedKvLayer layer =
-        new PagedKvLayer(spec, format, format.rotatedKeys() ? KeyMean.of(keys) : null);
+    PagedKvLayer layer = new PagedKvLayer(spec, format, mean(format, keys));
     try {
       layer.append(keys, values);
       return layer;
@@ -41,5 +41,14 @@ public final class GivenKv {
       layer.close();
       throw e;
     }
+  }
+
+  private static float @Nullable [] mean(KvFormat format, Tensor keys) {
+    if (!format.rotatedKeys()) {
+      return null;
+    }
+    float[] mean = KeyMean.of(keys);
+    KeyMean.clearTail(mean, format.keyDim(), format.body());
+    return mean;
   }
 }

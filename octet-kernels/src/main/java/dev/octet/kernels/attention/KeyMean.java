@@ -32,6 +32,15 @@ public final class KeyMean {
     return divide(sums, rows);
   }
 
+  /** Sets the channels from {@code body} on to 0 in every head of {@code mean}. */
+  static void clearTail(float[] mean, int dim, int body) {
+    for (int c = 0; c < mean.length; c++) {
+      if (c % dim >= body) {
+        mean[c] = 0;
+      }
+    }
+  }
+
   private static float[] divide(double[] sums, int rows) {
     float[] mean = new float[sums.length];
     for (int c = 0; c < mean.length; c++) {

@@ -71,9 +71,28 @@ public record KvFormat(
     return !isWide(valueType) && valueScales == null;
   }
 
-  /** Bytes of one head's keys in a block, [keyDim, 64] codes. */
+  /**
+   * The channels that make keys wider than values: in latent attention the rotary part, whose range
+   * is much wider than that of the rest. It is neither smoothed nor rotated nor quantized to INT8 but
+   * kept in BF16.
+   */
+  public static int tail(int keyDim, int valueDim) {
+    return Math.max(0, keyDim - valueDim);
+  }
+
+  /** Leading channels of a key that share its scale; the others are BF16. */
+  public int body() {
+    return rotatedKeys ? keyDim - tail(keyDim, valueDim) : keyDim;
+  }
+
+  /** Bytes of one head's keys in a block: [body, 64] codes, then [keyDim − body, 64] BF16. */
   public long keyBytes() {
-    return bytes(keyDim, keyType);
+    return bytes(body(), keyType) + bytes(keyDim - body(), KvType.BF16);
+  }
+
+  /** Where the BF16 channels of a head's keys begin in a block. */
+  public long tailOffset(int head) {
+    return keyOffset(head) + bytes(body(), keyType);
   }
 
   /** Bytes of one head's values in a block, [64, valueDim] codes. */

@@ -4,6 +4,7 @@ import static dev.octet.kernels.KvSpec.BLOCK;
 
 import dev.octet.kernels.KvLayer;
 import dev.octet.kernels.KvSpec;
+import dev.octet.kernels.KvType;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -102,11 +103,15 @@ public final class PagedKvLayer implements KvLayer {
     return mean;
   }
 
-  /** Key code of a token's channel, without its scale. */
+  /** Key code of a token's channel, without its scale; beyond {@code body()} the value itself. */
   public float keyCode(int head, int token, int channel) {
     long index = (long) channel * BLOCK + token % BLOCK;
-    return ElementCodec.read(
-        block(token / BLOCK), format.keyOffset(head), index, format.keyType());
+    MemorySegment block = block(token / BLOCK);
+    if (channel < format.body()) {
+      return ElementCodec.read(block, format.keyOffset(head), index, format.keyType());
+    }
+    long inTail = index - (long) format.body() * BLOCK;
+    return ElementCodec.read(block, format.tailOffset(head), inTail, KvType.BF16);
   }
 
   /** Value code of a token's channel, without its scale. */
@@ -177,6 +182,7 @@ public final class PagedKvLayer implements KvLayer {
 
   private void encodeFirstBlock(float[] kept, int tokens) {
     float[] average = KeyMean.of(kept, tokens, format.heads() * format.keyDim());
+    KeyMean.clearTail(average, format.keyDim(), format.body());
     float[] scratch = new float[format.heads() * format.keyDim()];
     for (int t = 0; t < tokens; t++) {
       encoder.key(block(0), t, kept, t * scratch.length, average, scratch);

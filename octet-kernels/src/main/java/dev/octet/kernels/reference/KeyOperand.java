@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  *   <li>INT8 kinds take the codes of an INT8 cache as they are: its token scales multiply the
  *       scores, static channel scales multiply the query before it is quantized. Keys of any other
  *       cache are smoothed with the mean of its first block, rotated and quantized row by row.
+ *       Channels beyond the values' width stay out of that, in BF16 ({@link KvFormat#tail}).
  *   <li>INT-FlashAttention quantizes row by row and does nothing else.
  * </ul>
  */
@@ -27,6 +28,7 @@ final class KeyOperand {
   private final int head;
   private final KvFormat format;
   private final boolean codesAsStored;
+  private final int body;
   private final float @Nullable [] mean;
   private final @Nullable Rotation rotation;
 
@@ -37,9 +39,13 @@ final class KeyOperand {
     this.format = kv.format();
     boolean smooth = kind == AttentionKind.INT8 || kind == AttentionKind.INT8_BF16;
     this.codesAsStored = smooth && format.keyType() == KvType.INT8;
-    boolean rotate = format.rotatedKeys() || smooth && !codesAsStored;
-    this.rotation = rotate ? Rotation.of(format.keyDim()) : null;
-    this.mean = rotate ? FirstBlockMean.of(kv, head) : null;
+    boolean rotateHere = smooth && !codesAsStored;
+    int tail = KvFormat.tail(format.keyDim(), format.valueDim());
+    this.body =
+        rotateHere ? format.keyDim() - tail : codesAsStored ? format.body() : format.keyDim();
+    int rotated = rotateHere ? body : format.body();
+    this.rotation = rotateHere || format.rotatedKeys() ? Rotation.of(rotated) : null;
+    this.mean = rotation == null ? null : FirstBlockMean.of(kv, head);
   }
 
   static KeyOperand of(AttentionKind kind, PagedKvLayer kv, int head) {
@@ -47,21 +53,20 @@ final class KeyOperand {
   }
 
   QueryRow query(float[] q) {
-    int dim = q.length;
     double shift = 0;
     if (mean != null && rotation != null) {
-      for (int c = 0; c < dim; c++) {
+      for (int c = 0; c < q.length; c++) {
         shift += (double) q[c] * mean[c];
       }
       rotation.apply(q, 0);
     }
     float[] fixed = format.keyScales();
     if (codesAsStored && fixed != null) {
-      for (int c = 0; c < dim; c++) {
-        q[c] *= fixed[head * dim + c];
+      for (int c = 0; c < q.length; c++) {
+        q[c] *= fixed[head * q.length + c];
       }
     }
-    return new QueryRow(q, round(q), shift);
+    return new QueryRow(q, body, round(q), shift);
   }
 
   Tile tile(int block) {
@@ -83,33 +88,43 @@ final class KeyOperand {
 
   /** Turns stored codes of scale {@code scale} into what the kind multiplies; returns its scale. */
   private float encode(float[] row, float scale) {
-    float[] fixed = format.keyScales();
-    for (int c = 0; c < row.length && fixed != null; c++) {
-      row[c] *= fixed[head * row.length + c];
+    boolean rotateHere = rotation != null && !format.rotatedKeys();
+    if (!rotateHere && format.keyScales() == null && format.body() == row.length) {
+      return round(row) * scale; // codes of one scale need not be decoded first
     }
-    if (rotation != null && mean != null && !format.rotatedKeys()) {
+    decode(row, scale);
+    if (rotateHere && mean != null && rotation != null) {
       for (int c = 0; c < row.length; c++) {
-        row[c] = row[c] * scale - mean[c];
+        row[c] -= mean[c];
       }
       rotation.apply(row, 0);
-      return round(row);
     }
-    return round(row) * scale;
+    return round(row);
   }
 
-  /** Rounds to the type the kind multiplies in; returns the scale. */
+  private void decode(float[] row, float scale) {
+    float[] fixed = format.keyScales();
+    for (int c = 0; c < format.body(); c++) {
+      row[c] *= fixed == null ? scale : fixed[head * row.length + c];
+    }
+  }
+
+  /** Rounds to the type the kind multiplies in; returns the scale of the first {@code body}. */
   private float round(float[] x) {
     switch (kind) {
       case F32 -> {}
-      case BF16 -> {
-        for (int c = 0; c < x.length; c++) {
-          x[c] = Codecs.roundBf16(x[c]);
-        }
-      }
+      case BF16 -> roundBf16(x, 0);
       case INT8, INT8_BF16, INT_FLASH, INT_FLASH_HALF -> {
-        return RowQuant.quantize(x, 0, x.length);
+        roundBf16(x, body);
+        return RowQuant.quantize(x, 0, body);
       }
     }
     return 1;
+  }
+
+  private static void roundBf16(float[] x, int from) {
+    for (int c = from; c < x.length; c++) {
+      x[c] = Codecs.roundBf16(x[c]);
+    }
   }
 }

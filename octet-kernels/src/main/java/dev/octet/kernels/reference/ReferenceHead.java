@@ -69,7 +69,7 @@ final class ReferenceHead {
       boolean seen = key >= from && key < end && visibility.unmasked(queryIndex, key);
       x[j] =
           seen
-              ? tile.dot(j, query.codes()) * query.scale() * tile.scale(j) * spec.scale() * LOG2_E
+              ? tile.score(j, query) * spec.scale() * LOG2_E
               : Double.NEGATIVE_INFINITY;
     }
     return x;

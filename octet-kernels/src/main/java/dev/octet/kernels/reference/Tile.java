@@ -18,10 +18,15 @@ record Tile(float[][] rows, float[] scales) {
     return scales[j];
   }
 
-  /** Row j times {@code x}; exact for integer codes. */
-  double dot(int j, float[] x) {
+  /** The score of key j before σ: scaled codes, exact for integers, plus unscaled channels. */
+  double score(int j, QueryRow query) {
+    double tail = dot(j, query.codes(), query.body(), query.codes().length);
+    return dot(j, query.codes(), 0, query.body()) * query.scale() * scales[j] + tail;
+  }
+
+  private double dot(int j, float[] x, int from, int to) {
     double sum = 0;
-    for (int c = 0; c < x.length; c++) {
+    for (int c = from; c < to; c++) {
       sum += (double) rows[j][c] * x[c];
     }
     return sum;
