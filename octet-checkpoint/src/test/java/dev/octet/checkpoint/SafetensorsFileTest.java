@@ -55,7 +55,7 @@ class SafetensorsFileTest {
             Map.entry("metadata_number", "__metadata__"),
             Map.entry("header_length_max", "18446744073709551615"),
             Map.entry("header_length_2e63", "9223372036854775808"),
-            Map.entry("deep_json", "depth"),
+            Map.entry("deep_json", "must be a JSON object"),
             Map.entry("missing_field", "has no data_offsets"),
             Map.entry("first_not_zero", "a hole"));
     reasons.forEach(

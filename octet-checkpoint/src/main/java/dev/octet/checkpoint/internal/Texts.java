@@ -11,11 +11,20 @@ public final class Texts {
     return "'" + printable(text) + "'";
   }
 
+  /** A message on one line, control characters escaped, cut when very long. */
+  public static String shorten(String message) {
+    return printable(message, 600);
+  }
+
   /** The text on one line: control characters escaped, cut when long. */
   public static String printable(String text) {
+    return printable(text, LONGEST);
+  }
+
+  private static String printable(String text, int longest) {
     StringBuilder out = new StringBuilder();
     for (int i = 0; i < text.length(); i++) {
-      if (i == LONGEST) {
+      if (i == longest) {
         return out.append('…').toString();
       }
       char c = text.charAt(i);

@@ -1,0 +1,139 @@
+package dev.octet.checkpoint;
+
+import dev.octet.checkpoint.internal.Fields;
+import dev.octet.checkpoint.internal.Json;
+import dev.octet.checkpoint.internal.StoredTensors;
+import dev.octet.checkpoint.internal.Texts;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Finds and opens the weight files of a model directory: {@code model.safetensors}, or the shards
+ * its index names. An index is foreign text: it may name plain files of this directory only.
+ */
+final class ModelFiles {
+  private static final String SINGLE = "model.safetensors";
+  private static final String INDEX = "model.safetensors.index.json";
+  private static final int MAX_SHARDS = 10_000;
+
+  private ModelFiles() {}
+
+  static StoredTensors open(Path directory) {
+    Path single = directory.resolve(SINGLE);
+    Path index = directory.resolve(INDEX);
+    if (Files.exists(single)) {
+      return opened(Map.of(SINGLE, requireInside(directory, single)), Map.of());
+    }
+    if (!Files.exists(index)) {
+      throw new CheckpointException(
+          "%s: has neither %s nor %s%s"
+              .formatted(directory, SINGLE, INDEX, pickle(directory)));
+    }
+    Map<String, String> weightMap = weightMap(requireInside(directory, index));
+    Map<String, Path> shards = new TreeMap<>();
+    for (Map.Entry<String, String> entry : weightMap.entrySet()) {
+      String name = entry.getValue();
+      if (!shards.containsKey(name)) {
+        Path shard = directory.resolve(name);
+        if (!Files.exists(shard)) {
+          throw new CheckpointException(
+              "%s: the shard %s that holds tensor %s is missing"
+                  .formatted(index, Texts.quote(name), Texts.quote(entry.getKey())));
+        }
+        shards.put(name, requireInside(directory, shard));
+      }
+    }
+    return opened(shards, weightMap);
+  }
+
+  private static String pickle(Path directory) {
+    boolean torch =
+        Files.exists(directory.resolve("pytorch_model.bin"))
+            || Files.exists(directory.resolve("pytorch_model.bin.index.json"));
+    return torch ? "; convert pytorch_model.bin to safetensors first" : "";
+  }
+
+  private static StoredTensors opened(Map<String, Path> shards, Map<String, String> weightMap) {
+    Map<String, SafetensorsFile> open = new LinkedHashMap<>();
+    try {
+      shards.forEach((name, path) -> open.put(name, SafetensorsFile.open(path)));
+      weightMap.forEach(
+          (tensor, shard) -> {
+            SafetensorsFile file = open.get(shard);
+            if (file != null && !file.tensors().containsKey(tensor)) {
+              throw new CheckpointException(
+                  "%s: has no tensor %s, though the index says so"
+                      .formatted(file.file(), Texts.quote(tensor)));
+            }
+          });
+      return new StoredTensors(open.values());
+    } catch (RuntimeException e) {
+      open.values().forEach(SafetensorsFile::close);
+      throw e;
+    }
+  }
+
+  private static Map<String, String> weightMap(Path index) {
+    ObjectNode json = Json.readObject(index);
+    Fields fields = Fields.of(index.toString(), json);
+    if (fields.object("weight_map").isEmpty()
+        || !(json.get("weight_map") instanceof ObjectNode map)
+        || map.isEmpty()) {
+      throw fields.problem("weight_map", "is missing or empty");
+    }
+    Map<String, String> weightMap = new TreeMap<>();
+    for (Map.Entry<String, JsonNode> entry : map.properties()) {
+      String shard = entry.getValue().isString() ? entry.getValue().stringValue() : "";
+      if (!isPlainName(shard)) {
+        throw new CheckpointException(
+            "%s: tensor %s is said to be in %s, which is no plain *.safetensors file name"
+                .formatted(
+                    index,
+                    Texts.quote(entry.getKey()),
+                    Texts.printable(entry.getValue().toString())));
+      }
+      weightMap.put(entry.getKey(), shard);
+    }
+    if (weightMap.values().stream().distinct().count() > MAX_SHARDS) {
+      throw fields.problem("weight_map", "names more than " + MAX_SHARDS + " files");
+    }
+    return weightMap;
+  }
+
+  /** No separators of any system, no drive letters, nothing hidden. */
+  private static boolean isPlainName(String name) {
+    return name.endsWith(".safetensors")
+        && name.length() <= 255
+        && !name.startsWith(".")
+        && name.chars().noneMatch(c -> c == '/' || c == '\\' || c == ':' || c < ' ' || c == 127);
+  }
+
+  /**
+   * Refuses a symbolic link that leaves the directory. The one exception is Hugging Face's cache,
+   * where {@code snapshots/<revision>} holds links to the {@code blobs} folder beside it.
+   */
+  static Path requireInside(Path directory, Path file) {
+    try {
+      Path home = directory.toRealPath();
+      Path real = file.toRealPath();
+      Path up = home.getParent();
+      boolean cached =
+          up != null
+              && up.endsWith("snapshots")
+              && real.startsWith(up.resolveSibling("blobs"));
+      if (!real.startsWith(home) && !cached) {
+        throw new CheckpointException(
+            file + ": is a symbolic link out of the directory, to " + real);
+      }
+      return file;
+    } catch (IOException e) {
+      throw new CheckpointException(file + ": cannot be read: " + e.getMessage(), e);
+    }
+  }
+}

@@ -1,0 +1,99 @@
+package dev.octet.checkpoint.compressedtensors;
+
+import dev.octet.checkpoint.CheckpointException;
+import dev.octet.checkpoint.internal.DenseFormat;
+import dev.octet.checkpoint.internal.StoredTensors;
+import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.DType;
+import dev.octet.tensor.Tensor;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** A layer's {@code input_activations}, with {@code input_scale} where scales are static. */
+final class Activations {
+  private Activations() {}
+
+  static ActivationQuant read(
+      StoredTensors tensors,
+      String module,
+      QuantizationArgs weights,
+      @Nullable QuantizationArgs inputs) {
+    if (inputs == null) {
+      return new ActivationQuant.None();
+    }
+    if (inputs.isFloat() != weights.isFloat()) {
+      throw inputs.fields().unsupported("type", "differs from that of the weights");
+    }
+    if (inputs.bits() != 8) {
+      throw inputs
+          .fields()
+          .unsupported("num_bits", "is %d; activations have 8".formatted(inputs.bits()));
+    }
+    return inputs.dynamic() ? dynamic(inputs) : fixed(tensors, module, inputs);
+  }
+
+  private static ActivationQuant dynamic(QuantizationArgs inputs) {
+    if (!inputs.symmetric()) {
+      throw inputs.fields().unsupported("symmetric", "is false for dynamic activations");
+    }
+    return switch (inputs.strategy()) {
+      case TOKEN ->
+          inputs.isFloat() ? new ActivationQuant.DynamicFp8() : new ActivationQuant.DynamicInt8();
+      case GROUP -> {
+        if (!inputs.isFloat()) {
+          throw strategy(inputs);
+        }
+        yield new ActivationQuant.DynamicFp8Block(inputs.group());
+      }
+      case TENSOR, CHANNEL, BLOCK, ATTN_HEAD -> throw strategy(inputs);
+    };
+  }
+
+  private static CheckpointException strategy(QuantizationArgs inputs) {
+    return inputs
+        .fields()
+        .unsupported(
+            "strategy",
+            "is '%s' for %s activations; supported are dynamic token and static tensor"
+                .formatted(
+                    inputs.strategy().label(), inputs.dynamic() ? "dynamic" : "static"));
+  }
+
+  private static ActivationQuant fixed(
+      StoredTensors tensors, String module, QuantizationArgs inputs) {
+    if (inputs.strategy() != QuantizationArgs.Strategy.TENSOR) {
+      throw strategy(inputs);
+    }
+    String name = module + ".input_scale";
+    Tensor scale = tensors.get(name);
+    if (scale.size() != 1 || !DenseFormat.FLOATS.contains(scale.dtype())) {
+      throw tensors.problem(name, "is %s, expected one float".formatted(scale));
+    }
+    Scales.requirePositive(tensors, name, scale);
+    int offset = offset(tensors, module + ".input_zero_point", inputs);
+    return inputs.isFloat()
+        ? new ActivationQuant.StaticFp8(scale.getFloat(0))
+        : new ActivationQuant.StaticInt8(scale.getFloat(0), offset);
+  }
+
+  private static int offset(StoredTensors tensors, String name, QuantizationArgs inputs) {
+    if (!tensors.has(name)) {
+      if (!inputs.symmetric()) {
+        tensors.get(name); // says that it is missing
+      }
+      return 0;
+    }
+    Tensor zero = tensors.get(name);
+    boolean integer = Set.of(DType.I8, DType.I16, DType.I32).contains(zero.dtype());
+    boolean nothing = inputs.isFloat() && zero.dtype().decodable() && zero.size() == 1;
+    if (zero.size() != 1 || !(integer || nothing)) {
+      throw tensors.problem(name, "is %s, expected one integer".formatted(zero));
+    }
+    float value = zero.getFloat(0);
+    if (value < -128 || value > 127 || (value != 0 && (inputs.symmetric() || inputs.isFloat()))) {
+      throw tensors.problem(
+          name, "is %s; %s".formatted(value, inputs.symmetric() ? "symmetric means 0" : "no int8"));
+    }
+    return (int) value;
+  }
+}

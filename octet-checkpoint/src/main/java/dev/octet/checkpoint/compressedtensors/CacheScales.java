@@ -1,0 +1,87 @@
+package dev.octet.checkpoint.compressedtensors;
+
+import dev.octet.checkpoint.KvScales;
+import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.internal.DenseFormat;
+import dev.octet.checkpoint.internal.StoredTensors;
+import dev.octet.tensor.DType;
+import dev.octet.tensor.Tensor;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Static scales of the KV cache, under the names that vLLM's loaders know: {@code
+ * self_attn.k_scale}, {@code self_attn.k_proj.k_scale}, {@code self_attn.attn.k_scale}, {@code
+ * self_attn.qkv_proj.k_scale}, the same for v, and the old {@code self_attn.kv_scale} for both.
+ */
+final class CacheScales {
+  private final Optional<QuantizationArgs> scheme;
+  private final ModelConfig config;
+  private final StoredTensors tensors;
+
+  CacheScales(
+      Optional<QuantizationArgs> scheme, ModelConfig config, StoredTensors tensors) {
+    this.scheme = scheme;
+    this.config = config;
+    this.tensors = tensors;
+    if (scheme.isPresent()) {
+      QuantizationArgs args = scheme.get();
+      if (args.bits() != 8 || !args.symmetric()) {
+        throw args.fields()
+            .unsupported("num_bits", "and symmetric: only symmetric 8-bit caches are supported");
+      }
+      switch (args.strategy()) {
+        case TENSOR, ATTN_HEAD, CHANNEL, TOKEN -> {}
+        case GROUP, BLOCK ->
+            throw args.fields()
+                .unsupported("strategy", "is '%s' for the cache".formatted(args.strategy().label()));
+      }
+    }
+  }
+
+  /** A layer's scales; empty if the cache is not quantized or its scales come at run time. */
+  Optional<KvScales> of(int layer) {
+    if (scheme.isEmpty() || scheme.get().dynamic()) {
+      return Optional.empty();
+    }
+    String attention = "model.layers." + layer + ".self_attn.";
+    String key = find(attention, "k");
+    String value = find(attention, "v");
+    if (key == null && value == null) {
+      return Optional.empty();
+    }
+    if (key == null || value == null) {
+      String there = key == null ? value : key;
+      throw tensors.problem(String.valueOf(there), "is there, but its counterpart for k or v is not");
+    }
+    DType type = scheme.get().isFloat() ? DType.F8_E4M3 : DType.I8;
+    return Optional.of(new KvScales(type, read(key), read(value)));
+  }
+
+  private @Nullable String find(String attention, String letter) {
+    String scale = letter + "_scale";
+    for (String name :
+        List.of(
+            scale, letter + "_proj." + scale, "attn." + scale, "qkv_proj." + scale, "kv_scale")) {
+      if (tensors.has(attention + name)) {
+        return attention + name;
+      }
+    }
+    return null;
+  }
+
+  private float[] read(String name) {
+    Tensor scale = tensors.get(name);
+    long heads = config.kvHeads();
+    long n = scale.size();
+    if (!DenseFormat.FLOATS.contains(scale.dtype())
+        || (n != 1 && n != heads && n != heads * config.headDim())) {
+      throw tensors.problem(
+          name,
+          "is %s: expected 1, %d or %d floats".formatted(scale, heads, heads * config.headDim()));
+    }
+    Scales.requirePositive(tensors, name, scale);
+    return scale.toFloats();
+  }
+}

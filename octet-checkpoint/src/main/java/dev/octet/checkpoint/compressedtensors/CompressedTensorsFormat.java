@@ -1,0 +1,66 @@
+package dev.octet.checkpoint.compressedtensors;
+
+import dev.octet.checkpoint.KvScales;
+import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.ModelLayout.LinearShape;
+import dev.octet.checkpoint.internal.DenseFormat;
+import dev.octet.checkpoint.internal.Fields;
+import dev.octet.checkpoint.internal.LinearFormat;
+import dev.octet.checkpoint.internal.StoredTensors;
+import dev.octet.tensor.LinearWeights;
+import java.util.Optional;
+
+/**
+ * Reads compressed-tensors (vllm-project/compressed-tensors): {@code int-quantized}, {@code
+ * pack-quantized}, {@code float-quantized} and {@code naive-quantized} layers, also mixed; layers
+ * that no group claims are dense.
+ */
+public final class CompressedTensorsFormat implements LinearFormat {
+  private final Settings settings;
+  private final StoredTensors tensors;
+  private final DenseFormat dense;
+  private final CacheScales cacheScales;
+
+  /**
+   * Reads the settings.
+   *
+   * @param fields the {@code quantization_config}
+   */
+  public CompressedTensorsFormat(Fields fields, ModelConfig config, StoredTensors tensors) {
+    this.settings = new Settings(fields);
+    this.tensors = tensors;
+    this.dense = new DenseFormat(tensors);
+    this.cacheScales = new CacheScales(settings.cache(), config, tensors);
+    for (int layer = 0; layer < config.layers(); layer++) {
+      cacheScales.of(layer); // refuses damaged scales now, not in the middle of loading
+    }
+  }
+
+  @Override
+  public String name() {
+    return "compressed-tensors";
+  }
+
+  @Override
+  public void check(LinearShape shape) {
+    Optional<Settings.Group> group = settings.groupOf(shape.module());
+    if (group.isPresent()) {
+      new Layer(tensors, shape, group.get()).check();
+    } else {
+      dense.check(shape);
+    }
+  }
+
+  @Override
+  public LinearWeights read(LinearShape shape) {
+    Optional<Settings.Group> group = settings.groupOf(shape.module());
+    return group.isPresent()
+        ? new Layer(tensors, shape, group.get()).read()
+        : dense.read(shape);
+  }
+
+  @Override
+  public Optional<KvScales> kvScales(int layer) {
+    return cacheScales.of(layer);
+  }
+}

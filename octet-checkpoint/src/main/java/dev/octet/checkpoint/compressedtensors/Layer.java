@@ -1,0 +1,181 @@
+package dev.octet.checkpoint.compressedtensors;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
+import dev.octet.checkpoint.ModelLayout.LinearShape;
+import dev.octet.checkpoint.internal.DenseFormat;
+import dev.octet.checkpoint.internal.StoredTensors;
+import dev.octet.tensor.DType;
+import dev.octet.tensor.Fp8Weight;
+import dev.octet.tensor.Int4Weight;
+import dev.octet.tensor.Int8Weight;
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.QuantizedWeight;
+import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.Optional;
+import java.util.Set;
+
+/** One quantized linear layer as it is stored. Up to 4 bits become INT4, 5 to 8 bits INT8. */
+final class Layer {
+  private final StoredTensors tensors;
+  private final LinearShape shape;
+  private final Settings.Group group;
+  private final QuantizationArgs args;
+  private final boolean packed;
+  private final Scales scales;
+
+  Layer(StoredTensors tensors, LinearShape shape, Settings.Group group) {
+    this.tensors = tensors;
+    this.shape = shape;
+    this.group = group;
+    this.args = group.weights();
+    this.packed = group.format().equals("pack-quantized");
+    this.scales = new Scales(tensors, shape, args, packed);
+    if (args.isFloat() && (packed || group.format().equals("int-quantized"))) {
+      throw group.fields().problem("format", "is %s for floats".formatted(group.format()));
+    }
+    if (!args.isFloat() && group.format().equals("float-quantized")) {
+      throw group.fields().problem("format", "is float-quantized for integers");
+    }
+    if (args.dynamic()) {
+      throw args.fields().unsupported("dynamic", "is true: weights have stored scales");
+    }
+  }
+
+  void check() {
+    codes();
+    scales.check();
+    columnOrder();
+    Activations.read(tensors, shape.module(), args, group.inputs());
+    DenseFormat.checkBias(tensors, shape);
+  }
+
+  LinearWeights read() {
+    QuantizedWeight weight =
+        args.isFloat()
+            ? new Fp8Weight(codes(), scales.read())
+            : args.bits() > 4
+                ? new Int8Weight(bytes(), scales.read())
+                : int4();
+    return new LinearWeights(
+        weight,
+        DenseFormat.bias(tensors, shape),
+        Activations.read(tensors, shape.module(), args, group.inputs()));
+  }
+
+  /** The stored codes, types and shapes checked. */
+  private Tensor codes() {
+    String name = shape.module() + (packed ? ".weight_packed" : ".weight");
+    if (!packed) {
+      DType type = args.isFloat() ? DType.F8_E4M3 : DType.I8;
+      return tensors.require(name, Set.of(type), shape.rows(), shape.columns());
+    }
+    checkWeightShape();
+    Tensor codes = tensors.get(name);
+    long words = Packing.words(shape.columns(), args.bits());
+    if (codes.dtype() != DType.I32
+        || !(codes.hasShape(shape.rows(), words)
+            || codes.hasShape(
+                shape.rows(), Packing.laneWords(shape.columns(), args.bits())))) {
+      throw tensors.problem(
+          name,
+          "is %s, expected I32 [%d, %d]: %d columns of %d bits"
+              .formatted(codes, shape.rows(), words, shape.columns(), args.bits()));
+    }
+    return codes;
+  }
+
+  private void checkWeightShape() {
+    String name = shape.module() + ".weight_shape";
+    if (!tensors.has(name)) {
+      return; // config.json tells the shape anyway
+    }
+    Tensor stored = tensors.require(name, Set.of(DType.I64, DType.I32), 2);
+    if (stored.getLong(0) != shape.rows() || stored.getLong(1) != shape.columns()) {
+      throw tensors.problem(
+          name,
+          "says [%d, %d], the model needs [%d, %d]"
+              .formatted(
+                  stored.getLong(0), stored.getLong(1), shape.rows(), shape.columns()));
+    }
+  }
+
+  private boolean lanes(Tensor codes) {
+    return codes.dim(1) != Packing.words(shape.columns(), args.bits());
+  }
+
+  private Tensor bytes() {
+    Tensor codes = codes();
+    if (!packed) {
+      return codes;
+    }
+    if (args.bits() == 8) {
+      return Packing.bytes(codes, shape.columns());
+    }
+    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I8, shape.rows(), shape.columns());
+    for (long r = 0; r < shape.rows(); r++) {
+      for (long c = 0; c < shape.columns(); c++) {
+        int code = packedCode(codes, r, c);
+        out.segment().set(JAVA_BYTE, r * shape.columns() + c, (byte) code);
+      }
+    }
+    return out;
+  }
+
+  private int packedCode(Tensor codes, long row, long column) {
+    return Packing.code(
+        codes.segment(), row * codes.dim(1), column, args.bits(), lanes(codes));
+  }
+
+  private QuantizedWeight int4() {
+    Tensor codes = codes();
+    Optional<Tensor> order = columnOrder();
+    if (packed && args.bits() == 4 && order.isEmpty()) {
+      Tensor nibbles = Packing.nibbles(codes, shape.columns());
+      return new Int4Weight(nibbles, shape.columns(), scales.read(), null);
+    }
+    long width = (shape.columns() + 1) / 2;
+    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.U8, shape.rows(), width);
+    for (long r = 0; r < shape.rows(); r++) {
+      for (long j = 0; j < shape.columns(); j++) {
+        long column = order.isEmpty() ? j : order.get().getLong(j);
+        int nibble = smallCode(codes, r, column) & 15;
+        long at = r * width + (j >>> 1);
+        int old = out.segment().get(JAVA_BYTE, at);
+        out.segment().set(JAVA_BYTE, at, (byte) (old | nibble << (int) (j & 1) * 4));
+      }
+    }
+    return new Int4Weight(out, shape.columns(), scales.read(), order.orElse(null));
+  }
+
+  private int smallCode(Tensor codes, long row, long column) {
+    if (packed) {
+      return packedCode(codes, row, column);
+    }
+    int code = (int) codes.getLong(row * shape.columns() + column);
+    if (code < args.minCode() || code > args.maxCode()) {
+      throw tensors.problem(
+          shape.module() + ".weight",
+          "holds the code %d, which is no %d-bit integer".formatted(code, args.bits()));
+    }
+    return code;
+  }
+
+  /** Columns in the order of their groups, if {@code weight_g_idx} gives another than their own. */
+  private Optional<Tensor> columnOrder() {
+    String name = shape.module() + ".weight_g_idx";
+    if (!tensors.has(name)) {
+      if (args.actOrder()) {
+        tensors.get(name); // says that it is missing
+      }
+      return Optional.empty();
+    }
+    Tensor index = tensors.require(name, Set.of(DType.I32, DType.I64), shape.columns());
+    Optional<Tensor> order = ColumnOrder.of(tensors, name, index, args);
+    if (order.isPresent() && args.bits() > 4) {
+      throw tensors.problem(name, "reorders columns, which is supported up to 4 bits only");
+    }
+    return order;
+  }
+}

@@ -1,0 +1,21 @@
+package dev.octet.checkpoint.internal;
+
+import dev.octet.checkpoint.KvScales;
+import dev.octet.checkpoint.ModelLayout.LinearShape;
+import dev.octet.tensor.LinearWeights;
+import java.util.Optional;
+
+/** How one checkpoint format stores linear layers. */
+public interface LinearFormat {
+  /** As vLLM spells it: {@code dense}, {@code compressed-tensors} … */
+  String name();
+
+  /** Checks all that can be known without reading codes: names, types, shapes, scales. */
+  void check(LinearShape shape);
+
+  /** The layer in canonical form. */
+  LinearWeights read(LinearShape shape);
+
+  /** Calibrated KV cache scales of a layer. */
+  Optional<KvScales> kvScales(int layer);
+}
