@@ -1,6 +1,7 @@
 package dev.octet.checkpoint;
 
 import dev.octet.checkpoint.compressedtensors.CompressedTensorsFormat;
+import dev.octet.checkpoint.gguf.GgufHeader;
 import dev.octet.checkpoint.internal.DenseFormat;
 import dev.octet.checkpoint.internal.Fields;
 import dev.octet.checkpoint.internal.Json;
@@ -61,8 +62,8 @@ public final class Checkpoints {
   /** A damaged file is told from a sound one of the wrong kind. */
   private static CheckpointException notADirectory(Path file) {
     String name = String.valueOf(file.getFileName());
-    if (name.endsWith(".gguf")) {
-      return ForeignFormats.gguf(GgufFile.open(file));
+    if (GgufHeader.named(file)) {
+      return ForeignFormats.gguf(file);
     }
     if (name.endsWith(".safetensors")) {
       SafetensorsFile.open(file).close();

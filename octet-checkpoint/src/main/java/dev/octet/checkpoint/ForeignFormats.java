@@ -1,5 +1,6 @@
 package dev.octet.checkpoint;
 
+import dev.octet.checkpoint.gguf.GgufHeader;
 import dev.octet.checkpoint.internal.Fields;
 import dev.octet.checkpoint.internal.Texts;
 import java.io.IOException;
@@ -39,10 +40,10 @@ final class ForeignFormats {
 
   private ForeignFormats() {}
 
-  /** What to say of a sound GGUF file. */
-  static UnsupportedCheckpointException gguf(GgufFile gguf) {
-    return unsupported(
-        gguf.file(), "GGUF (architecture %s)".formatted(Texts.quote(gguf.architecture())));
+  /** What to say of a sound GGUF file; a damaged one is refused for its damage. */
+  static UnsupportedCheckpointException gguf(Path file) {
+    String architecture = GgufHeader.read(file).architecture();
+    return unsupported(file, "GGUF (architecture %s)".formatted(Texts.quote(architecture)));
   }
 
   /** Formats that betray themselves by a file name. */
@@ -50,7 +51,7 @@ final class ForeignFormats {
     Optional<Path> gguf = first(directory, "*.gguf");
     boolean safetensors = first(directory, "model*.safetensors").isPresent();
     if (gguf.isPresent() && !safetensors) {
-      throw gguf(GgufFile.open(gguf.get()));
+      throw gguf(gguf.get());
     }
     Optional<Path> ascend = first(directory, "quant_model_description*.json");
     if (ascend.isPresent()) {

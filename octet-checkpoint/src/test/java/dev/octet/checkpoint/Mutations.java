@@ -6,12 +6,13 @@ import java.util.Arrays;
 import java.util.Random;
 
 /** Random damage for fuzzing: flipped, replaced, inserted, removed bytes, and cuts. */
-final class Mutations {
+public final class Mutations {
   private static final byte[] TEXT = "0123456789-+.eE[]{}:,\"\\ \0".getBytes(UTF_8);
 
   private Mutations() {}
 
-  static byte[] damage(byte[] good, Random random) {
+  /** A damaged copy. */
+  public static byte[] damage(byte[] good, Random random) {
     byte[] bytes = good.clone();
     int edits = 1 + random.nextInt(3);
     for (int i = 0; i < edits && bytes.length > 0; i++) {

@@ -96,7 +96,8 @@ public final class Json {
   /** What the parser says is wrong and where, on one line. */
   public static String problem(JacksonException e) {
     String message = e.getOriginalMessage();
-    String text = message == null ? e.getClass().getSimpleName() : Texts.printable(message);
+    String text =
+        message == null ? e.getClass().getSimpleName() : Texts.printable(plain(message));
     return e.getLocation() == null
         ? text
         : text
@@ -105,5 +106,12 @@ public final class Json {
             + ", column "
             + e.getLocation().getColumnNr()
             + ")";
+  }
+
+  /** Without the parser's hints for programmers. */
+  private static String plain(String message) {
+    return message
+        .replaceAll(" \\(start marker at \\[Source.*", "")
+        .replaceAll(", from `[^`]*`", "");
   }
 }

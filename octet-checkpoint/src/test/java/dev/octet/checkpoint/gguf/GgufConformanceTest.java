@@ -1,8 +1,12 @@
-package dev.octet.checkpoint;
+package dev.octet.checkpoint.gguf;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.octet.checkpoint.CheckpointException;
+import dev.octet.checkpoint.Checkpoints;
+import dev.octet.checkpoint.Mutations;
+import dev.octet.checkpoint.Shared;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,7 +17,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class GgufFileTest {
+class GgufConformanceTest {
   @TempDir Path dir;
 
   @Test
@@ -36,30 +40,30 @@ class GgufFileTest {
     Map<String, String> reasons =
         Map.ofEntries(
             Map.entry("alignment_zero", "general.alignment is 0"),
-            Map.entry("array_length", "array length"),
+            Map.entry("array_length", "only 2 bytes follow"),
             Map.entry("bad_magic", "does not begin with 'GGUF'"),
-            Map.entry("block_row", "no multiple of the 32"),
+            Map.entry("block_row", "no whole blocks of 32"),
             Map.entry("data_cut", "cut off"),
             Map.entry("dims_count", "200 dimensions"),
             Map.entry("dims_overflow", "overflows"),
             Map.entry("duplicate_tensor", "twice"),
             Map.entry("empty", "does not begin with 'GGUF'"),
-            Map.entry("header_cut", "the file"),
-            Map.entry("kv_count", "metadata count"),
+            Map.entry("header_cut", "only 14 bytes follow"),
+            Map.entry("kv_count", "metadata entries"),
             Map.entry("kv_type", "unknown type"),
-            Map.entry("nested_arrays", "nests arrays"),
+            Map.entry("nested_arrays", "nested deeper"),
             Map.entry("offset", "cut off"),
-            Map.entry("offset_unaligned", "no multiple of"),
-            Map.entry("offset_wraps", "begins at"),
-            Map.entry("string_length", "more than the file can hold"),
-            Map.entry("tensor_count", "tensor count"),
+            Map.entry("offset_unaligned", "multiple of the alignment"),
+            Map.entry("offset_wraps", "18446744073709551584"),
+            Map.entry("string_length", "only 32 bytes follow"),
+            Map.entry("tensor_count", "number of tensors"),
             Map.entry("tensor_type", "unknown type"),
             Map.entry("version", "version"));
     reasons.forEach(
         (name, reason) ->
             assertThatThrownBy(
                     () ->
-                        GgufFile.open(
+                        GgufHeader.read(
                             Shared.path("conformance/bad_gguf_" + name + "/model.gguf")))
                 .as(name)
                 .hasMessageContaining(reason));
@@ -67,7 +71,7 @@ class GgufFileTest {
 
   @Test
   void soundFilesAreListedWithTypesAndShapes() {
-    GgufFile file = GgufFile.open(sound());
+    GgufHeader file = GgufHeader.read(sound());
     assertThat(file.architecture()).isEqualTo("llama");
     assertThat(file.tensors())
         .anySatisfy(
@@ -83,11 +87,11 @@ class GgufFileTest {
     byte[] good = Files.readAllBytes(sound());
     Random random = new Random(3);
     Path file = dir.resolve("m.gguf");
-    int header = (int) GgufFile.open(sound()).dataStart();
+    int header = (int) GgufHeader.read(sound()).tensors().getFirst().offset();
     for (int round = 0; round < 400; round++) {
       byte[] damaged = Mutations.damage(Arrays.copyOf(good, header), random);
       Files.write(file, damaged);
-      assertThatThrownBy(() -> GgufFile.open(file)).isInstanceOf(CheckpointException.class);
+      assertThatThrownBy(() -> GgufHeader.read(file)).isInstanceOf(CheckpointException.class);
     }
   }
 
