@@ -25,7 +25,13 @@ final class BuildInfo implements IVersionProvider {
   @Override
   public String[] getVersion() {
     return new String[] {
-      "octet " + version() + " (JDK " + Runtime.version() + ", " + System.getProperty("os.arch") + ")"
+      "octet "
+          + version()
+          + " (JDK "
+          + Runtime.version()
+          + ", "
+          + System.getProperty("os.arch")
+          + ")"
     };
   }
 }

@@ -35,8 +35,7 @@ final class BundledModel {
     List<Path> found = List.of();
     if (Files.isDirectory(models)) {
       try (Stream<Path> entries = Files.list(models)) {
-        found =
-            entries.filter(p -> Files.exists(p.resolve("config.json"))).sorted().toList();
+        found = entries.filter(p -> Files.exists(p.resolve("config.json"))).sorted().toList();
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }

@@ -10,7 +10,8 @@ final class ModelOptions {
   @Option(
       names = "--model",
       paramLabel = "DIR",
-      description = "directory of the model as Hugging Face publishes it (default: the bundled model)")
+      description =
+          "directory of the model as Hugging Face publishes it (default: the bundled model)")
   @Nullable Path model;
 
   /**

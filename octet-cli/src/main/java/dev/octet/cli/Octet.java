@@ -88,8 +88,7 @@ public final class Octet extends OctetCommand {
     line.setAbbreviatedOptionsAllowed(false);
     line.setUsageHelpWidth(Math.clamp(terminal.columns(), 60, 110));
     line.setColorScheme(
-        CommandLine.Help.defaultColorScheme(
-            terminal.outStyle().enabled() ? Ansi.ON : Ansi.OFF));
+        CommandLine.Help.defaultColorScheme(terminal.outStyle().enabled() ? Ansi.ON : Ansi.OFF));
     register(line, QuantScheme.class, QuantScheme::of);
     register(line, QuantChoice.class, QuantChoice::of);
     register(line, AttentionKind.class, AttentionKind::of);

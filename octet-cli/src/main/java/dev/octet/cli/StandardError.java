@@ -6,8 +6,8 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 
 /**
- * The real standard error. The launcher puts a filter on descriptor 2 that drops one line, the
- * VM's notice that the Vector API is an incubator module, and keeps the real stream open under the
+ * The real standard error. The launcher puts a filter on descriptor 2 that drops one line, the VM's
+ * notice that the Vector API is an incubator module, and keeps the real stream open under the
  * number in {@code octet.stderr}; going around the filter keeps progress bars immediate.
  */
 final class StandardError {

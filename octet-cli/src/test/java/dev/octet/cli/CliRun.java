@@ -25,7 +25,8 @@ record CliRun(int status, String out, String err) {
 
   /** A terminal that swallows everything. */
   static Terminal silent() {
-    PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8);
+    PrintStream nowhere =
+        new PrintStream(OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8);
     return Terminal.plain(nowhere, nowhere);
   }
 

@@ -57,7 +57,8 @@ class OctetTest {
                       assertThat(run.status()).isZero();
                       assertThat(run.err()).isEmpty();
                       assertThat(run.out()).contains("Usage: octet", "Examples:", "--help");
-                      assertThat(run.outLines()).allSatisfy(l -> assertThat(l.length()).isLessThanOrEqualTo(100));
+                      assertThat(run.outLines())
+                          .allSatisfy(l -> assertThat(l.length()).isLessThanOrEqualTo(100));
                     }));
   }
 

@@ -13,8 +13,8 @@ public final class Json {
   public Json() {}
 
   /**
-   * Adds a field. Numbers, booleans, null and text (of anything else) are known; NaN and infinities,
-   * which JSON has no spelling for, become null.
+   * Adds a field. Numbers, booleans, null and text (of anything else) are known; NaN and
+   * infinities, which JSON has no spelling for, become null.
    */
   public Json put(String name, @Nullable Object value) {
     fields.put(name, value);

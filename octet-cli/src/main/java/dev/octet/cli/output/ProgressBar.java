@@ -60,7 +60,13 @@ public final class ProgressBar implements AutoCloseable {
     String bar = "█".repeat(full) + "░".repeat(BAR - full);
     String text =
         String.format(
-            Locale.ROOT, "%s %s %3.0f%% %s  %s", title, bar, share * 100, left(done, total, now), what);
+            Locale.ROOT,
+            "%s %s %3.0f%% %s  %s",
+            title,
+            bar,
+            share * 100,
+            left(done, total, now),
+            what);
     return DisplayWidth.fit(text.stripTrailing(), terminal.columns() - 1);
   }
 

@@ -20,11 +20,7 @@ class OutputTest {
     table.row("ab", "1").row("日本", "22").row("\u001b[1mx\u001b[0m", "333").row("e\u0301", "4");
     assertThat(table.lines(new Ansi(false)))
         .containsExactly(
-            "name    n",
-            "ab      1",
-            "日本   22",
-            "\u001b[1mx\u001b[0m     333",
-            "e\u0301       4");
+            "name    n", "ab      1", "日本   22", "\u001b[1mx\u001b[0m     333", "e\u0301       4");
   }
 
   @Test
