@@ -102,7 +102,10 @@ class ArchitectureTest {
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage(
-            "dev.octet.kernels..", "dev.octet.model..", "dev.octet.quantize..", "dev.octet.engine..")
+            "dev.octet.kernels..",
+            "dev.octet.model..",
+            "dev.octet.quantize..",
+            "dev.octet.engine..")
         .allowEmptyShould(true)
         .check(CLASSES);
   }
