@@ -1,6 +1,7 @@
 package dev.octet.kernels;
 
 import dev.octet.kernels.reference.ReferenceKernels;
+import dev.octet.kernels.vector.VectorKernels;
 import java.util.List;
 import java.util.Locale;
 
@@ -27,16 +28,21 @@ public final class Providers {
    */
   public static Kernels create(String name, int threads) {
     return switch (name.toLowerCase(Locale.ROOT)) {
-      case "auto", "reference" -> new ReferenceKernels(threads);
+      case "auto", "vector" -> new VectorKernels(threads);
+      case "reference" -> new ReferenceKernels(threads);
+      case "cpu" ->
+          throw new IllegalArgumentException(
+              "provider 'cpu' (native kernels) is not built yet; choose vector or reference");
       default ->
           throw new IllegalArgumentException(
-              "unknown provider '" + name + "'; choose one of auto, reference");
+              "unknown provider '" + name + "'; choose one of auto, vector, reference");
     };
   }
 
   /** All providers, the fastest first. */
   public static List<ProviderInfo> list() {
     return List.of(
+        new ProviderInfo("vector", VectorKernels.width(), true, "the JDK's Vector API"),
         new ProviderInfo("reference", "scalar", true, "plain Java, the definition of right"));
   }
 }

@@ -1,0 +1,235 @@
+package dev.octet.kernels.vector;
+
+import static dev.octet.kernels.vector.Dot.LANES;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+import dev.octet.kernels.Linear;
+import dev.octet.kernels.WorkPool;
+import dev.octet.kernels.linear.Activations;
+import dev.octet.kernels.linear.Shapes;
+import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.Fp8Weight;
+import dev.octet.tensor.Int4Weight;
+import dev.octet.tensor.Int8Weight;
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.QuantizedWeight;
+import dev.octet.tensor.ScaleGranularity;
+import dev.octet.tensor.ScaleGrid;
+import dev.octet.tensor.Tensor;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A linear layer for every weight form. Output rows are split into blocks, one task each; a task
+ * decodes a panel of its weight rows and {@link #columnStep} columns into floats that stay in cache
+ * and multiplies it with all rows of x, four by four.
+ *
+ * <p>Where weight and activations are both integers under one scale a row, panels hold the integers
+ * themselves and {@link #columnStep} is so short that every partial sum is exact in F32 (below 2²⁴);
+ * panels are summed as integers and scaled once. With scales per group the scale is folded into the
+ * decoded weight instead, one rounding of 2⁻²⁴ a product.
+ */
+final class VectorLinear implements Linear {
+  private static final int PAIR = 2 * LANES;
+  private static final int EXACT = 1 << 24;
+  private static final int COLUMNS = 1024;
+  private static final int ROW_BLOCK = 64;
+
+  /** Panel of decoded weights, one a thread: 64 rows of 1024 columns, or 4 for few rows of x. */
+  private static final ThreadLocal<float[]> PANEL =
+      ThreadLocal.withInitial(() -> new float[ROW_BLOCK * COLUMNS]);
+
+  private final LinearWeights weights;
+  private final WorkPool pool;
+  private final RowDecoder decoder;
+  private final boolean integers;
+  private final int columnStep;
+  private final int k;
+  private final int n;
+
+  VectorLinear(LinearWeights weights, WorkPool pool) {
+    this.weights = weights;
+    this.pool = pool;
+    this.k = Math.toIntExact(weights.weight().columns());
+    this.n = Math.toIntExact(weights.weight().rows());
+    this.integers =
+        Activations.integer(weights.activation()) && oneScaleARow(weights.weight());
+    this.decoder = decoder(weights.weight(), integers);
+    this.columnStep = columnStep();
+  }
+
+  private static boolean oneScaleARow(QuantizedWeight weight) {
+    ScaleGrid grid =
+        switch (weight) {
+          case Int8Weight w -> w.grid();
+          case Int4Weight w -> w.grid();
+          default -> null;
+        };
+    return grid != null
+        && (grid.granularity() == ScaleGranularity.TENSOR
+            || grid.granularity() == ScaleGranularity.CHANNEL);
+  }
+
+  private static RowDecoder decoder(QuantizedWeight weight, boolean integers) {
+    return switch (weight) {
+      case DenseWeight w -> new DenseDecoder(w.values());
+      case Int8Weight w -> new Int8Decoder(w, integers);
+      case Int4Weight w -> new Int4Decoder(w, integers);
+      case Fp8Weight w -> new Fp8Decoder(w);
+    };
+  }
+
+  private int columnStep() {
+    if (!integers) {
+      return COLUMNS;
+    }
+    int largestProduct = decoder.integerBound() * 255; // an input offset widens codes to 255
+    return Math.min(COLUMNS, Math.max(PAIR, EXACT / largestProduct / PAIR * PAIR));
+  }
+
+  @Override
+  public LinearWeights weights() {
+    return weights;
+  }
+
+  @Override
+  public void apply(Tensor x, Tensor out) {
+    int rows = Shapes.requireLinear(x, out, k, n);
+    int stride = (k + LANES - 1) / LANES * LANES;
+    float[] inputs = new float[Math.multiplyExact(rows, stride)];
+    float[] scales = integers ? new float[rows] : null;
+    pool.run(rows, r -> prepare(x, r, inputs, r * stride, scales));
+    int block = n >= ROW_BLOCK * 4 * pool.threads() ? ROW_BLOCK : 16;
+    int tasks = (n + block - 1) / block;
+    pool.run(
+        tasks,
+        t -> {
+          int first = t * block;
+          Rows task = new Rows(first, Math.min(n, first + block), rows, stride, inputs, scales);
+          run(task, out);
+        });
+  }
+
+  /** What a task computes: outputs {@code from} to {@code to} of all rows of x. */
+  private record Rows(
+      int from, int to, int rows, int stride, float[] inputs, float @Nullable [] scales) {}
+
+  /** Writes row r of x in the order of the decoder, quantized if the layer says so. */
+  private void prepare(Tensor x, int r, float[] inputs, int at, float @Nullable [] scales) {
+    float[] row = new float[k];
+    x.copyRange((long) r * k, row);
+    if (weights.weight() instanceof Int4Weight w && w.permutation() != null) {
+      row = permuted(row, w.permutation());
+    }
+    if (scales != null) {
+      int[] codes = new int[k];
+      scales[r] = Activations.int8(weights.activation(), row, codes);
+      for (int j = 0; j < k; j++) {
+        row[j] = codes[j];
+      }
+    } else {
+      Activations.roundTrip(weights.activation(), row);
+    }
+    if (!decoder.splitsPairs()) {
+      System.arraycopy(row, 0, inputs, at, k);
+      return;
+    }
+    for (int from = 0; from < k; from += columnStep) {
+      int count = Math.min(columnStep, k - from);
+      for (int j = 0; j < count; j++) {
+        inputs[at + from + Int4Decoder.place(j, count)] = row[from + j];
+      }
+    }
+  }
+
+  private static float[] permuted(float[] row, Tensor permutation) {
+    float[] result = new float[row.length];
+    for (int j = 0; j < row.length; j++) {
+      result[j] = row[(int) permutation.getLong(j)];
+    }
+    return result;
+  }
+
+  private void run(Rows task, Tensor out) {
+    int width = task.to - task.from;
+    double[] sums = new double[task.rows * width];
+    float[] panel = PANEL.get();
+    int panelRows = task.rows < 4 ? 4 : width;
+    float[] products = new float[16];
+    for (int from = 0; from < k; from += columnStep) {
+      int count = Math.min(columnStep, k - from);
+      int length = (count + LANES - 1) / LANES * LANES;
+      for (int first = 0; first < width; first += panelRows) {
+        int decoded = Math.min(panelRows, width - first);
+        decode(task.from + first, decoded, from, count, length, panel);
+        multiply(task, first, decoded, from, length, panel, products, sums);
+      }
+    }
+    finish(task, sums, out);
+  }
+
+  private void decode(int row, int rows, int from, int count, int length, float[] panel) {
+    for (int i = 0; i < rows; i++) {
+      decoder.decode(row + i, from, count, panel, i * length);
+      Arrays.fill(panel, i * length + count, (i + 1) * length, 0);
+    }
+    int padded = (rows + 3) / 4 * 4;
+    Arrays.fill(panel, rows * length, padded * length, 0);
+  }
+
+  private static void multiply(
+      Rows task,
+      int first,
+      int decoded,
+      int from,
+      int length,
+      float[] panel,
+      float[] products,
+      double[] sums) {
+    int width = task.to - task.from;
+    int stride = task.stride;
+    for (int r = 0; r < task.rows; ) {
+      boolean four = r + 4 <= task.rows;
+      int step = four ? 4 : 1;
+      int at = r * stride + from;
+      for (int o = 0; o < decoded; o += 4) {
+        if (four) {
+          Dot.block4x4(panel, o * length, length, task.inputs, at, stride, length, products);
+        } else {
+          Dot.block4x1(panel, o * length, length, task.inputs, at, length, products);
+        }
+        int outputs = Math.min(4, decoded - o);
+        for (int i = 0; i < outputs; i++) {
+          for (int j = 0; j < step; j++) {
+            sums[(r + j) * width + first + o + i] += products[4 * i + j];
+          }
+        }
+      }
+      r += step;
+    }
+  }
+
+  private void finish(Rows task, double[] sums, Tensor out) {
+    int width = task.to - task.from;
+    for (int i = 0; i < width; i++) {
+      int o = task.from + i;
+      double weightScale = integers ? rowScale(o) : 1;
+      float bias = weights.bias() == null ? 0 : weights.bias().getFloat(o);
+      for (int r = 0; r < task.rows; r++) {
+        double sum = sums[r * width + i];
+        if (task.scales != null) {
+          sum *= task.scales[r] * weightScale;
+        }
+        out.segment().set(JAVA_FLOAT_UNALIGNED, ((long) r * n + o) << 2, (float) (sum + bias));
+      }
+    }
+  }
+
+  private double rowScale(int row) {
+    return switch (weights.weight()) {
+      case Int8Weight w -> w.grid().scale(row, 0);
+      case Int4Weight w -> w.grid().scale(row, 0);
+      default -> 1;
+    };
+  }
+}

@@ -1,0 +1,185 @@
+package dev.octet.kernels.linear;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.octet.kernels.Kernels;
+import dev.octet.kernels.Providers;
+import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.DType;
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class LinearParityTest {
+  private static final int[][] SHAPES = {
+    {1, 1, 1}, {1, 3, 7}, {2, 17, 33}, {5, 5, 63}, {4, 64, 64}, {7, 65, 130}, {1, 130, 257},
+    {9, 31, 1030}, {3, 200, 2100}
+  };
+
+  @ParameterizedTest
+  @ValueSource(strings = {"reference", "vector"})
+  void everyFormMatchesDoublePrecisionOnEveryShape(String provider) {
+    try (Kernels kernels = Providers.create(provider, 2)) {
+      for (int[] shape : SHAPES) {
+        Random random = new Random(shape[2] * 31L + shape[1]);
+        Tensor x = Weights.gaussian(random, shape[0], shape[2]);
+        Weights.all(shape[1], shape[2], random)
+            .forEach((name, weights) -> check(kernels, name, weights, x));
+      }
+    }
+  }
+
+  private static void check(Kernels kernels, String name, LinearWeights weights, Tensor x) {
+    float[] got = apply(kernels, weights, x);
+    double[][] magnitude = new double[1][];
+    double[] expected = expected(weights, x, magnitude);
+    double bound = kernels.name().equals("reference") ? 3e-7 : 5e-6;
+    for (int i = 0; i < got.length; i++) {
+      assertThat((double) got[i])
+          .as("%s, %s, x %s, element %d", name, weights.weight().label(), x, i)
+          .isCloseTo(expected[i], within(bound * magnitude[0][i] + 1e-30));
+    }
+  }
+
+  private static float[] apply(Kernels kernels, LinearWeights weights, Tensor x) {
+    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.F32, x.dim(0), weights.weight().rows());
+    kernels.linear(weights).apply(x, out);
+    return out.toFloats();
+  }
+
+  /** Straight from the definition, in double; magnitude gets Σ|x·w| + |bias|. */
+  private static double[] expected(LinearWeights weights, Tensor x, double[][] magnitude) {
+    int m = (int) x.dim(0);
+    int k = (int) x.dim(1);
+    int n = (int) weights.weight().rows();
+    double[] result = new double[m * n];
+    magnitude[0] = new double[m * n];
+    float[] w = new float[k];
+    for (int r = 0; r < m; r++) {
+      float[] input = x.row(r).toFloats();
+      Activations.roundTrip(weights.activation(), input);
+      for (int o = 0; o < n; o++) {
+        weights.weight().dequantizeRow(o, w);
+        double bias = weights.bias() == null ? 0 : weights.bias().getFloat(o);
+        double sum = bias;
+        double size = Math.abs(bias);
+        for (int j = 0; j < k; j++) {
+          sum += (double) input[j] * w[j];
+          size += Math.abs((double) input[j] * w[j]);
+        }
+        result[r * n + o] = sum;
+        magnitude[0][r * n + o] = size;
+      }
+    }
+    return result;
+  }
+
+  @Test
+  void integerLayersOfOneScaleARowAgreeToTheLastBit() {
+    try (Kernels reference = Providers.create("reference", 1);
+        Kernels vector = Providers.create("vector", 2)) {
+      Random random = new Random(5);
+      Tensor x = Weights.gaussian(random, 6, 3000);
+      Weights.all(70, 3000, random)
+          .forEach(
+              (name, weights) -> {
+                if (name.equals("w8a8 channel asym")
+                    || name.equals("w8a8 static")
+                    || name.equals("w4a8 channel")) {
+                  assertThat(apply(vector, weights, x))
+                      .as(name)
+                      .containsExactly(apply(reference, weights, x));
+                }
+              });
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"reference", "vector"})
+  void rowsOfZerosGiveTheBias(String provider) {
+    try (Kernels kernels = Providers.create(provider, 2)) {
+      Tensor x = Tensor.allocate(Arena.ofAuto(), DType.F32, 3, 65);
+      Weights.all(19, 65, new Random(1))
+          .forEach(
+              (name, weights) -> {
+                if (!(weights.activation() instanceof ActivationQuant.StaticInt8)) {
+                  float[] got = apply(kernels, weights, x);
+                  for (int i = 0; i < got.length; i++) {
+                    float bias = weights.bias() == null ? 0 : weights.bias().getFloat(i % 19);
+                    assertThat(got[i]).as(name).isEqualTo(bias);
+                  }
+                }
+              });
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"reference,NaN", "vector,NaN", "reference,Infinity", "vector,Infinity"})
+  void aRowThatIsNotFiniteNeverGivesFiniteNumbers(String provider, float poison) {
+    try (Kernels kernels = Providers.create(provider, 2)) {
+      Random random = new Random(2);
+      Tensor x = Weights.gaussian(random, 3, 70);
+      x.setFloat(70 + 11, poison);
+      Weights.all(9, 70, random)
+          .forEach(
+              (name, weights) -> {
+                float[] got = apply(kernels, weights, x);
+                for (int o = 0; o < 9; o++) {
+                  assertThat(Float.isFinite(got[o])).as(name).isTrue();
+                  boolean clamped = weights.activation() instanceof ActivationQuant.StaticFp8;
+                  if (weights.weight().label().contains("int") || clamped) {
+                    continue; // a zero weight or a saturated input may legitimately hide it
+                  }
+                  assertThat(Float.isFinite(got[9 + o])).as(name).isFalse();
+                }
+              });
+    }
+  }
+
+  @Test
+  void extremeValuesSurvive() {
+    try (Kernels reference = Providers.create("reference", 1);
+        Kernels vector = Providers.create("vector", 2)) {
+      Random random = new Random(3);
+      Tensor x = Weights.gaussian(random, 2, 96);
+      for (int j = 0; j < 96; j++) {
+        x.setFloat(j, j % 2 == 0 ? 1e30f : -1e-30f);
+        x.setFloat(96 + j, Float.MIN_VALUE * j);
+      }
+      Weights.all(16, 96, random)
+          .forEach(
+              (name, weights) -> {
+                float[] a = apply(reference, weights, x);
+                float[] b = apply(vector, weights, x);
+                double largest = 0;
+                for (float v : a) {
+                  largest = Math.max(largest, Math.abs(v));
+                }
+                for (int i = 0; i < a.length; i++) {
+                  double size = i < 16 ? largest : 1e-30;
+                  assertThat((double) b[i]).as(name).isCloseTo(a[i], within(1e-5 * size + 1e-35));
+                }
+              });
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"reference", "vector"})
+  void wrongShapesAreRefused(String provider) {
+    try (Kernels kernels = Providers.create(provider, 1)) {
+      LinearWeights weights = Weights.all(4, 8, new Random(4)).values().iterator().next();
+      Tensor x = Weights.gaussian(new Random(1), 2, 9);
+      Tensor out = Weights.gaussian(new Random(1), 2, 4);
+      assertThatThrownBy(() -> kernels.linear(weights).apply(x, out))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("rows of 8");
+    }
+  }
+}

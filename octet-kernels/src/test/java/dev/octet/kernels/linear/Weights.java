@@ -1,0 +1,144 @@
+package dev.octet.kernels.linear;
+
+import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.DType;
+import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.Fp8Weight;
+import dev.octet.tensor.Int4Weight;
+import dev.octet.tensor.Int8Weight;
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.QuantizedWeight;
+import dev.octet.tensor.ScaleGranularity;
+import dev.octet.tensor.ScaleGrid;
+import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Random;
+import org.jspecify.annotations.Nullable;
+
+/** Random weights of every form, codes over the whole range. */
+final class Weights {
+  private Weights() {}
+
+  static Map<String, LinearWeights> all(int n, int k, Random random) {
+    Map<String, LinearWeights> all = new LinkedHashMap<>();
+    ActivationQuant none = new ActivationQuant.None();
+    ActivationQuant dynamic = new ActivationQuant.DynamicInt8();
+    ActivationQuant offset = new ActivationQuant.StaticInt8(0.02f, -7);
+    for (DType type : new DType[] {DType.F32, DType.BF16, DType.F16}) {
+      all.put(type.label(), with(dense(type, n, k, random), none, null));
+    }
+    all.put("bf16 biased", with(dense(DType.BF16, n, k, random), none, bias(n, random)));
+    all.put("w8a8 channel", with(int8(n, k, k, false, random), dynamic, bias(n, random)));
+    all.put("w8a8 channel asym", with(int8(n, k, k, true, random), dynamic, null));
+    all.put("w8a8 static", with(int8(n, k, k, false, random), offset, null));
+    all.put("w8a8 g32", with(int8(n, k, 32, true, random), dynamic, null));
+    all.put("w8a16", with(int8(n, k, k, false, random), none, null));
+    all.put("w8a16 g48 asym", with(int8(n, k, 48, true, random), none, null));
+    all.put("w4a16 g32", with(int4(n, k, 32, false, false, random), none, null));
+    all.put("w4a16 g128 asym", with(int4(n, k, 128, true, false, random), none, null));
+    all.put("w4a16 g20 asym", with(int4(n, k, 20, true, false, random), none, null));
+    all.put("w4a16 act-order", with(int4(n, k, 16, true, true, random), none, bias(n, random)));
+    all.put("w4a16 channel", with(int4(n, k, k, true, false, random), none, null));
+    all.put("w4a8 channel", with(int4(n, k, k, false, true, random), dynamic, null));
+    all.put("w4a8 g64", with(int4(n, k, 64, true, true, random), dynamic, null));
+    for (DType type : new DType[] {DType.F8_E4M3, DType.F8_E5M2}) {
+      String name = type.label();
+      all.put(name + " channel", with(fp8(type, n, k, 1, k, random), none, null));
+      all.put(
+          name + " dynamic",
+          with(fp8(type, n, k, 1, k, random), new ActivationQuant.DynamicFp8(), null));
+      all.put(
+          name + " static",
+          with(fp8(type, n, k, n, k, random), new ActivationQuant.StaticFp8(0.01f), null));
+      all.put(
+          name + " block",
+          with(fp8(type, n, k, 24, 40, random), new ActivationQuant.DynamicFp8Block(40), null));
+    }
+    return all;
+  }
+
+  private static LinearWeights with(QuantizedWeight w, ActivationQuant a, @Nullable Tensor bias) {
+    return new LinearWeights(w, bias, a);
+  }
+
+  private static Tensor bias(int n, Random random) {
+    return gaussian(random, n);
+  }
+
+  static Tensor gaussian(Random random, long... shape) {
+    int size = 1;
+    for (long d : shape) {
+      size *= (int) d;
+    }
+    float[] values = new float[size];
+    for (int i = 0; i < size; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    return Tensor.ofFloats(values, shape);
+  }
+
+  private static DenseWeight dense(DType type, int n, int k, Random random) {
+    return new DenseWeight(gaussian(random, n, k).to(type, Arena.ofAuto()));
+  }
+
+  private static Tensor bytes(DType type, int n, int k, Random random) {
+    Tensor t = Tensor.allocate(Arena.ofAuto(), type, n, k);
+    for (long i = 0; i < t.size(); i++) {
+      t.segment().set(ValueLayout.JAVA_BYTE, i, (byte) random.nextInt(256));
+    }
+    return t;
+  }
+
+  private static ScaleGrid grid(
+      int n, int k, int rowBlock, int columnBlock, int zeroRange, Random random) {
+    ScaleGranularity granularity =
+        columnBlock < k
+            ? rowBlock > 1 ? ScaleGranularity.BLOCK : ScaleGranularity.GROUP
+            : rowBlock >= n && n > 1 ? ScaleGranularity.TENSOR : ScaleGranularity.CHANNEL;
+    long sn = ScaleGrid.blocks(n, rowBlock);
+    long sk = ScaleGrid.blocks(k, columnBlock);
+    Tensor scales = Tensor.allocate(Arena.ofAuto(), DType.F32, sn, sk);
+    Tensor zeros = zeroRange == 0 ? null : Tensor.allocate(Arena.ofAuto(), DType.I16, sn, sk);
+    for (long i = 0; i < scales.size(); i++) {
+      scales.setFloat(i, 0.001f + random.nextFloat() * 0.1f);
+      if (zeros != null) {
+        zeros.setFloat(i, random.nextInt(2 * zeroRange + 1) - zeroRange);
+      }
+    }
+    return new ScaleGrid(granularity, rowBlock, columnBlock, scales, zeros);
+  }
+
+  private static Int8Weight int8(int n, int k, int group, boolean asymmetric, Random random) {
+    ScaleGrid grid = grid(n, k, 1, group, asymmetric ? 127 : 0, random);
+    return new Int8Weight(bytes(DType.I8, n, k, random), grid);
+  }
+
+  private static Int4Weight int4(
+      int n, int k, int group, boolean asymmetric, boolean permuted, Random random) {
+    Tensor permutation = null;
+    if (permuted) {
+      permutation = Tensor.allocate(Arena.ofAuto(), DType.I32, k);
+      int[] order = random.ints(0, Integer.MAX_VALUE).limit(k).toArray();
+      Integer[] index = new Integer[k];
+      for (int i = 0; i < k; i++) {
+        index[i] = i;
+      }
+      Arrays.sort(index, (a, b) -> Integer.compare(order[a], order[b]));
+      for (int i = 0; i < k; i++) {
+        permutation.setFloat(i, index[i]);
+      }
+    }
+    Tensor packed = bytes(DType.U8, n, (k + 1) / 2, random);
+    return new Int4Weight(packed, k, grid(n, k, 1, group, asymmetric ? 8 : 0, random), permutation);
+  }
+
+  private static Fp8Weight fp8(
+      DType type, int n, int k, int rowBlock, int columnBlock, Random random) {
+    Tensor codes = gaussian(random, n, k).to(type, Arena.ofAuto());
+    return new Fp8Weight(codes, grid(n, k, rowBlock, columnBlock, 0, random));
+  }
+}
