@@ -1,5 +1,7 @@
 package dev.octet.checkpoint;
 
+import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.util.Optional;
@@ -28,6 +30,14 @@ public interface WeightSource {
    * @throws CheckpointException if it is absent or damaged
    */
   LinearWeights linear(String module);
+
+  /** The output projection; with tied embeddings the embedding itself, as it is stored. */
+  default LinearWeights lmHead() {
+    return config().tiedEmbeddings()
+        ? new LinearWeights(
+            new DenseWeight(tensor("model.embed_tokens.weight")), null, new ActivationQuant.None())
+        : linear("lm_head");
+  }
 
   /** Calibrated scales of a layer's KV cache, if there are any. */
   Optional<KvScales> kvScales(int layer);

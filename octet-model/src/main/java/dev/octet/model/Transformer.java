@@ -1,0 +1,133 @@
+package dev.octet.model;
+
+import dev.octet.checkpoint.ModelConfig;
+import dev.octet.kernels.AttentionKind;
+import dev.octet.kernels.AttentionSpec;
+import dev.octet.kernels.Kernels;
+import dev.octet.kernels.KvLayer;
+import dev.octet.kernels.Linear;
+import dev.octet.model.Pass.Segment;
+import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The forward pass of the Llama family, top to bottom. Linears and norms see the rows of all
+ * sequences at once; attention sees one sequence at a time.
+ */
+final class Transformer {
+  private final ModelConfig config;
+  private final Kernels kernels;
+  private final AttentionKind attention;
+  private final Embedding embedding;
+  private final List<DecoderLayer> layers = new ArrayList<>();
+  private final RmsNorm finalNorm;
+  private final Linear head;
+
+  Transformer(ModuleLoader modules, AttentionKind attention) {
+    this.config = modules.config();
+    this.kernels = modules.kernels();
+    this.attention = attention;
+    this.embedding = Embedding.load(modules.source());
+    for (int i = 0; i < config.layers(); i++) {
+      layers.add(DecoderLayer.load(modules, i));
+    }
+    this.finalNorm = modules.norm("model.norm", config.hiddenSize());
+    this.head = modules.head();
+  }
+
+  /**
+   * @param a buffers of {@code pass.rows()} rows
+   * @param logits F32 [pass.wanted().length, vocab]
+   */
+  void forward(Pass pass, Activations a, Tensor logits) {
+    embedding.lookUp(pass.ids(), a.hidden());
+    for (int i = 0; i < layers.size(); i++) {
+      DecoderLayer layer = layers.get(i);
+      attention(layer, i, pass, a);
+      feedForward(layer, a);
+    }
+    head(pass.wanted(), a, logits);
+  }
+
+  /** {@code x += o(attention(rope(q(norm x)), rope(k(norm x)), v(norm x)))}. */
+  private void attention(DecoderLayer layer, int index, Pass pass, Activations a) {
+    layer.inputNorm().apply(kernels, a.hidden(), a.branch());
+    layer.query().apply(a.branch(), a.query());
+    layer.key().apply(a.branch(), a.key());
+    layer.value().apply(a.branch(), a.value());
+    if (layer.queryNorm() != null && layer.keyNorm() != null) {
+      Tensor q = a.query().reshape(a.query().size() / config.headDim(), config.headDim());
+      Tensor k = a.key().reshape(a.key().size() / config.headDim(), config.headDim());
+      layer.queryNorm().apply(kernels, q, q);
+      layer.keyNorm().apply(kernels, k, k);
+    }
+    for (Segment segment : pass.segments()) {
+      attendWithin(segment, segment.cache().layer(index), layer.window(), a);
+    }
+    layer.output().apply(a.context(), a.branch());
+    kernels.add(a.hidden(), a.branch());
+  }
+
+  private void attendWithin(Segment segment, KvLayer kv, int window, Activations a) {
+    Tensor q = heads(a.query(), segment, config.heads());
+    Tensor k = heads(a.key(), segment, config.kvHeads());
+    Tensor v = heads(a.value(), segment, config.kvHeads());
+    int offset = kv.length();
+    int[] positions = new int[segment.rows()];
+    for (int i = 0; i < positions.length; i++) {
+      positions[i] = offset + i;
+    }
+    kernels.rope(q, positions, segment.rotary());
+    kernels.rope(k, positions, segment.rotary());
+    kv.append(k, v);
+    float scale = (float) (1 / Math.sqrt(config.headDim()));
+    AttentionSpec spec = new AttentionSpec(config.heads(), scale, true, offset, window, null);
+    Tensor out = heads(a.context(), segment, config.heads());
+    kernels.attention().attend(attention, spec, q, kv, out, null);
+  }
+
+  private Tensor heads(Tensor x, Segment segment, int heads) {
+    return x.rowRange(segment.from(), segment.from() + segment.rows())
+        .reshape(segment.rows(), heads, config.headDim());
+  }
+
+  /** {@code x += down(silu(gate(norm x)) · up(norm x))}. */
+  private void feedForward(DecoderLayer layer, Activations a) {
+    layer.postAttentionNorm().apply(kernels, a.hidden(), a.branch());
+    layer.gate().apply(a.branch(), a.gate());
+    layer.up().apply(a.branch(), a.up());
+    kernels.swiGlu(a.gate(), a.up(), a.gate());
+    layer.down().apply(a.gate(), a.branch());
+    kernels.add(a.hidden(), a.branch());
+  }
+
+  /** Norm and output projection of the rows whose logits are wanted; no other is projected. */
+  private void head(int[] wanted, Activations a, Tensor logits) {
+    if (wanted.length == 0) {
+      return;
+    }
+    Tensor rows = a.branch().rowRange(0, wanted.length);
+    long rowBytes = rows.byteSize() / wanted.length;
+    for (int i = 0; i < wanted.length; i++) {
+      MemorySegment.copy(
+          a.hidden().segment(), wanted[i] * rowBytes, rows.segment(), i * rowBytes, rowBytes);
+    }
+    finalNorm.apply(kernels, rows, rows);
+    head.apply(rows, logits);
+  }
+
+  /** Bytes of all weights; a head that is the embedding counts once. */
+  long byteSize() {
+    boolean tiedHead =
+        head.weights().weight() instanceof DenseWeight dense
+            && dense.values() == embedding.table();
+    long headBytes = tiedHead ? 0 : head.weights().byteSize();
+    return embedding.table().byteSize()
+        + layers.stream().mapToLong(DecoderLayer::byteSize).sum()
+        + finalNorm.byteSize()
+        + headBytes;
+  }
+}
