@@ -57,6 +57,19 @@ public final class PagedKvLayer implements KvLayer {
   }
 
   /**
+   * A store of {@code tokens} zeros for others to fill through {@link #block}.
+   *
+   * @param mean k̄ of rotated keys
+   */
+  public static PagedKvLayer blank(
+      KvSpec spec, KvFormat format, float @Nullable [] mean, int tokens) {
+    PagedKvLayer layer = new PagedKvLayer(spec, format, mean);
+    layer.grow(tokens);
+    layer.length = tokens;
+    return layer;
+  }
+
+  /**
    * The store behind a layer.
    *
    * @throws IllegalArgumentException if another implementation made it
@@ -140,10 +153,7 @@ public final class PagedKvLayer implements KvLayer {
     requireOpen();
     int tokens = requireTokens(keys, values);
     int end = Math.addExact(length, tokens);
-    while ((long) slabs.size() * BLOCK < end) {
-      Arena arena = Arena.ofShared();
-      slabs.add(new Slab(arena, arena.allocate(format.blockBytes(), Tensor.ALIGNMENT)));
-    }
+    grow(end);
     int inFirst = firstKeys == null ? length : keepFirstKeys(keys, end);
     float[] row = new float[format.heads() * Math.max(format.keyDim(), format.valueDim())];
     float[] keyRow = new float[format.heads() * format.keyDim()];
@@ -158,6 +168,13 @@ public final class PagedKvLayer implements KvLayer {
       encoder.value(block, t % BLOCK, valueRow, row);
     }
     length = end;
+  }
+
+  private void grow(int tokens) {
+    while ((long) slabs.size() * BLOCK < tokens) {
+      Arena arena = Arena.ofShared();
+      slabs.add(new Slab(arena, arena.allocate(format.blockBytes(), Tensor.ALIGNMENT)));
+    }
   }
 
   /** Keeps what falls into the open first block, encodes that block; returns the tokens it holds. */

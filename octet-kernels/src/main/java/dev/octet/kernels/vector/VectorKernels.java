@@ -10,7 +10,6 @@ import dev.octet.kernels.Linear;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.linear.Shapes;
-import dev.octet.kernels.reference.ReferenceAttention;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -22,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 /** Every operation with the JDK's Vector API, at the widest vectors of any CPU. */
 public final class VectorKernels implements Kernels {
   private final WorkPool pool;
-  private final AttentionKernels attention;
+  private final VectorAttention attention;
   private final RotaryCache rotary = new RotaryCache();
 
   /**
@@ -30,7 +29,7 @@ public final class VectorKernels implements Kernels {
    */
   public VectorKernels(int threads) {
     this.pool = new WorkPool(threads);
-    this.attention = new ReferenceAttention(pool);
+    this.attention = new VectorAttention(pool);
   }
 
   @Override

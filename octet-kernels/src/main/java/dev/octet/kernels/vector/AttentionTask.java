@@ -1,0 +1,140 @@
+package dev.octet.kernels.vector;
+
+import static dev.octet.kernels.KvSpec.BLOCK;
+
+import dev.octet.kernels.AttentionKind;
+import dev.octet.kernels.AttentionSpec;
+import dev.octet.kernels.attention.AttentionShapes;
+import dev.octet.kernels.attention.PagedKvLayer;
+import dev.octet.kernels.attention.PartialAttention;
+import dev.octet.kernels.attention.Visibility;
+import dev.octet.kernels.vector.AttentionGemm.Rows;
+import dev.octet.tensor.Tensor;
+import java.util.Arrays;
+
+/**
+ * Some rows of one key/value head against a range of its blocks. Tiles that no row sees are not
+ * read; of the others only the rows that see a part are computed.
+ */
+final class AttentionTask {
+  private final AttentionSpec spec;
+  private final AttentionShapes shapes;
+  private final PagedKvLayer kv;
+  private final int firstRow;
+  private final int rows;
+  private final int stride;
+  private final Visibility visibility;
+  private final QueryTile queries;
+  private final KeyTiles keys;
+  private final ValueTiles values;
+  private final TileSoftmax softmax;
+  private final float[] scores;
+  private final float[] output;
+
+  AttentionTask(
+      AttentionKind kind,
+      AttentionSpec spec,
+      AttentionShapes shapes,
+      Operand operand,
+      int head,
+      int firstRow,
+      int rows,
+      Scratch scratch) {
+    this.spec = spec;
+    this.shapes = shapes;
+    this.kv = operand.kv();
+    this.firstRow = firstRow;
+    this.rows = rows;
+    this.stride = AttentionGemm.padded(shapes.valueDim());
+    this.visibility = new Visibility(spec, kv.length());
+    float[] queryRows = scratch.queries(rows, shapes.keyDim());
+    this.queries = new QueryTile(kind, operand, head, rows, queryRows);
+    this.keys = new KeyTiles(kind, kv, head, scratch.keys(shapes.keyDim()));
+    this.values = new ValueTiles(kind, kv, head, scratch.values(shapes.valueDim()));
+    this.softmax = new TileSoftmax(kind, rows);
+    this.scores = scratch.scores(rows);
+    this.output = scratch.output(rows, stride);
+  }
+
+  /** Runs blocks {@code from} to {@code to}; puts row r's result into {@code results[at + r]}. */
+  void run(Tensor q, int from, int to, PartialAttention[] results, int at) {
+    queries.load(spec, shapes, q, firstRow, rows);
+    Arrays.fill(output, 0, rows * stride, 0);
+    for (int block = from; block < to; block++) {
+      int begin = firstSeeing(block);
+      int end = endSeeing(block);
+      if (begin < end) {
+        tile(block, begin, end);
+      }
+    }
+    for (int r = 0; r < rows; r++) {
+      float[] acc = Arrays.copyOfRange(output, r * stride, r * stride + shapes.valueDim());
+      values.scaleOutput(acc);
+      results[at + r] =
+          new PartialAttention(acc, softmax.max[r], softmax.rowSum(r), queries.shift[r]);
+    }
+  }
+
+  private int query(int row) {
+    return (firstRow + row) / shapes.group();
+  }
+
+  /** Windows and causality move forward with the query: the rows that see a block are adjacent. */
+  private int firstSeeing(int block) {
+    int r = 0;
+    while (r < rows && visibility.end(query(r)) <= block * BLOCK) {
+      r++;
+    }
+    return r;
+  }
+
+  private int endSeeing(int block) {
+    int end = block * BLOCK + kv.tokensIn(block);
+    int r = rows;
+    while (r > 0 && visibility.first(query(r - 1)) >= end) {
+      r--;
+    }
+    return r;
+  }
+
+  private void tile(int block, int begin, int end) {
+    int dim = shapes.keyDim();
+    keys.load(block);
+    Rows s = new Rows(scores, begin * BLOCK, BLOCK);
+    Rows k = new Rows(keys.tile, 0, BLOCK);
+    Rows q = new Rows(queries.rows, begin * dim, dim);
+    AttentionGemm.multiply(q, k, s, end - begin, dim, BLOCK, null, 0);
+    values.load(block);
+    int count = kv.tokensIn(block);
+    for (int r = begin; r < end; r++) {
+      TileSoftmax.scale(scores, r * BLOCK, queries.scale[r], keys.scale);
+      hide(r, block * BLOCK, count);
+      softmax.add(scores, r * BLOCK, r, values.scale);
+    }
+    Rows v = new Rows(values.tile, 0, shapes.valueDim());
+    Rows o = new Rows(output, begin * stride, stride);
+    AttentionGemm.multiply(
+        s, v, o, end - begin, count, shapes.valueDim(), softmax.factors, 2 * begin);
+  }
+
+  /** Sets the scores of keys the row does not see to −∞. */
+  private void hide(int row, int firstKey, int count) {
+    int i = query(row);
+    int at = row * BLOCK;
+    int from = Math.clamp(visibility.first(i) - firstKey, 0, BLOCK);
+    int end = Math.clamp(visibility.end(i) - firstKey, 0, count);
+    if (from > 0) {
+      Arrays.fill(scores, at, at + from, Float.NEGATIVE_INFINITY);
+    }
+    if (end < BLOCK) {
+      Arrays.fill(scores, at + end, at + BLOCK, Float.NEGATIVE_INFINITY);
+    }
+    if (spec.mask() != null) {
+      for (int j = from; j < end; j++) {
+        if (!visibility.unmasked(i, firstKey + j)) {
+          scores[at + j] = Float.NEGATIVE_INFINITY;
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,217 @@
+package dev.octet.kernels.vector;
+
+import static dev.octet.kernels.KvSpec.BLOCK;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
+
+import dev.octet.kernels.AttentionKind;
+import dev.octet.kernels.KvType;
+import dev.octet.kernels.WorkPool;
+import dev.octet.kernels.attention.KvFormat;
+import dev.octet.kernels.attention.PagedKvLayer;
+import dev.octet.kernels.attention.Rotation;
+import dev.octet.kernels.attention.RowQuant;
+import dev.octet.tensor.Codecs;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Copies a cache into the codes of an INT8 kind, one block and head at a time. Keys lie channel-major,
+ * so smoothing, rotating and quantizing 64 of them are loops over 64 neighbours that the compiler
+ * vectorizes; the arithmetic is that of {@link Rotation} and {@link RowQuant}, code for code.
+ */
+final class BlockRecoder {
+  private final PagedKvLayer from;
+  private final PagedKvLayer to;
+  private final @Nullable Rotation rotation;
+  private final float[] mean;
+  private final int head;
+  private final float[] x;
+  private final float[] scale = new float[BLOCK];
+  private final byte[] codes;
+
+  private BlockRecoder(PagedKvLayer from, PagedKvLayer to, float @Nullable [] mean, int head) {
+    this.from = from;
+    this.to = to;
+    this.rotation = mean == null ? null : Rotation.of(to.format().body());
+    this.mean = mean == null ? new float[0] : mean;
+    this.head = head;
+    int widest = Math.max(from.format().keyDim(), from.format().valueDim());
+    this.x = new float[widest * BLOCK];
+    this.codes = new byte[widest * BLOCK];
+  }
+
+  /**
+   * A copy of {@code from} for {@code kind}, which the caller closes.
+   *
+   * @param mean what to smooth keys with before they are rotated; null to leave them as they are
+   */
+  static PagedKvLayer copy(
+      AttentionKind kind, PagedKvLayer from, float @Nullable [] mean, WorkPool pool) {
+    KvFormat f = from.format();
+    float[] headScales = kind == AttentionKind.INT_FLASH ? headScales(from, pool) : null;
+    KvType values =
+        switch (kind) {
+          case INT8_BF16 -> KvType.BF16;
+          case INT_FLASH_HALF -> KvType.F16;
+          default -> KvType.INT8;
+        };
+    KvFormat format =
+        new KvFormat(
+            f.heads(), f.keyDim(), f.valueDim(), KvType.INT8, values, mean != null, null,
+            headScales);
+    PagedKvLayer to = PagedKvLayer.blank(from.spec(), format, mean, from.length());
+    try {
+      int tasks = f.heads() * from.blocks();
+      int chunks = Math.min(tasks, 4 * pool.threads());
+      pool.run(chunks, c -> copyTasks(from, to, mean, tasks, c, chunks));
+      return to;
+    } catch (RuntimeException | Error e) {
+      to.close();
+      throw e;
+    }
+  }
+
+  private static void copyTasks(
+      PagedKvLayer from, PagedKvLayer to, float @Nullable [] mean, int tasks, int c, int chunks) {
+    int begin = (int) ((long) tasks * c / chunks);
+    int end = (int) ((long) tasks * (c + 1) / chunks);
+    BlockRecoder recoder = null;
+    for (int task = begin; task < end; task++) {
+      int head = task / from.blocks();
+      if (recoder == null || recoder.head != head) {
+        recoder = new BlockRecoder(from, to, mean, head);
+      }
+      recoder.keys(task % from.blocks());
+      recoder.values(task % from.blocks());
+    }
+  }
+
+  /** INT-FlashAttention's scale of V: one a head, repeated for its channels. */
+  private static float[] headScales(PagedKvLayer from, WorkPool pool) {
+    int dim = from.format().valueDim();
+    float[] scales = new float[from.format().heads() * dim];
+    pool.run(
+        from.format().heads(),
+        head -> {
+          float[] x = new float[dim * BLOCK];
+          float max = 0;
+          for (int block = 0; block < from.blocks(); block++) {
+            StoredTile.values(from, head, block, x);
+            max = Math.max(max, RowQuant.absMax(x, 0, from.tokensIn(block) * dim));
+          }
+          Arrays.fill(scales, head * dim, (head + 1) * dim, max / RowQuant.MAX);
+        });
+    return scales;
+  }
+
+  private void keys(int block) {
+    KvFormat format = to.format();
+    int body = format.body();
+    StoredTile.keys(from, head, block, x);
+    if (rotation != null) {
+      smooth(body);
+      rotate(rotation);
+    }
+    Arrays.fill(scale, 0);
+    for (int i = 0; i < body * BLOCK; i++) {
+      scale[i % BLOCK] = Math.max(scale[i % BLOCK], Math.abs(x[i]));
+    }
+    for (int j = 0; j < BLOCK; j++) {
+      scale[j] /= RowQuant.MAX;
+    }
+    for (int c = 0; c < body; c++) {
+      for (int j = 0; j < BLOCK; j++) {
+        codes[c * BLOCK + j] = (byte) RowQuant.code(x[c * BLOCK + j], scale[j]);
+      }
+    }
+    MemorySegment memory = to.block(block);
+    MemorySegment.copy(codes, 0, memory, JAVA_BYTE, format.keyOffset(head), body * BLOCK);
+    if (body < format.keyDim()) {
+      tail(memory, body);
+    }
+    MemorySegment.copy(
+        scale, 0, memory, JAVA_FLOAT_UNALIGNED, format.keyScaleOffset(head), BLOCK);
+  }
+
+  private void tail(MemorySegment memory, int body) {
+    long base = to.format().tailOffset(head);
+    for (int i = body * BLOCK; i < to.format().keyDim() * BLOCK; i++) {
+      memory.set(
+          JAVA_SHORT_UNALIGNED, base + 2L * (i - body * BLOCK), Codecs.floatToBf16(x[i]));
+    }
+    for (int j = 0; j < BLOCK; j++) {
+      scale[j] = scale[j] == 0 ? 1 : scale[j];
+    }
+  }
+
+  private void smooth(int body) {
+    for (int c = 0; c < body; c++) {
+      float m = mean[head * to.format().keyDim() + c];
+      for (int j = c * BLOCK; j < (c + 1) * BLOCK; j++) {
+        x[j] -= m;
+      }
+    }
+  }
+
+  /** {@link Rotation#apply} on 64 columns at once. */
+  private void rotate(Rotation m) {
+    for (int c = 0; c < m.dim(); c++) {
+      FloatRows.scale(x, c * BLOCK, BLOCK, m.signOf(c));
+    }
+    for (int half = 1; half < m.block(); half *= 2) {
+      for (int base = 0; base < m.dim(); base += 2 * half) {
+        butterflies(base * BLOCK, half * BLOCK);
+      }
+    }
+    FloatRows.scale(x, 0, m.dim() * BLOCK, m.norm());
+  }
+
+  private void butterflies(int base, int width) {
+    for (int i = base; i < base + width; i++) {
+      float a = x[i];
+      float b = x[i + width];
+      x[i] = a + b;
+      x[i + width] = a - b;
+    }
+  }
+
+  private void values(int block) {
+    KvFormat format = to.format();
+    int dim = format.valueDim();
+    int count = from.tokensIn(block);
+    MemorySegment memory = to.block(block);
+    StoredTile.values(from, head, block, x);
+    long base = format.valueOffset(head);
+    switch (format.valueType()) {
+      case BF16 -> {
+        for (int i = 0; i < count * dim; i++) {
+          memory.set(JAVA_SHORT_UNALIGNED, base + 2L * i, Codecs.floatToBf16(x[i]));
+        }
+      }
+      case F16 -> {
+        for (int i = 0; i < count * dim; i++) {
+          memory.set(JAVA_SHORT_UNALIGNED, base + 2L * i, Float.floatToFloat16(x[i]));
+        }
+      }
+      default -> {
+        float[] fixed = format.valueScales();
+        for (int j = 0; j < count; j++) {
+          int at = j * dim;
+          float own = RowQuant.absMax(x, at, dim) / RowQuant.MAX;
+          scale[j] = fixed == null ? own : fixed[head * dim];
+          for (int i = at; i < at + dim; i++) {
+            codes[i] = (byte) RowQuant.code(x[i], scale[j]);
+          }
+        }
+        MemorySegment.copy(codes, 0, memory, JAVA_BYTE, base, count * dim);
+        if (fixed == null) {
+          long at = format.valueScaleOffset(head);
+          MemorySegment.copy(scale, 0, memory, JAVA_FLOAT_UNALIGNED, at, count);
+        }
+      }
+    }
+  }
+}

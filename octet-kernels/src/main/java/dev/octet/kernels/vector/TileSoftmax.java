@@ -1,0 +1,166 @@
+package dev.octet.kernels.vector;
+
+import static dev.octet.kernels.KvSpec.BLOCK;
+
+import dev.octet.kernels.AttentionKind;
+import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * One step of the online softmax for a row and a tile: turns the row's 64 scores into P as the kind
+ * multiplies it, and yields what the old output and the new product are multiplied by.
+ */
+final class TileSoftmax {
+  private static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED;
+  private static final int VL = F.length();
+
+  private final AttentionKind kind;
+
+  /** Running maximum of each row, log2 domain. */
+  final float[] max;
+
+  /** Running row sum. */
+  final float[] sum;
+
+  /** Alpha and beta of each row, alternating; see {@link AttentionGemm#multiply}. */
+  final float[] factors;
+
+  TileSoftmax(AttentionKind kind, int capacity) {
+    this.kind = kind;
+    this.max = new float[capacity];
+    this.sum = new float[capacity];
+    this.factors = new float[2 * capacity];
+    Arrays.fill(max, Float.NEGATIVE_INFINITY);
+  }
+
+  /** Multiplies 64 scores by the row's scale and each key's. */
+  static void scale(float[] s, int at, float rowScale, float[] keyScale) {
+    for (int j = 0; j < BLOCK; j += VL) {
+      FloatVector.fromArray(F, s, at + j)
+          .mul(FloatVector.fromArray(F, keyScale, j).mul(rowScale))
+          .intoArray(s, at + j);
+    }
+  }
+
+  /** A row that sees nothing of this tile. */
+  void skip(float[] s, int at, int row) {
+    Arrays.fill(s, at, at + BLOCK, 0);
+    factors[2 * row] = 1;
+    factors[2 * row + 1] = 0;
+  }
+
+  /**
+   * Takes 64 scores in the log2 domain, −∞ where the row does not see the key.
+   *
+   * @param valueScale token scales of V to fold into P
+   */
+  void add(float[] s, int at, int row, float[] valueScale) {
+    float top = maxOf(s, at);
+    if (top == Float.NEGATIVE_INFINITY) {
+      skip(s, at, row);
+      return;
+    }
+    float old = max[row];
+    float raised = Math.max(old, top);
+    float alpha = old == Float.NEGATIVE_INFINITY ? 0 : exp2(old - raised);
+    max[row] = raised;
+    factors[2 * row] = alpha;
+    factors[2 * row + 1] = 1;
+    float added =
+        switch (kind) {
+          case F32 -> plain(s, at, raised);
+          case BF16, INT8_BF16 -> bf16(s, at, raised);
+          case INT_FLASH_HALF -> f16(s, at, raised);
+          case INT8 -> int8(s, at, row, raised, valueScale);
+          case INT_FLASH -> intFlash(s, at, raised);
+        };
+    sum[row] = alpha * sum[row] + added;
+  }
+
+  private static float exp2(float x) {
+    return (float) Math.pow(2, x);
+  }
+
+  private static float maxOf(float[] s, int at) {
+    FloatVector m = FloatVector.fromArray(F, s, at);
+    for (int j = VL; j < BLOCK; j += VL) {
+      m = m.max(FloatVector.fromArray(F, s, at + j));
+    }
+    return m.reduceLanes(VectorOperators.MAX);
+  }
+
+  private static float plain(float[] s, int at, float max) {
+    FloatVector l = FloatVector.zero(F);
+    for (int j = at; j < at + BLOCK; j += VL) {
+      FloatVector p = Exp2.of(FloatVector.fromArray(F, s, j).sub(max));
+      l = l.add(p);
+      p.intoArray(s, j);
+    }
+    return l.reduceLanes(VectorOperators.ADD);
+  }
+
+  private static float bf16(float[] s, int at, float max) {
+    FloatVector l = FloatVector.zero(F);
+    for (int j = at; j < at + BLOCK; j += VL) {
+      FloatVector p = Exp2.of(FloatVector.fromArray(F, s, j).sub(max));
+      l = l.add(p);
+      FloatRows.bf16(p).intoArray(s, j);
+    }
+    return l.reduceLanes(VectorOperators.ADD);
+  }
+
+  private static float f16(float[] s, int at, float max) {
+    float l = plain(s, at, max);
+    FloatRows.roundF16(s, at, BLOCK);
+    return l;
+  }
+
+  /** {@code 2^(t−τ) = c·P / max(c·P)}: the exact τ of the tile without a logarithm. */
+  private float int8(float[] s, int at, int row, float max, float[] valueScale) {
+    FloatVector l = FloatVector.zero(F);
+    FloatVector top = FloatVector.zero(F);
+    for (int j = 0; j < BLOCK; j += VL) {
+      FloatVector p = Exp2.of(FloatVector.fromArray(F, s, at + j).sub(max));
+      l = l.add(p);
+      FloatVector folded = p.mul(FloatVector.fromArray(F, valueScale, j));
+      folded = folded.blend(0f, p.compare(VectorOperators.EQ, 0f)); // unseen keys may be NaN
+      top = top.max(folded);
+      folded.intoArray(s, at + j);
+    }
+    float largest = top.reduceLanes(VectorOperators.MAX);
+    float inverse = 255 / largest;
+    if (inverse == Float.POSITIVE_INFINITY) {
+      skip(s, at, row, factors[2 * row]); // every value in sight is zero
+    } else {
+      factors[2 * row + 1] = largest / 255;
+      for (int j = at; j < at + BLOCK; j += VL) {
+        FloatVector u = FloatVector.fromArray(F, s, j).mul(inverse);
+        u.add(Exp2.MAGIC).sub(Exp2.MAGIC).intoArray(s, j);
+      }
+    }
+    return l.reduceLanes(VectorOperators.ADD);
+  }
+
+  private void skip(float[] s, int at, int row, float alpha) {
+    skip(s, at, row);
+    factors[2 * row] = alpha;
+  }
+
+  private static float intFlash(float[] s, int at, float max) {
+    FloatVector l = FloatVector.zero(F);
+    for (int j = at; j < at + BLOCK; j += VL) {
+      FloatVector p = Exp2.of(FloatVector.fromArray(F, s, j).sub(max)).mul(127f);
+      FloatVector code = p.add(Exp2.MAGIC).sub(Exp2.MAGIC);
+      l = l.add(code);
+      code.intoArray(s, j);
+    }
+    return l.reduceLanes(VectorOperators.ADD);
+  }
+
+  /** Row sum in units of P. */
+  double rowSum(int row) {
+    return kind == AttentionKind.INT_FLASH ? sum[row] / 127.0 : sum[row];
+  }
+}

@@ -1,0 +1,140 @@
+package dev.octet.kernels.vector;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+import dev.octet.kernels.AttentionKernels;
+import dev.octet.kernels.AttentionKind;
+import dev.octet.kernels.AttentionSpec;
+import dev.octet.kernels.KvLayer;
+import dev.octet.kernels.KvSpec;
+import dev.octet.kernels.WorkPool;
+import dev.octet.kernels.attention.AttentionShapes;
+import dev.octet.kernels.attention.GivenKv;
+import dev.octet.kernels.attention.PagedKvLayer;
+import dev.octet.kernels.attention.PartialAttention;
+import dev.octet.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Attention with the Vector API: tiles of 64 keys are widened to F32 once for up to {@value
+ * #ROW_BLOCK} rows (queries of all heads that share the keys), scores and outputs are register-blocked
+ * products. Work is split by key/value head and row block and, where that leaves threads idle
+ * (decoding), by keys as well.
+ */
+public final class VectorAttention implements AttentionKernels {
+  private static final int ROW_BLOCK = 96;
+
+  private final WorkPool pool;
+  private final ThreadLocal<Scratch> scratch = ThreadLocal.withInitial(Scratch::new);
+
+  public VectorAttention(WorkPool pool) {
+    this.pool = pool;
+  }
+
+  @Override
+  public KvLayer newKvLayer(KvSpec spec) {
+    return new PagedKvLayer(spec);
+  }
+
+  @Override
+  public void attend(
+      AttentionKind kind,
+      AttentionSpec spec,
+      Tensor q,
+      KvLayer kv,
+      Tensor out,
+      @Nullable Tensor lse) {
+    PagedKvLayer stored = PagedKvLayer.of(kv);
+    AttentionShapes shapes = AttentionShapes.check(spec, q, stored, out, lse);
+    try (Operand operand = Operand.of(kind, stored, pool)) {
+      run(kind, spec, shapes, operand, q, out, lse);
+    }
+  }
+
+  @Override
+  public void attend(
+      AttentionKind kind,
+      AttentionSpec spec,
+      Tensor q,
+      Tensor keys,
+      Tensor values,
+      Tensor out,
+      @Nullable Tensor lse) {
+    try (PagedKvLayer stored = GivenKv.store(kind, keys, values)) {
+      attend(kind, spec, q, stored, out, lse);
+    }
+  }
+
+  private void run(
+      AttentionKind kind,
+      AttentionSpec spec,
+      AttentionShapes shapes,
+      Operand operand,
+      Tensor q,
+      Tensor out,
+      @Nullable Tensor lse) {
+    int heads = operand.kv().spec().heads();
+    int rows = shapes.queries() * shapes.group();
+    int rowBlocks = Math.ceilDiv(rows, ROW_BLOCK);
+    int splits = splits(kind, heads * rowBlocks, operand.kv().blocks());
+    PartialAttention[] parts = new PartialAttention[heads * splits * rows];
+    // Later rows see more keys: hand them out first.
+    pool.run(
+        heads * rowBlocks * splits,
+        task -> {
+          int split = task % splits;
+          int head = task / splits % heads;
+          int first = (rowBlocks - 1 - task / splits / heads) * ROW_BLOCK;
+          int count = Math.min(ROW_BLOCK, rows - first);
+          int blocks = operand.kv().blocks();
+          int from = (int) ((long) blocks * split / splits);
+          int to = (int) ((long) blocks * (split + 1) / splits);
+          AttentionTask work =
+              new AttentionTask(
+                  kind, spec, shapes, operand, head, first, count, scratch.get());
+          work.run(q, from, to, parts, (head * splits + split) * rows + first);
+          if (splits == 1) {
+            store(shapes, head, first, count, parts, 1, rows, out, lse);
+          }
+        });
+    if (splits > 1) {
+      for (int head = 0; head < heads; head++) {
+        store(shapes, head, 0, rows, parts, splits, rows, out, lse);
+      }
+    }
+  }
+
+  /** INT-FlashAttention rounds P under the running maximum, which a split would change. */
+  private int splits(AttentionKind kind, int tasks, int blocks) {
+    boolean splittable = kind != AttentionKind.INT_FLASH && pool.threads() > 1;
+    int wanted = splittable && tasks < 2 * pool.threads() ? 2 * pool.threads() / tasks : 1;
+    return Math.clamp(blocks / 2, 1, Math.max(1, wanted));
+  }
+
+  private static void store(
+      AttentionShapes shapes,
+      int head,
+      int first,
+      int count,
+      PartialAttention[] parts,
+      int splits,
+      int rows,
+      Tensor out,
+      @Nullable Tensor lse) {
+    int dim = shapes.valueDim();
+    for (int r = first; r < first + count; r++) {
+      PartialAttention whole = parts[head * splits * rows + r];
+      for (int s = 1; s < splits; s++) {
+        whole = whole.merge(parts[(head * splits + s) * rows + r]);
+      }
+      long at = QueryTile.index(shapes, head, r) * dim;
+      MemorySegment.copy(
+          whole.output(), 0, out.segment(), JAVA_FLOAT_UNALIGNED, at * 4, dim);
+      if (lse != null) {
+        long queryHead = (long) head * shapes.group() + r % shapes.group();
+        lse.setFloat(queryHead * shapes.queries() + r / shapes.group(), whole.lse());
+      }
+    }
+  }
+}
