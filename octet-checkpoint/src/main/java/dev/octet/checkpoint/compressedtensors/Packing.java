@@ -85,6 +85,22 @@ final class Packing {
     return out;
   }
 
+  /** Signed codes, one a byte, to packed words, for widths that divide 32. */
+  static Tensor packCodes(Tensor codes, int bits) {
+    long columns = codes.dim(1);
+    int perWord = 32 / bits;
+    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I32, codes.dim(0), words(columns, bits));
+    for (long r = 0; r < codes.dim(0); r++) {
+      for (long c = 0; c < columns; c++) {
+        int code = (int) codes.getLong(r * columns + c) + (1 << (bits - 1));
+        long at = (r * out.dim(1) + c / perWord) << 2;
+        int word = out.segment().get(JAVA_INT_UNALIGNED, at);
+        out.segment().set(JAVA_INT_UNALIGNED, at, word | code << (int) (c % perWord) * bits);
+      }
+    }
+    return out;
+  }
+
   /** Signed bytes to packed words. */
   static Tensor packBytes(Tensor codes) {
     long rows = codes.dim(0);

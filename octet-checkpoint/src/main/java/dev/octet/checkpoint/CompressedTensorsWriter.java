@@ -1,0 +1,299 @@
+package dev.octet.checkpoint;
+
+import dev.octet.checkpoint.compressedtensors.Scheme;
+import dev.octet.checkpoint.compressedtensors.StoredLayer;
+import dev.octet.checkpoint.internal.AtomicFile;
+import dev.octet.checkpoint.internal.Json;
+import dev.octet.checkpoint.internal.Trees;
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.Tensor;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.UUID;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Writes a quantized model directory that vLLM and {@link Checkpoints} load,
+ * layer by layer. Nothing of a layer is kept in memory once it is added.
+ *
+ * <p>The result grows in {@code <directory>.partial} and is moved into place by {@link #finish}: a
+ * reader sees the whole model or none. An interrupted run leaves that folder; {@link
+ * WriteOptions#resume} picks it up, and {@link #has} says which layers it holds. {@link #discard}
+ * removes it.
+ *
+ * <p>What is read back equals what was added bit for bit. Scales are therefore stored in the model's
+ * type (BF16 or F16) only where every scale of the tensor is exact in it, else as F32. vLLM keeps
+ * the scales of INT8 and FP8 layers in F32 and loads either; those of {@code pack-quantized} layers
+ * it converts to the model's type, so that F32 scales load there too but are rounded. A quantizer
+ * that wants W4A16 to be the same everywhere rounds its scales to the model's type first.
+ *
+ * <p>Layers may have different schemes ({@code mixed-precision}). For vLLM, q, k and v of a layer
+ * must share theirs, as must gate and up, weights of layers with quantized activations must be
+ * symmetric, and group sizes must divide the input features.
+ */
+public final class CompressedTensorsWriter implements AutoCloseable {
+  /** The release whose layout is written. */
+  private static final String VERSION = "0.12.2";
+
+  private final Path directory;
+  private final WriteOptions options;
+  private final Path source;
+  private final ObjectNode configJson;
+  private final ModelConfig config;
+  private final PartialFolder partial;
+  private final SchemeJournal journal;
+
+  private CompressedTensorsWriter(
+      Path directory, WriteOptions options, Path source, PartialFolder partial)
+      throws IOException {
+    this.directory = directory;
+    this.options = options;
+    this.source = source;
+    Path configFile = source.resolve("config.json");
+    this.configJson = Json.readObject(configFile);
+    this.config = ModelConfigs.read(configFile);
+    this.partial = partial;
+    this.journal = new SchemeJournal(partial.folder());
+  }
+
+  /**
+   * Starts or continues a directory.
+   *
+   * @param directory where the model is to appear
+   * @param source the model directory it is made from, for config.json and the tokenizer's files
+   * @throws CheckpointException if the directory is there already and {@code force} is not set, or
+   *     is no model directory, or cannot be written
+   */
+  public static CompressedTensorsWriter open(Path directory, Path source, WriteOptions options) {
+    Path target = directory.toAbsolutePath().normalize();
+    requireReplaceable(target, source, options.force());
+    ModelConfigs.read(source.resolve("config.json"));
+    Path folder = target.resolveSibling(target.getFileName() + ".partial");
+    try {
+      Files.createDirectories(target.resolveSibling(""));
+      PartialFolder partial = PartialFolder.open(folder, recipe(source, options), options.resume());
+      return new CompressedTensorsWriter(target, options, source, partial);
+    } catch (IOException e) {
+      throw failed(folder, e);
+    }
+  }
+
+  /** All that decides what the files hold: layers of a run that differs in any of it are useless. */
+  private static String recipe(Path source, WriteOptions options) throws IOException {
+    return "%s%nshards of %d bytes%n%s"
+        .formatted(
+            options.recipe(),
+            options.shardBytes(),
+            Files.readString(source.resolve("config.json")));
+  }
+
+  /** Only a model directory is ever replaced, never a folder with something else in it. */
+  private static void requireReplaceable(Path target, Path source, boolean force) {
+    try {
+      if (target.getFileName() == null) {
+        throw new CheckpointException(target + ": cannot be replaced");
+      }
+      if (!Files.exists(target)) {
+        return;
+      }
+      if (!Files.isDirectory(target)) {
+        throw new CheckpointException(target + ": exists and is no directory");
+      }
+      if (Files.exists(source) && Files.isSameFile(target, source)) {
+        throw new CheckpointException(target + ": is the source; choose another directory");
+      }
+      try (DirectoryStream<Path> files = Files.newDirectoryStream(target)) {
+        if (!files.iterator().hasNext()) {
+          return;
+        }
+      }
+      if (!Files.exists(target.resolve("config.json"))) {
+        throw new CheckpointException(
+            target + ": holds something other than a model; choose another directory");
+      }
+      if (!force) {
+        throw new CheckpointException(target + ": exists; --force replaces it");
+      }
+    } catch (IOException e) {
+      throw failed(target, e);
+    }
+  }
+
+  private static CheckpointException failed(Path where, IOException e) {
+    return new CheckpointException(where + ": cannot be written: " + e.getMessage(), e);
+  }
+
+  /** Whether a linear layer is there already, from an interrupted run. */
+  public boolean has(String module) {
+    return partial.hasModule(module);
+  }
+
+  /** Whether a tensor is there already, from an interrupted run. */
+  public boolean hasTensor(String name) {
+    return partial.has(name);
+  }
+
+  /** Stores a linear layer in the form it has; a dense one stays dense. */
+  public void add(String module, LinearWeights layer) {
+    Optional<ObjectNode> scheme = Scheme.of(module, layer);
+    SortedMap<String, Tensor> tensors = StoredLayer.tensors(module, layer, config.dtype());
+    try {
+      if (scheme.isPresent()) {
+        journal.put(module, scheme.get());
+      }
+      partial.add(module, tensors);
+    } catch (IOException e) {
+      throw failed(partial.folder(), e);
+    }
+  }
+
+  /** Stores an embedding, a norm or another tensor as it is. */
+  public void addDense(String name, Tensor tensor) {
+    partial.add(name, new TreeMap<>(Map.of(name, tensor)));
+  }
+
+  /**
+   * Completes the directory: shards, index, tokenizer files, config.json last.
+   *
+   * @throws CheckpointException if a tensor of the architecture was never added, or the disk is full
+   */
+  public void finish() {
+    requireComplete();
+    try {
+      ObjectNode quantization = quantizationConfig();
+      partial.gather(options.shardBytes());
+      copySidecars();
+      configJson.set("quantization_config", quantization);
+      AtomicFile.write(
+          partial.folder().resolve("config.json"),
+          Json.MAPPER.writerWithDefaultPrettyPrinter().writeValueAsBytes(configJson));
+      moveIntoPlace();
+      SchemeJournal.delete(directory);
+      PartialFolder.deleteNotes(directory);
+    } catch (IOException e) {
+      throw failed(directory, e);
+    }
+  }
+
+  private void requireComplete() {
+    List<String> missing = new ArrayList<>();
+    ModelLayout.plain(
+        config, plain -> missing.addAll(has(plain.name(), partial.has(plain.name()))));
+    ModelLayout.linears(
+        config,
+        shape -> missing.addAll(has(shape.module(), partial.hasModule(shape.module()))));
+    if (!missing.isEmpty()) {
+      throw new IllegalStateException(
+          "%s: %d tensors were not added, first %s"
+              .formatted(directory, missing.size(), missing.getFirst()));
+    }
+  }
+
+  private static List<String> has(String name, boolean there) {
+    return there ? List.of() : List.of(name);
+  }
+
+  /** One group for every scheme; the most frequent one takes the class, the others names. */
+  private ObjectNode quantizationConfig() {
+    Map<ObjectNode, List<String>> groups = new LinkedHashMap<>();
+    List<String> ignore = new ArrayList<>();
+    ModelLayout.linears(
+        config,
+        shape ->
+            journal
+                .scheme(shape.module())
+                .ifPresentOrElse(
+                    scheme ->
+                        groups.computeIfAbsent(scheme, s -> new ArrayList<>()).add(shape.module()),
+                    () -> ignore.add(shape.module())));
+    if (config.tiedEmbeddings()) {
+      ignore.add(ModelLayout.LM_HEAD);
+    }
+    return json(groups, ignore);
+  }
+
+  private static ObjectNode json(Map<ObjectNode, List<String>> groups, List<String> ignore) {
+    List<Map.Entry<ObjectNode, List<String>>> sorted = new ArrayList<>(groups.entrySet());
+    sorted.sort((a, b) -> Integer.compare(b.getValue().size(), a.getValue().size()));
+    ObjectNode json = Json.MAPPER.createObjectNode();
+    json.put("quant_method", "compressed-tensors").put("version", VERSION);
+    String format =
+        switch (sorted.size()) {
+          case 0 -> "dense";
+          case 1 -> sorted.getFirst().getKey().get("format").asString();
+          default -> "mixed-precision";
+        };
+    json.put("format", format).put("quantization_status", "compressed");
+    json.putNull("global_compression_ratio").putNull("kv_cache_scheme");
+    ObjectNode all = json.putObject("config_groups");
+    for (int i = 0; i < sorted.size(); i++) {
+      ObjectNode group = all.putObject("group_" + i);
+      var targets = group.putArray("targets");
+      if (i == 0) {
+        targets.add("Linear");
+      } else {
+        sorted.get(i).getValue().forEach(targets::add);
+      }
+      group.setAll(sorted.get(i).getKey());
+    }
+    var ignored = json.putArray("ignore");
+    ignore.forEach(ignored::add);
+    return json;
+  }
+
+  /** Tokenizer, generation settings and the like come along unchanged. */
+  private void copySidecars() throws IOException {
+    try (DirectoryStream<Path> files =
+        Files.newDirectoryStream(source, "*.{json,txt,model,jinja}")) {
+      for (Path file : files) {
+        String name = String.valueOf(file.getFileName());
+        boolean ours = name.equals("config.json") || name.endsWith(".index.json");
+        if (!ours && Files.isRegularFile(file) && Files.size(file) <= Json.MAX_FILE) {
+          Files.copy(
+              file, partial.folder().resolve(name), StandardCopyOption.REPLACE_EXISTING);
+        }
+      }
+    }
+  }
+
+  private void moveIntoPlace() throws IOException {
+    if (!Files.exists(directory)) {
+      Files.move(partial.folder(), directory, StandardCopyOption.ATOMIC_MOVE);
+      return;
+    }
+    Path old = directory.resolveSibling("." + directory.getFileName() + "." + UUID.randomUUID());
+    Files.move(directory, old, StandardCopyOption.ATOMIC_MOVE);
+    try {
+      Files.move(partial.folder(), directory, StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException e) {
+      Files.move(old, directory, StandardCopyOption.ATOMIC_MOVE);
+      throw e;
+    }
+    Trees.delete(old);
+  }
+
+  /** Removes what was written so far, for instance after an error. */
+  public void discard() {
+    try {
+      if (Files.exists(partial.folder())) {
+        Trees.delete(partial.folder());
+      }
+    } catch (IOException e) {
+      throw failed(partial.folder(), e);
+    }
+  }
+
+  /** Ends here; what is unfinished stays for a later run to resume. */
+  @Override
+  public void close() {}
+}

@@ -1,0 +1,163 @@
+package dev.octet.checkpoint;
+
+import dev.octet.checkpoint.internal.AtomicFile;
+import dev.octet.checkpoint.internal.Trees;
+import dev.octet.tensor.Tensor;
+import java.io.IOException;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/**
+ * The folder beside the result in which it grows: one small safetensors file for every finished
+ * layer, each of which appears whole or not at all. At the end they are gathered into shards, and
+ * the layers of a finished shard are deleted, so that the disk holds the result and one shard more.
+ * An interruption at any point loses the layer in progress only.
+ */
+final class PartialFolder {
+  private static final String RECIPE = "recipe.txt";
+  private static final String PARTS = "parts";
+
+  private final Path folder;
+  private final Path parts;
+  /** Everything finished so far: specs by tensor name, and the file each is in. */
+  private final SortedMap<String, TensorSpec> specs = new TreeMap<>();
+
+  private final Map<String, Path> places = new TreeMap<>();
+
+  private PartialFolder(Path folder) {
+    this.folder = folder;
+    this.parts = folder.resolve(PARTS);
+  }
+
+  /** Opens the folder, with what an earlier run of the same recipe finished if {@code resume}. */
+  static PartialFolder open(Path folder, String recipe, boolean resume) throws IOException {
+    PartialFolder partial = new PartialFolder(folder);
+    Path recipeFile = folder.resolve(RECIPE);
+    if (Files.exists(folder)) {
+      boolean ours = Files.exists(recipeFile);
+      if (!ours) {
+        throw new CheckpointException(folder + ": exists and is no unfinished run; move it away");
+      }
+      if (resume && Files.readString(recipeFile).equals(recipe)) {
+        Files.createDirectories(partial.parts);
+        partial.scan(folder);
+        partial.scan(partial.parts);
+        return partial;
+      }
+      if (resume) {
+        throw new CheckpointException(
+            folder + ": was begun with other settings; run without resume to start over");
+      }
+      Trees.delete(folder);
+    }
+    Files.createDirectories(partial.parts);
+    AtomicFile.write(recipeFile, recipe.getBytes(StandardCharsets.UTF_8));
+    return partial;
+  }
+
+  private void scan(Path where) throws IOException {
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(where)) {
+      for (Path file : files) {
+        String name = String.valueOf(file.getFileName());
+        if (name.endsWith(".tmp")) {
+          Files.delete(file);
+        } else if (name.endsWith(".safetensors")) {
+          try (SafetensorsFile stored = SafetensorsFile.open(file)) {
+            stored.tensors().forEach((key, tensor) -> note(key, tensor, file));
+          }
+        }
+      }
+    }
+  }
+
+  private void note(String name, Tensor tensor, Path file) {
+    specs.put(name, TensorSpec.of(name, tensor));
+    places.putIfAbsent(name, file); // the folder's shards are scanned before the parts
+  }
+
+  Path folder() {
+    return folder;
+  }
+
+  boolean has(String tensor) {
+    return specs.containsKey(tensor);
+  }
+
+  /** Whether a tensor of that module, whatever its form, is there. */
+  boolean hasModule(String module) {
+    SortedMap<String, TensorSpec> from = specs.tailMap(module + ".weight");
+    return !from.isEmpty() && from.firstKey().startsWith(module + ".weight");
+  }
+
+  /** Stores the tensors of one layer, all or none. */
+  void add(String key, SortedMap<String, Tensor> tensors) {
+    Path file = parts.resolve(URLEncoder.encode(key, StandardCharsets.UTF_8) + ".safetensors");
+    SafetensorsWriter.write(file, tensors);
+    tensors.forEach((name, tensor) -> note(name, tensor, file));
+  }
+
+  /** Gathers the layers into shards. */
+  void gather(long shardBytes) throws IOException {
+    ShardPlan plan = ShardPlan.of(List.copyOf(specs.values()), shardBytes);
+    for (Map.Entry<String, List<TensorSpec>> shard : plan.files().entrySet()) {
+      Path target = folder.resolve(shard.getKey());
+      if (!Files.exists(target)) {
+        write(target, shard.getValue());
+      }
+      for (TensorSpec spec : shard.getValue()) {
+        places.put(spec.name(), target);
+      }
+      deleteUnused();
+    }
+    plan.writeIndex(folder);
+    Trees.delete(parts);
+  }
+
+  /** Deletes the folder's own notes once it has become the result. */
+  static void deleteNotes(Path result) throws IOException {
+    Files.deleteIfExists(result.resolve(RECIPE));
+  }
+
+  private void write(Path target, List<TensorSpec> shard) {
+    try (SafetensorsWriter writer =
+        SafetensorsWriter.create(target, shard, SafetensorsWriter.METADATA)) {
+      for (TensorSpec spec : shard) {
+        Path place = places.get(spec.name());
+        if (place == null) {
+          throw new IllegalStateException(spec.name() + " is nowhere");
+        }
+        try (SafetensorsFile part = SafetensorsFile.open(place)) {
+          writer.write(spec.name(), part.tensor(spec.name()));
+        }
+      }
+      writer.finish();
+    }
+  }
+
+  /** Deletes the parts whose tensors have all moved into shards. */
+  private void deleteUnused() throws IOException {
+    Set<Path> used = new HashSet<>(places.values());
+    List<Path> unused = new ArrayList<>();
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(parts, "*.safetensors")) {
+      files.forEach(
+          file -> {
+            if (!used.contains(file)) {
+              unused.add(file);
+            }
+          });
+    }
+    for (Path file : unused) {
+      Files.delete(file);
+    }
+  }
+}

@@ -1,0 +1,112 @@
+package dev.octet.checkpoint.compressedtensors;
+
+import dev.octet.checkpoint.CheckpointException;
+import dev.octet.checkpoint.internal.Json;
+import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.DType;
+import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.Fp8Weight;
+import dev.octet.tensor.Int4Weight;
+import dev.octet.tensor.Int8Weight;
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.QuantizedWeight;
+import dev.octet.tensor.ScaleGranularity;
+import dev.octet.tensor.ScaleGrid;
+import java.util.Optional;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * What {@code config_groups} says of a layer: {@code format}, {@code weights} and {@code
+ * input_activations}, in the fields of compressed-tensors' {@code QuantizationArgs}.
+ */
+public final class Scheme {
+  private Scheme() {}
+
+  /** The group of a layer without its targets; empty for a dense layer. */
+  public static Optional<ObjectNode> of(String module, LinearWeights layer) {
+    boolean inputs = layer.activation().quantizes();
+    return switch (layer.weight()) {
+      case DenseWeight _ -> Optional.empty();
+      case Int8Weight(_, ScaleGrid grid) ->
+          Optional.of(group(integers(inputs), weights(8, "int", grid, false), layer));
+      case Int4Weight w ->
+          Optional.of(
+              group(
+                  integers(inputs), weights(4, "int", w.grid(), w.permutation() != null), layer));
+      case Fp8Weight(var codes, ScaleGrid grid) -> {
+        if (codes.dtype() != DType.F8_E4M3) {
+          throw unsupported(module, layer.weight());
+        }
+        String format = inputs ? "float-quantized" : "naive-quantized";
+        yield Optional.of(group(format, weights(8, "float", grid, false), layer));
+      }
+    };
+  }
+
+  private static CheckpointException unsupported(String module, QuantizedWeight weight) {
+    return new CheckpointException(
+        "%s: compressed-tensors has no form for %s; FP8 must be E4M3"
+            .formatted(module, weight.label()));
+  }
+
+  private static String integers(boolean inputs) {
+    return inputs ? "int-quantized" : "pack-quantized";
+  }
+
+  private static ObjectNode group(String format, ObjectNode weights, LinearWeights layer) {
+    ObjectNode group = Json.MAPPER.createObjectNode();
+    group.put("format", format);
+    group.set("weights", weights);
+    Optional<ObjectNode> inputs = inputs(layer.activation());
+    if (inputs.isPresent()) {
+      group.set("input_activations", inputs.get());
+    } else {
+      group.putNull("input_activations");
+    }
+    return group.putNull("output_activations");
+  }
+
+  private static ObjectNode weights(int bits, String type, ScaleGrid grid, boolean actOrder) {
+    ObjectNode args = args(bits, type, grid.symmetric(), grid.granularity().label(), false);
+    if (grid.granularity() == ScaleGranularity.GROUP) {
+      args.put("group_size", grid.columnBlock());
+    }
+    if (grid.granularity() == ScaleGranularity.BLOCK) {
+      args.putArray("block_structure").add(grid.rowBlock()).add(grid.columnBlock());
+    }
+    if (actOrder) {
+      args.put("actorder", "group");
+    }
+    return args;
+  }
+
+  private static Optional<ObjectNode> inputs(ActivationQuant activation) {
+    return switch (activation) {
+      case ActivationQuant.None _ -> Optional.empty();
+      case ActivationQuant.DynamicInt8 _ -> Optional.of(args(8, "int", true, "token", true));
+      case ActivationQuant.DynamicFp8 _ -> Optional.of(args(8, "float", true, "token", true));
+      case ActivationQuant.DynamicFp8Block(int block) -> {
+        ObjectNode args = args(8, "float", true, "group", true);
+        yield Optional.of(args.put("group_size", block));
+      }
+      case ActivationQuant.StaticInt8(_, int offset) ->
+          Optional.of(args(8, "int", offset == 0, "tensor", false));
+      case ActivationQuant.StaticFp8 _ -> Optional.of(args(8, "float", true, "tensor", false));
+    };
+  }
+
+  private static ObjectNode args(
+      int bits, String type, boolean symmetric, String strategy, boolean dynamic) {
+    ObjectNode args = Json.MAPPER.createObjectNode();
+    args.put("num_bits", bits).put("type", type).put("symmetric", symmetric);
+    args.putNull("group_size").put("strategy", strategy).putNull("block_structure");
+    args.put("dynamic", dynamic).putNull("actorder");
+    if (dynamic) {
+      args.putNull("observer");
+    } else {
+      args.put("observer", "minmax");
+    }
+    args.putObject("observer_kwargs");
+    return args;
+  }
+}

@@ -1,0 +1,176 @@
+package dev.octet.checkpoint.compressedtensors;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
+
+import dev.octet.checkpoint.CheckpointException;
+import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.DType;
+import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.Fp8Weight;
+import dev.octet.tensor.Int4Weight;
+import dev.octet.tensor.Int8Weight;
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.QuantizedWeight;
+import dev.octet.tensor.ScaleGrid;
+import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/**
+ * A linear layer as compressed-tensors stores it: the inverse of {@link Layer}.
+ *
+ * <p>Integer weights without activation quantization are {@code pack-quantized}; with it, codes take
+ * a byte each ({@code int-quantized}), whatever their width. Scales are stored in the model's own
+ * type if every one of them is exact in it, else as F32.
+ */
+public final class StoredLayer {
+  private final String module;
+  private final LinearWeights layer;
+  private final DType modelType;
+  private final SortedMap<String, Tensor> tensors = new TreeMap<>();
+
+  private StoredLayer(String module, LinearWeights layer, DType modelType) {
+    this.module = module;
+    this.layer = layer;
+    this.modelType = modelType;
+  }
+
+  /** The tensors by their full names. */
+  public static SortedMap<String, Tensor> tensors(String module, LinearWeights layer, DType modelType) {
+    StoredLayer stored = new StoredLayer(module, layer, modelType);
+    stored.weight(layer.weight());
+    Tensor bias = layer.bias();
+    if (bias != null) {
+      stored.put("bias", stored.narrowest(bias));
+    }
+    stored.activation(layer.activation());
+    return stored.tensors;
+  }
+
+  private void put(String suffix, Tensor tensor) {
+    tensors.put(module + "." + suffix, tensor);
+  }
+
+  private void weight(QuantizedWeight weight) {
+    boolean packed = !layer.activation().quantizes();
+    switch (weight) {
+      case DenseWeight(Tensor values) -> put("weight", values);
+      case Fp8Weight(Tensor codes, ScaleGrid grid) -> {
+        put("weight", codes);
+        grid(grid, 8, false);
+      }
+      case Int8Weight(Tensor codes, ScaleGrid grid) -> {
+        if (packed) {
+          packed(Packing.packBytes(codes), weight);
+        } else {
+          put("weight", codes);
+        }
+        grid(grid, 8, packed);
+      }
+      case Int4Weight w -> {
+        int4(w, packed);
+        grid(w.grid(), 4, packed);
+      }
+    }
+  }
+
+  private void packed(Tensor words, QuantizedWeight weight) {
+    put("weight_packed", words);
+    Tensor shape = Tensor.allocate(Arena.ofAuto(), DType.I64, 2);
+    shape.segment().set(JAVA_LONG_UNALIGNED, 0, weight.rows());
+    shape.segment().set(JAVA_LONG_UNALIGNED, 8, weight.columns());
+    put("weight_shape", shape);
+  }
+
+  /** With a permutation, columns go back to their own places and their groups are listed. */
+  private void int4(Int4Weight w, boolean packed) {
+    Tensor order = w.permutation();
+    if (packed && order == null) {
+      packed(Packing.packNibbles(w.packed(), w.columns()), w);
+      return;
+    }
+    long k = w.columns();
+    Tensor codes = Tensor.allocate(Arena.ofAuto(), DType.I8, w.rows(), k);
+    for (long r = 0; r < w.rows(); r++) {
+      for (long j = 0; j < k; j++) {
+        long input = order == null ? j : order.getLong(j);
+        codes.setFloat(r * k + input, w.code(r, j));
+      }
+    }
+    if (packed) {
+      packed(Packing.packCodes(codes, 4), w);
+    } else {
+      put("weight", codes);
+    }
+    if (order != null) {
+      Tensor groups = Tensor.allocate(Arena.ofAuto(), DType.I32, k);
+      for (long j = 0; j < k; j++) {
+        int group = (int) (j / w.grid().columnBlock());
+        groups.segment().set(JAVA_INT_UNALIGNED, order.getLong(j) << 2, group);
+      }
+      put("weight_g_idx", groups);
+    }
+  }
+
+  private void grid(ScaleGrid grid, int bits, boolean packed) {
+    for (long i = 0; i < grid.scales().size(); i++) {
+      float s = grid.scales().getFloat(i);
+      if (!(s > 0) || s == Float.POSITIVE_INFINITY) {
+        throw new CheckpointException(
+            "%s: scale %d is %s; only positive, finite scales can be stored"
+                .formatted(module, i, s));
+      }
+    }
+    Tensor scales = narrowest(grid.scales());
+    put("weight_scale", scales.size() == 1 ? scales.reshape(tensorShape(grid)) : scales);
+    Tensor zeros = grid.zeroPoints();
+    if (zeros != null) {
+      put(
+          "weight_zero_point",
+          packed ? Packing.packZeroPoints(zeros, bits) : zeros.to(DType.I8, Arena.ofAuto()));
+    }
+  }
+
+  private static long[] tensorShape(ScaleGrid grid) {
+    return switch (grid.granularity()) {
+      case TENSOR -> new long[] {1};
+      case CHANNEL, GROUP, BLOCK -> grid.scales().shape();
+    };
+  }
+
+  private void activation(ActivationQuant activation) {
+    switch (activation) {
+      case ActivationQuant.StaticInt8(float scale, int offset) -> {
+        put("input_scale", narrowest(Tensor.ofFloats(new float[] {scale}, 1)));
+        if (offset != 0) {
+          Tensor zero = Tensor.allocate(Arena.ofAuto(), DType.I8, 1);
+          zero.setFloat(0, offset);
+          put("input_zero_point", zero);
+        }
+      }
+      case ActivationQuant.StaticFp8(float scale) ->
+          put("input_scale", narrowest(Tensor.ofFloats(new float[] {scale}, 1)));
+      case ActivationQuant.None _,
+          ActivationQuant.DynamicInt8 _,
+          ActivationQuant.DynamicFp8 _,
+          ActivationQuant.DynamicFp8Block _ -> {}
+    }
+  }
+
+  /** The values in the model's type if that loses nothing, else as they are. */
+  private Tensor narrowest(Tensor values) {
+    if (modelType == DType.F32 || values.dtype() != DType.F32) {
+      return values;
+    }
+    Tensor narrow = values.to(modelType, Arena.ofAuto());
+    long n = values.size();
+    for (long i = 0; i < n; i++) {
+      if (narrow.getFloat(i) != values.getFloat(i)) {
+        return values;
+      }
+    }
+    return narrow;
+  }
+}
