@@ -2,4 +2,10 @@
 module dev.octet.bench {
   requires static transitive org.jspecify;
   requires dev.octet.engine;
+  requires transitive dev.octet.kernels;
+  requires java.management;
+  requires jdk.management;
+  requires tools.jackson.databind;
+
+  exports dev.octet.bench.conformance;
 }

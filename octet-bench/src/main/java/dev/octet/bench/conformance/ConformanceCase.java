@@ -1,0 +1,17 @@
+package dev.octet.bench.conformance;
+
+import java.nio.file.Path;
+
+/**
+ * What a {@code case.json} asks for, one record a kind. Paths are absolute and lie within the case's
+ * directory.
+ */
+sealed interface ConformanceCase
+    permits ModelCase, GgufCase, AttentionCase, CodecCase, MalformedCase, AcceptCase, UnknownCase {
+  /** Name of the case, for instance {@code ct_w8a8_dynamic}. */
+  String id();
+
+  /** {@code kind} as the file spells it. */
+  String kind();
+
+}

@@ -1,0 +1,64 @@
+package dev.octet.bench.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.octet.tensor.DType;
+import dev.octet.tensor.Tensor;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class CodecCaseTest {
+  private static final String FILE = "codec/expected.safetensors";
+
+  @TempDir private Path dir;
+  private CaseFiles files;
+  private CodecCase c;
+
+  @BeforeEach
+  void makeCase() {
+    files = new CaseFiles(dir);
+    c = new CodecCase("codec", dir.resolve(FILE));
+    files.tensors(
+        FILE,
+        Map.of(
+            "x", Tensor.ofFloats(new float[] {1, -0f, 1000, 0.3f}, 4),
+            // 0.3 = 1.0011 0011…b · 2^-2 rounds to 1.010b · 2^-2; the exponent's bias is 7
+            "encode.e4m3", CaseFiles.ints(DType.U8, 0x38, 0x80, 0x7E, 0x2A),
+            "y", Tensor.ofFloats(new float[] {0.5f, 1.5f, -2.5f, 400}, 4),
+            "int8.y", CaseFiles.ints(DType.I8, 0, 2, -2, 127)));
+  }
+
+  @Test
+  void rightCodesPass() {
+    assertThat(CodecCheck.run(c).line())
+        .isEqualTo("PASS codec relL1=0 limit=0 bit-exact: encode e4m3, int8 rounding");
+  }
+
+  @Test
+  void oneWrongBitFails() {
+    files.change(FILE, t -> CaseFiles.add(t, "encode.e4m3", 3, 1));
+    assertThat(CodecCheck.run(c).line()).startsWith("FAIL codec ").contains("0x2a, not 0x2b");
+  }
+
+  @Test
+  void codesOfAFormatNotBuiltYetMakeASkipThatNamesThem() {
+    files.change(FILE, t -> t.put("awq.words", CaseFiles.ints(DType.I32, 1)));
+    assertThat(CodecCheck.run(c).line())
+        .startsWith("SKIP codec not built yet: awq.words")
+        .contains("encode e4m3");
+  }
+
+  @Test
+  void aWrongBitOutweighsWhatIsNotBuilt() {
+    files.change(
+        FILE,
+        t -> {
+          t.put("awq.words", CaseFiles.ints(DType.I32, 1));
+          CaseFiles.add(t, "int8.y", 0, 1);
+        });
+    assertThat(CodecCheck.run(c).line()).startsWith("FAIL codec ");
+  }
+}
