@@ -20,6 +20,7 @@ import picocli.CommandLine.TypeConversionException;
     name = "octet",
     description = "Quantized large language models on the JVM.",
     versionProvider = BuildInfo.class,
+    subcommands = {VerifyCommand.class},
     footer = {
       "  octet demo                                see it all on the bundled model",
       "  octet generate --prompt \"Once upon a time\" --quantization int8",
