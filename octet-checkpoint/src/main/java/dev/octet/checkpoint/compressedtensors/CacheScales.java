@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Static scales of the KV cache, under the names that vLLM's loaders know: {@code
  * self_attn.k_scale}, {@code self_attn.k_proj.k_scale}, {@code self_attn.attn.k_scale}, {@code
- * self_attn.qkv_proj.k_scale}, the same for v, and the old {@code self_attn.kv_scale} for both.
+ * self_attn.qkv_proj.k_scale}, the same for v, {@code k_proj.output_scale} of older releases, and
+ * the old {@code self_attn.kv_scale} for both.
  */
 final class CacheScales {
   private final Optional<QuantizationArgs> scheme;
@@ -63,7 +64,12 @@ final class CacheScales {
     String scale = letter + "_scale";
     for (String name :
         List.of(
-            scale, letter + "_proj." + scale, "attn." + scale, "qkv_proj." + scale, "kv_scale")) {
+            scale,
+            letter + "_proj." + scale,
+            letter + "_proj.output_scale",
+            "attn." + scale,
+            "qkv_proj." + scale,
+            "kv_scale")) {
       if (tensors.has(attention + name)) {
         return attention + name;
       }

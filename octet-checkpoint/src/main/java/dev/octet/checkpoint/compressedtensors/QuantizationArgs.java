@@ -4,6 +4,8 @@ import dev.octet.checkpoint.internal.Fields;
 import dev.octet.tensor.ScaleGranularity;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * The {@code QuantizationArgs} of compressed-tensors: how weights, activations or the KV cache are
@@ -31,6 +33,8 @@ record QuantizationArgs(
     int blockColumns,
     boolean dynamic,
     boolean actOrder) {
+
+  private static final Pattern OLD_BLOCK = Pattern.compile("\"(\\d{1,6})x(\\d{1,6})\"");
 
   enum Strategy {
     TENSOR,
@@ -65,8 +69,8 @@ record QuantizationArgs(
       throw f.problem("group_size", "is 0: it must be -1 or at least 1");
     }
     Strategy strategy = strategy(f, group);
-    List<Integer> block = f.integers("block_structure");
     boolean blocks = strategy == Strategy.BLOCK;
+    List<Integer> block = blocks ? block(f) : List.of();
     if (blocks && (block.size() != 2 || block.get(0) < 1 || block.get(1) < 1)) {
       throw f.problem("block_structure", "must be two sizes of at least 1, not " + block);
     }
@@ -101,6 +105,14 @@ record QuantizationArgs(
             .formatted(name, name.equals("tensor_group") ? " (NVFP4)" : ""));
   }
 
+  /** Older releases wrote {@code "128x128"}. */
+  private static List<Integer> block(Fields f) {
+    Matcher text = OLD_BLOCK.matcher(f.raw("block_structure"));
+    return text.matches()
+        ? List.of(Integer.valueOf(text.group(1)), Integer.valueOf(text.group(2)))
+        : f.integers("block_structure");
+  }
+
   private static boolean dynamic(Fields f) {
     if (f.raw("dynamic").equals("\"local\"")) {
       throw f.unsupported("dynamic", "is \"local\" (NVFP4 activations)");
@@ -109,6 +121,9 @@ record QuantizationArgs(
   }
 
   private static boolean actOrder(Fields f) {
+    if (f.raw("actorder").equals("true") || f.raw("actorder").equals("false")) {
+      return f.flag("actorder", false);
+    }
     String order = f.text("actorder").orElse("none").toLowerCase(Locale.ROOT);
     return switch (order) {
       case "group", "dynamic" -> true;
