@@ -5,7 +5,7 @@ module dev.octet.cli {
   requires dev.octet.bench;
   requires transitive info.picocli;
 
-  uses dev.octet.cli.CommandExtension;
+  uses dev.octet.cli.TrainingProvider;
 
   exports dev.octet.cli;
   exports dev.octet.cli.output;

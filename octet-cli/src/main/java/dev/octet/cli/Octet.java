@@ -7,7 +7,6 @@ import dev.octet.tensor.QuantScheme;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import java.util.ServiceLoader;
 import java.util.function.Function;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -20,7 +19,10 @@ import picocli.CommandLine.TypeConversionException;
     name = "octet",
     description = "Quantized large language models on the JVM.",
     versionProvider = BuildInfo.class,
-    subcommands = {VerifyCommand.class},
+    subcommands = {
+      TrainCommand.class,
+      VerifyCommand.class,
+    },
     footer = {
       "  octet demo                                see it all on the bundled model",
       "  octet generate --prompt \"Once upon a time\" --quantization int8",
@@ -74,13 +76,9 @@ public final class Octet extends OctetCommand {
     return commandLine(terminal, new ErrorReport(terminal, false));
   }
 
-  /** The whole tree of commands, optional modules included. */
+  /** The whole tree of commands. */
   private static CommandLine commandLine(Terminal terminal, ErrorReport errors) {
     CommandLine line = new CommandLine(new Octet(terminal));
-    for (CommandExtension extension : ServiceLoader.load(CommandExtension.class)) {
-      line.getCommandSpec().removeSubcommand(extension.name());
-      line.addSubcommand(extension.name(), extension.command());
-    }
     line.setOut(new PrintWriter(terminal.out(), true, StandardCharsets.UTF_8));
     line.setErr(new PrintWriter(terminal.err(), true, StandardCharsets.UTF_8));
     line.setParameterExceptionHandler(errors);
