@@ -2,7 +2,6 @@ package dev.octet.cli;
 
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.SequencedMap;
 import java.util.ServiceLoader;
 import picocli.CommandLine.Command;
