@@ -43,38 +43,51 @@ public final class Codecs {
   }
 
   public static byte floatToE4m3(float value) {
-    return encode8(value, 3, -6, E4M3_MAX, 0x7E, 0x7F);
+    return encode8(value, 3, 7, E4M3_MAX, 0x7E);
   }
 
   public static byte floatToE5m2(float value) {
-    return encode8(value, 2, -14, E5M2_MAX, 0x7B, 0x7F);
+    return encode8(value, 2, 15, E5M2_MAX, 0x7B);
   }
 
   /** Rounds half to even, then clamps; NaN is an error because no integer stands for it. */
   public static int roundClamp(float value, int low, int high) {
+    return (int) Math.max(low, Math.min(high, roundWhole(value)));
+  }
+
+  /** Rounds half to even; NaN is an error because no integer stands for it. */
+  static double roundWhole(float value) {
     if (Float.isNaN(value)) {
       throw new ArithmeticException("NaN cannot be encoded as an integer");
     }
-    double rounded = Math.rint((double) value);
-    return (int) Math.max(low, Math.min(high, rounded));
+    return Math.rint((double) value);
   }
 
-  private static byte encode8(
-      float value, int mantissaBits, int minExponent, float max, int maxCode, int nanCode) {
-    int sign = Float.floatToRawIntBits(value) >>> 24 & 0x80;
-    if (Float.isNaN(value)) {
-      return (byte) (sign | nanCode);
-    }
+  /**
+   * Rounds in the target's own units: normal numbers by adding half a unit to the F32 bits (a carry
+   * out of the mantissa raises the exponent by itself), subnormal ones by letting an F32 addition
+   * round, whose last place is the target's smallest step.
+   */
+  private static byte encode8(float value, int mantissaBits, int bias, float max, int maxCode) {
+    int bits = Float.floatToRawIntBits(value);
+    int sign = bits >>> 24 & 0x80;
     float magnitude = Math.abs(value);
+    if (Float.isNaN(value)) {
+      return (byte) (sign | 0x7F);
+    }
     if (magnitude >= max) {
       return (byte) (sign | maxCode);
     }
-    // In units of the target's last place at this exponent the rounded value is a small integer:
-    // adding it to the exponent field lets a mantissa carry move into the exponent by itself.
-    int exponent = Math.max(Math.getExponent(magnitude), minExponent);
-    int units = (int) Math.rint(Math.scalb((double) magnitude, mantissaBits - exponent));
-    int code = (exponent - minExponent << mantissaBits) + units;
-    return (byte) (sign | code);
+    int minExponent = 1 - bias;
+    if (magnitude < Float.intBitsToFloat(minExponent + 127 << 23)) {
+      int magic = minExponent - mantissaBits + 23 + 127 << 23;
+      float sum = magnitude + Float.intBitsToFloat(magic);
+      return (byte) (sign | Float.floatToRawIntBits(sum) - magic);
+    }
+    int drop = 23 - mantissaBits;
+    int magnitudeBits = bits & 0x7FFF_FFFF;
+    int rounded = magnitudeBits + (1 << drop - 1) - 1 + (magnitudeBits >>> drop & 1);
+    return (byte) (sign | (rounded >>> drop) - (127 - bias << mantissaBits));
   }
 
   private static float[] table(int exponentBits, int mantissaBits, int bias) {

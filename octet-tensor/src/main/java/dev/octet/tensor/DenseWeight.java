@@ -34,9 +34,6 @@ public record DenseWeight(Tensor values) implements QuantizedWeight {
 
   @Override
   public void dequantizeRow(long row, float[] out) {
-    long from = row * columns();
-    for (int j = 0; j < columns(); j++) {
-      out[j] = values.getFloat(from + j);
-    }
+    values.copyRange(row * columns(), out, Math.toIntExact(columns()));
   }
 }

@@ -37,9 +37,8 @@ public record Fp8Weight(Tensor codes, ScaleGrid grid) implements QuantizedWeight
 
   @Override
   public void dequantizeRow(long row, float[] out) {
-    long from = row * columns();
-    for (int j = 0; j < columns(); j++) {
-      out[j] = codes.getFloat(from + j) * grid.scale(row, j);
-    }
+    int k = Math.toIntExact(columns());
+    codes.copyRange(row * k, out, k);
+    grid.applyToRow(row, out, k);
   }
 }

@@ -64,15 +64,22 @@ public record Int4Weight(
 
   /** Signed code of stored column {@code column}. */
   public int code(long row, long column) {
-    int octet = (int) packed.getLong(row * packed.dim(1) + (column >>> 1));
-    return (column & 1) == 0 ? octet << 28 >> 28 : octet << 24 >> 28;
+    byte pair = (byte) packed.getLong(row * packed.dim(1) + (column >>> 1));
+    return (column & 1) == 0 ? Nibbles.low(pair) : Nibbles.high(pair);
   }
 
   @Override
   public void dequantizeRow(long row, float[] out) {
-    for (int j = 0; j < columns; j++) {
-      int input = permutation == null ? j : (int) permutation.getLong(j);
-      out[input] = (code(row, j) - grid.zeroPoint(row, j)) * grid.scale(row, j);
+    int k = Math.toIntExact(columns);
+    float[] stored = permutation == null ? out : new float[k];
+    for (int j = 0; j < k; j++) {
+      stored[j] = code(row, j);
+    }
+    grid.applyToRow(row, stored, k);
+    if (permutation != null) {
+      for (int j = 0; j < k; j++) {
+        out[(int) permutation.getLong(j)] = stored[j];
+      }
     }
   }
 }

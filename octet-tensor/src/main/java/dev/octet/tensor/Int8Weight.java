@@ -36,9 +36,8 @@ public record Int8Weight(Tensor codes, ScaleGrid grid) implements QuantizedWeigh
 
   @Override
   public void dequantizeRow(long row, float[] out) {
-    long from = row * columns();
-    for (int j = 0; j < columns(); j++) {
-      out[j] = (codes.getLong(from + j) - grid.zeroPoint(row, j)) * grid.scale(row, j);
-    }
+    int k = Math.toIntExact(columns());
+    codes.copyRange(row * k, out, k);
+    grid.applyToRow(row, out, k);
   }
 }

@@ -125,6 +125,11 @@ public record QuantScheme(
         name, type, ScaleGranularity.GROUP, columns, symmetric, activation);
   }
 
+  /** The same scheme with one scale a row. */
+  public QuantScheme perChannel() {
+    return new QuantScheme(name, type, ScaleGranularity.CHANNEL, 0, symmetric, activation);
+  }
+
   /** Bits a weight takes, scales and zero points included, for rows of {@code columns}. */
   public double bitsPerWeight(long columns) {
     double scaleBits = 32 + (symmetric ? 0 : 16);

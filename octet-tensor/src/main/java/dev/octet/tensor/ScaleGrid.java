@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
  * @param granularity which of the four it is
  * @param rowBlock rows that share a scale, at least 1
  * @param columnBlock columns that share a scale, at least 1
- * @param scales F32, finite and positive (zero only where every code is the zero point)
+ * @param scales F32, finite and positive; those of symmetric INT4 may be negative ({@link
+ *     ScaleRule#SIGNED})
  * @param zeroPoints I16 of the shape of {@code scales}, in the signed code space; null: all zero
  */
 public record ScaleGrid(
@@ -37,7 +38,9 @@ public record ScaleGrid(
       throw new IllegalArgumentException("scales must be a contiguous F32 matrix, not " + scales);
     }
     if (zeroPoints != null
-        && (zeroPoints.dtype() != DType.I16 || !zeroPoints.hasShape(scales.shape()))) {
+        && (zeroPoints.dtype() != DType.I16
+            || !zeroPoints.isContiguous()
+            || !zeroPoints.hasShape(scales.shape()))) {
       throw new IllegalArgumentException("zero points " + zeroPoints + " for scales " + scales);
     }
   }
@@ -53,6 +56,17 @@ public record ScaleGrid(
       throw new IllegalArgumentException(
           "scales %s do not fit [%d, %d] in blocks of %dx%d"
               .formatted(scales, rows, columns, rowBlock, columnBlock));
+    }
+    boolean fits =
+        switch (granularity) {
+          case TENSOR -> scales.size() <= 1;
+          case CHANNEL -> rowBlock == 1 && scales.dim(1) <= 1;
+          case GROUP -> rowBlock == 1;
+          case BLOCK -> true;
+        };
+    if (!fits) {
+      throw new IllegalArgumentException(
+          "scales %s are not per %s".formatted(scales, granularity.label()));
     }
   }
 
@@ -77,6 +91,20 @@ public record ScaleGrid(
   /** Index of the scale of element (row, column) in {@link #scales}. */
   public long index(long row, long column) {
     return row / rowBlock * scales.dim(1) + column / columnBlock;
+  }
+
+  /** Turns the codes of a row, given as floats, into weights: {@code (q - z)·s} rounded once. */
+  void applyToRow(long row, float[] codes, int columns) {
+    int from = 0;
+    while (from < columns) {
+      int to = from + (int) Math.min(columnBlock, columns - from);
+      float scale = scale(row, from);
+      float zero = zeroPoint(row, from);
+      for (int j = from; j < to; j++) {
+        codes[j] = (codes[j] - zero) * scale;
+      }
+      from = to;
+    }
   }
 
   /** Bytes of scales and zero points. */

@@ -10,6 +10,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Objects;
 
 /**
  * A dense n-dimensional view of a memory segment: row-major, little-endian, indexed by {@code long}.
@@ -21,6 +22,9 @@ import java.util.Arrays;
 public final class Tensor {
   /** Alignment of allocated tensors in bytes: one cache line, and one AVX-512 vector. */
   public static final long ALIGNMENT = 64;
+
+  /** Elements converted at a time: fits the L1 cache. */
+  private static final int COPY_BUFFER = 4096;
 
   private final DType dtype;
   private final long[] shape;
@@ -175,11 +179,7 @@ public final class Tensor {
       return this;
     }
     Tensor copy = allocate(arena, dtype, shape);
-    long rowBytes = dtype.bytes(columns());
-    for (long r = 0; r < rows(); r++) {
-      MemorySegment.copy(
-          segment, dtype.bytes(r * rowStride), copy.segment, r * rowBytes, rowBytes);
-    }
+    copyRows(copy);
     return copy;
   }
 
@@ -224,8 +224,8 @@ public final class Tensor {
       case U8 -> segment.set(JAVA_BYTE, i, (byte) Codecs.roundClamp(value, 0, 255));
       case I16 ->
           segment.set(JAVA_SHORT_UNALIGNED, i << 1, (short) Codecs.roundClamp(value, -32768, 32767));
-      case I32 -> segment.set(JAVA_INT_UNALIGNED, i << 2, (int) Math.rint((double) value));
-      case I64 -> segment.set(JAVA_LONG_UNALIGNED, i << 3, (long) Math.rint((double) value));
+      case I32 -> segment.set(JAVA_INT_UNALIGNED, i << 2, (int) Codecs.roundWhole(value));
+      case I64 -> segment.set(JAVA_LONG_UNALIGNED, i << 3, (long) Codecs.roundWhole(value));
       case F64 -> segment.set(JAVA_DOUBLE_UNALIGNED, i << 3, value);
       default -> throw new IllegalStateException("no encoder for " + dtype);
     }
@@ -255,27 +255,91 @@ public final class Tensor {
 
   /** Decodes {@code out.length} elements from {@code from} on. */
   public void copyRange(long from, float[] out) {
-    if (dtype == DType.F32 && isContiguous()) {
-      MemorySegment.copy(segment, JAVA_FLOAT_UNALIGNED, from << 2, out, 0, out.length);
-      return;
-    }
-    for (int i = 0; i < out.length; i++) {
-      out[i] = getFloat(from + i);
+    copyRange(from, out, out.length);
+  }
+
+  /**
+   * Decodes {@code count} elements from {@code from} on into the start of {@code out}.
+   *
+   * @throws IndexOutOfBoundsException if the tensor or {@code out} has fewer
+   */
+  public void copyRange(long from, float[] out, int count) {
+    Objects.checkFromIndexSize(from, (long) count, size());
+    Objects.checkFromIndexSize(0, count, out.length);
+    int done = 0;
+    while (done < count) {
+      long index = from + done;
+      long left = isContiguous() ? count - done : columns() - index % columns();
+      int run = (int) Math.min(count - done, left);
+      decodeRun(offset(index), out, done, run);
+      done += run;
     }
   }
 
-  /** A copy of another element type in {@code arena}, rounded to nearest even. */
+  /** Decodes adjacent elements; the types that weights come in have loops of their own. */
+  private void decodeRun(long first, float[] out, int at, int count) {
+    MemorySegment run = segment.asSlice(dtype.bytes(first), dtype.bytes(count));
+    switch (dtype) {
+      case F32 -> MemorySegment.copy(run, JAVA_FLOAT_UNALIGNED, 0, out, at, count);
+      case BF16 -> {
+        for (int i = 0; i < count; i++) {
+          out[at + i] = Codecs.bf16ToFloat(run.get(JAVA_SHORT_UNALIGNED, 2L * i));
+        }
+      }
+      case F16 -> {
+        for (int i = 0; i < count; i++) {
+          out[at + i] = Float.float16ToFloat(run.get(JAVA_SHORT_UNALIGNED, 2L * i));
+        }
+      }
+      case I8 -> {
+        for (int i = 0; i < count; i++) {
+          out[at + i] = run.get(JAVA_BYTE, i);
+        }
+      }
+      default -> {
+        Tensor elements = new Tensor(dtype, new long[] {count}, count, run);
+        for (int i = 0; i < count; i++) {
+          out[at + i] = elements.getFloat(i);
+        }
+      }
+    }
+  }
+
+  /**
+   * A copy of another element type in {@code arena}, rounded to nearest even by way of F32: I32, I64
+   * and F64 keep what fits 24 bits, unless {@code target} is the type they have.
+   */
   public Tensor to(DType target, Arena arena) {
     Tensor copy = allocate(arena, target, shape);
-    if (target == dtype && isContiguous()) {
-      copy.segment.copyFrom(segment);
+    if (target == dtype) {
+      copyRows(copy);
       return copy;
     }
     long n = size();
-    for (long i = 0; i < n; i++) {
-      copy.setFloat(i, getFloat(i));
+    float[] buffer = new float[(int) Math.min(n, COPY_BUFFER)];
+    for (long from = 0; from < n; from += buffer.length) {
+      int count = (int) Math.min(n - from, buffer.length);
+      copyRange(from, buffer, count);
+      for (int i = 0; i < count; i++) {
+        copy.setFloat(from + i, buffer[i]);
+      }
     }
     return copy;
+  }
+
+  /** Copies the bytes of every row to {@code copy}, which is contiguous. */
+  private void copyRows(Tensor copy) {
+    if (size() == 0) {
+      return;
+    }
+    if (isContiguous()) {
+      copy.segment.copyFrom(segment);
+      return;
+    }
+    long rowBytes = dtype.bytes(columns());
+    for (long r = 0; r < rows(); r++) {
+      MemorySegment.copy(segment, dtype.bytes(r * rowStride), copy.segment, r * rowBytes, rowBytes);
+    }
   }
 
   @Override
