@@ -4,8 +4,10 @@ module dev.octet.bench {
   requires dev.octet.engine;
   requires transitive dev.octet.kernels;
   requires java.management;
+  requires jdk.incubator.vector;
   requires jdk.management;
   requires tools.jackson.databind;
 
+  exports dev.octet.bench;
   exports dev.octet.bench.conformance;
 }

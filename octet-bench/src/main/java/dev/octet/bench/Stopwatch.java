@@ -1,0 +1,62 @@
+package dev.octet.bench;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Times several programs against each other. Repetitions are interleaved (one of each, then again),
+ * so that a change of clock or load meets all of them alike; the median leaves single disturbances
+ * out.
+ */
+final class Stopwatch {
+  /** A repetition shorter than this is run several times in a row. */
+  private static final double SHORTEST_NANOS = 2e6;
+
+  private Stopwatch() {}
+
+  /**
+   * Median seconds a call of each program.
+   *
+   * @param repetitions timed rounds, after {@code warmUp} seconds of each program untimed
+   */
+  static double[] medians(List<Runnable> programs, double warmUp, int repetitions) {
+    List<double[]> times = new ArrayList<>();
+    int[] calls = new int[programs.size()];
+    for (int p = 0; p < calls.length; p++) {
+      times.add(new double[repetitions]);
+      calls[p] = warmUp(programs.get(p), warmUp);
+    }
+    for (int r = 0; r < repetitions; r++) {
+      for (int p = 0; p < calls.length; p++) {
+        times.get(p)[r] = seconds(programs.get(p), calls[p]);
+      }
+    }
+    return times.stream().mapToDouble(Stopwatch::median).toArray();
+  }
+
+  /** Runs until {@code seconds} are over; returns how many calls make one repetition. */
+  private static int warmUp(Runnable program, double seconds) {
+    long end = System.nanoTime() + (long) (seconds * 1e9);
+    double last;
+    do {
+      last = seconds(program, 1) * 1e9;
+    } while (System.nanoTime() < end);
+    return (int) Math.max(1, Math.min(10_000, Math.ceil(SHORTEST_NANOS / last)));
+  }
+
+  private static double seconds(Runnable program, int calls) {
+    long start = System.nanoTime();
+    for (int i = 0; i < calls; i++) {
+      program.run();
+    }
+    return (System.nanoTime() - start) / 1e9 / calls;
+  }
+
+  static double median(double[] values) {
+    double[] sorted = values.clone();
+    Arrays.sort(sorted);
+    int middle = sorted.length / 2;
+    return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  }
+}
