@@ -101,10 +101,6 @@ final class Layer {
     }
   }
 
-  private boolean lanes(Tensor codes) {
-    return codes.dim(1) != Packing.words(shape.columns(), args.bits());
-  }
-
   private Tensor bytes() {
     Tensor codes = codes();
     if (!packed) {
@@ -113,19 +109,21 @@ final class Layer {
     if (args.bits() == 8) {
       return Packing.bytes(codes, shape.columns());
     }
+    return unpacked(codes);
+  }
+
+  /** Packed codes of any width, one a byte. */
+  private Tensor unpacked(Tensor codes) {
     Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I8, shape.rows(), shape.columns());
+    boolean lanes = codes.dim(1) != Packing.words(shape.columns(), args.bits());
     for (long r = 0; r < shape.rows(); r++) {
+      long row = r * codes.dim(1);
       for (long c = 0; c < shape.columns(); c++) {
-        int code = packedCode(codes, r, c);
+        int code = Packing.code(codes.segment(), row, c, args.bits(), lanes);
         out.segment().set(JAVA_BYTE, r * shape.columns() + c, (byte) code);
       }
     }
     return out;
-  }
-
-  private int packedCode(Tensor codes, long row, long column) {
-    return Packing.code(
-        codes.segment(), row * codes.dim(1), column, args.bits(), lanes(codes));
   }
 
   private QuantizedWeight int4() {
@@ -135,31 +133,34 @@ final class Layer {
       Tensor nibbles = Packing.nibbles(codes, shape.columns());
       return new Int4Weight(nibbles, shape.columns(), scales.read(), null);
     }
-    long width = (shape.columns() + 1) / 2;
-    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.U8, shape.rows(), width);
-    for (long r = 0; r < shape.rows(); r++) {
-      for (long j = 0; j < shape.columns(); j++) {
-        long column = order.isEmpty() ? j : order.get().getLong(j);
-        int nibble = smallCode(codes, r, column) & 15;
-        long at = r * width + (j >>> 1);
-        int old = out.segment().get(JAVA_BYTE, at);
-        out.segment().set(JAVA_BYTE, at, (byte) (old | nibble << (int) (j & 1) * 4));
-      }
+    Tensor bytes = packed ? unpacked(codes) : codes;
+    if (order.isPresent()) {
+      bytes = reordered(bytes, order.get());
+    }
+    Tensor out =
+        Tensor.allocate(Arena.ofAuto(), DType.U8, shape.rows(), (shape.columns() + 1) / 2);
+    long bad = Packing.gather(bytes, out, args.minCode(), args.maxCode());
+    if (bad >= 0) {
+      throw tensors.problem(
+          shape.module() + ".weight",
+          "holds the code %d, which is no %d-bit integer"
+              .formatted(bytes.getLong(bad), args.bits()));
     }
     return new Int4Weight(out, shape.columns(), scales.read(), order.orElse(null));
   }
 
-  private int smallCode(Tensor codes, long row, long column) {
-    if (packed) {
-      return packedCode(codes, row, column);
+  /** Column {@code order[j]} becomes stored column j. */
+  private static Tensor reordered(Tensor codes, Tensor order) {
+    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I8, codes.shape());
+    long k = codes.dim(1);
+    for (long j = 0; j < k; j++) {
+      long input = order.getLong(j);
+      for (long r = 0; r < codes.dim(0); r++) {
+        byte code = codes.segment().get(JAVA_BYTE, r * k + input);
+        out.segment().set(JAVA_BYTE, r * k + j, code);
+      }
     }
-    int code = (int) codes.getLong(row * shape.columns() + column);
-    if (code < args.minCode() || code > args.maxCode()) {
-      throw tensors.problem(
-          shape.module() + ".weight",
-          "holds the code %d, which is no %d-bit integer".formatted(code, args.bits()));
-    }
-    return code;
+    return out;
   }
 
   /** Columns in the order of their groups, if {@code weight_g_idx} gives another than their own. */

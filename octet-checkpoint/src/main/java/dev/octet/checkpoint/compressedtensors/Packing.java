@@ -85,6 +85,40 @@ final class Packing {
     return out;
   }
 
+  /** Canonical nibbles to one signed code a byte. */
+  static Tensor spread(Tensor nibbles, long columns) {
+    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I8, nibbles.dim(0), columns);
+    MemorySegment from = nibbles.segment();
+    MemorySegment to = out.segment();
+    for (long r = 0; r < nibbles.dim(0); r++) {
+      long row = r * nibbles.dim(1);
+      for (long c = 0; c < columns; c++) {
+        int octet = from.get(JAVA_BYTE, row + (c >>> 1));
+        to.set(JAVA_BYTE, r * columns + c, (byte) (octet << 28 - 4 * (int) (c & 1) >> 28));
+      }
+    }
+    return out;
+  }
+
+  /** The inverse of {@link #spread}; −1, or the index of the first code out of range. */
+  static long gather(Tensor codes, Tensor nibbles, int min, int max) {
+    MemorySegment from = codes.segment();
+    MemorySegment to = nibbles.segment();
+    long columns = codes.dim(1);
+    for (long r = 0; r < codes.dim(0); r++) {
+      long row = r * nibbles.dim(1);
+      for (long c = 0; c < columns; c++) {
+        int code = from.get(JAVA_BYTE, r * columns + c);
+        if (code < min || code > max) {
+          return r * columns + c;
+        }
+        int other = (c & 1) == 0 ? 0 : to.get(JAVA_BYTE, row + (c >>> 1));
+        to.set(JAVA_BYTE, row + (c >>> 1), (byte) (other | (code & 15) << 4 * (int) (c & 1)));
+      }
+    }
+    return -1;
+  }
+
   /** Signed codes, one a byte, to packed words, for widths that divide 32. */
   static Tensor packCodes(Tensor codes, int bits) {
     long columns = codes.dim(1);

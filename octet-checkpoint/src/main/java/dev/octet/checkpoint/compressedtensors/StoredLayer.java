@@ -1,5 +1,6 @@
 package dev.octet.checkpoint.compressedtensors;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
@@ -92,12 +93,9 @@ public final class StoredLayer {
       return;
     }
     long k = w.columns();
-    Tensor codes = Tensor.allocate(Arena.ofAuto(), DType.I8, w.rows(), k);
-    for (long r = 0; r < w.rows(); r++) {
-      for (long j = 0; j < k; j++) {
-        long input = order == null ? j : order.getLong(j);
-        codes.setFloat(r * k + input, w.code(r, j));
-      }
+    Tensor codes = Packing.spread(w.packed(), k);
+    if (order != null) {
+      codes = restored(codes, order);
     }
     if (packed) {
       packed(Packing.packCodes(codes, 4), w);
@@ -112,6 +110,20 @@ public final class StoredLayer {
       }
       put("weight_g_idx", groups);
     }
+  }
+
+  /** Stored column j becomes column {@code order[j]}. */
+  private static Tensor restored(Tensor codes, Tensor order) {
+    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I8, codes.shape());
+    long k = codes.dim(1);
+    for (long j = 0; j < k; j++) {
+      long input = order.getLong(j);
+      for (long r = 0; r < codes.dim(0); r++) {
+        byte code = codes.segment().get(JAVA_BYTE, r * k + j);
+        out.segment().set(JAVA_BYTE, r * k + input, code);
+      }
+    }
+    return out;
   }
 
   private void grid(ScaleGrid grid, int bits, boolean packed) {
