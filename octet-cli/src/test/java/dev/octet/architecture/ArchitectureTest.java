@@ -156,6 +156,24 @@ class ArchitectureTest {
   }
 
   @Test
+  void theArchitecturePageHasALineForEveryPackage() throws IOException {
+    String page = Files.readString(ROOT.resolve("ARCHITECTURE.md"));
+    Set<String> packages =
+        CLASSES.stream()
+            .map(JavaClass::getPackageName)
+            .filter(name -> name.startsWith("dev.octet."))
+            .collect(Collectors.toCollection(TreeSet::new));
+    assertThat(packages).allSatisfy(name -> assertThat(page).contains("| `" + name + "` |"));
+    for (String line : page.lines().filter(l -> l.startsWith("| `dev.octet.")).toList()) {
+      String name = line.substring(3, line.indexOf('`', 3));
+      String module = "octet-" + name.split("\\.", -1)[2];
+      assertThat(ROOT.resolve(module + "/src/main/java/" + name.replace('.', '/')))
+          .as(line)
+          .isDirectory();
+    }
+  }
+
+  @Test
   void exceptionsAreUnchecked() {
     classes()
         .that()
