@@ -1,5 +1,8 @@
 package dev.octet.cli;
 
+import dev.octet.cli.output.Terminal;
+import dev.octet.kernels.Kernels;
+import dev.octet.kernels.Providers;
 import picocli.CommandLine.Option;
 
 /** {@code --provider} and {@code --threads}: what computes. */
@@ -17,6 +20,29 @@ final class ComputeOptions {
       defaultValue = "0",
       description = "threads that compute (default: one a core)")
   int threads;
+
+  /**
+   * The kernels, named on the terminal so that a slow fallback is never silent; the caller closes
+   * them.
+   *
+   * @throws IllegalArgumentException for an unknown provider, listing the known ones
+   */
+  Kernels open(Terminal terminal) {
+    Kernels kernels = Providers.create(provider, threadCount());
+    terminal.note(describe(kernels));
+    return kernels;
+  }
+
+  /** Provider, instruction set and threads in one line. */
+  static String describe(Kernels kernels) {
+    return "%s kernels, %s, %d %s, JDK %s"
+        .formatted(
+            kernels.name(),
+            kernels.isa(),
+            kernels.threads(),
+            kernels.threads() == 1 ? "thread" : "threads",
+            Runtime.version().feature());
+  }
 
   /**
    * Threads to use.

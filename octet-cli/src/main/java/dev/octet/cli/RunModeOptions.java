@@ -1,7 +1,6 @@
 package dev.octet.cli;
 
-import dev.octet.kernels.AttentionKind;
-import dev.octet.kernels.KvType;
+import dev.octet.model.RunOptions;
 import picocli.CommandLine.Option;
 
 /** {@code --attention} and {@code --kv-cache-dtype}: how a model runs, whatever its weights. */
@@ -9,15 +8,27 @@ final class RunModeOptions {
   @Option(
       names = "--attention",
       paramLabel = "KIND",
-      defaultValue = "bf16",
+      defaultValue = "auto",
       description =
-          "f32, bf16, int8, int8-bf16, int-flash or int-flash-half (default: ${DEFAULT-VALUE})")
-  AttentionKind attention;
+          "f32, bf16, int8, int8-bf16, int-flash, int-flash-half, or auto: what fits the cache, "
+              + "bf16 as a rule (default: auto)")
+  String attention;
 
   @Option(
       names = "--kv-cache-dtype",
       paramLabel = "TYPE",
       defaultValue = "auto",
-      description = "auto (16-bit), int8, fp8_e4m3, fp8_e5m2, bf16, f16 or f32 (default: auto)")
-  KvType kvType;
+      description =
+          "bf16, f16, f32, int8, fp8_e4m3, fp8_e5m2, or auto: what the checkpoint has scales for, "
+              + "else bf16 (default: auto)")
+  String kvType;
+
+  /**
+   * What was chosen.
+   *
+   * @throws IllegalArgumentException for an unknown name, listing the known ones
+   */
+  RunOptions options() {
+    return RunOptions.of(attention, kvType);
+  }
 }

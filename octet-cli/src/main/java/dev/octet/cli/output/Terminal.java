@@ -65,6 +65,18 @@ public record Terminal(
     }
   }
 
+  /**
+   * Text that comes from a model or a file, made harmless for a terminal: control characters other
+   * than line ends and tabs become a replacement character.
+   */
+  public static String printable(String text) {
+    StringBuilder safe = new StringBuilder(text.length());
+    text.codePoints()
+        .map(c -> Character.isISOControl(c) && c != '\n' && c != '\t' ? 0xfffd : c)
+        .forEach(safe::appendCodePoint);
+    return safe.toString();
+  }
+
   /** Styles for {@link #out()}: empty where no person reads it. */
   public Ansi outStyle() {
     return new Ansi(colour && outIsTerminal);
