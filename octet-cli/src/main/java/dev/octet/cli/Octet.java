@@ -20,6 +20,7 @@ import picocli.CommandLine.TypeConversionException;
     description = "Quantized large language models on the JVM.",
     versionProvider = BuildInfo.class,
     subcommands = {
+      BenchCommand.class,
       TrainCommand.class,
       VerifyCommand.class,
     },

@@ -1,0 +1,72 @@
+package dev.octet.cli;
+
+import dev.octet.bench.LinearBench;
+import java.util.List;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code octet bench linear}. */
+@Command(
+    name = "linear",
+    description = {
+      "Speed of linear layers: one token (bound by memory) and many (bound by arithmetic).",
+      "The first row gives what this machine can do at most."
+    },
+    footer = {
+      "  octet bench linear",
+      "  octet bench linear --variants bf16,w8a8,w4a16 --shapes 2048x8192 --rows 1,64 --json"
+    })
+final class BenchLinearCommand extends OctetCommand {
+  @Option(
+      names = "--variants",
+      paramLabel = "NAME",
+      split = ",",
+      description = "bf16 or quantization schemes (default: all)")
+  List<String> variants = List.of();
+
+  @Option(
+      names = "--shapes",
+      paramLabel = "NxK",
+      split = ",",
+      description = "layers as outputs x inputs (default: 4096x4096)")
+  List<String> shapes = List.of();
+
+  @Option(
+      names = "--rows",
+      paramLabel = "M",
+      split = ",",
+      description = "tokens at once (default: 1,512)")
+  List<Integer> rows = List.of();
+
+  @Option(
+      names = "--provider",
+      paramLabel = "NAME",
+      split = ",",
+      description = "vector or reference (default: vector)")
+  List<String> providers = List.of();
+
+  @Option(names = "--repeat", paramLabel = "N", description = "timed rounds (default: 9)")
+  int repetitions;
+
+  @Mixin BenchOptions bench = new BenchOptions();
+
+  @Override
+  public Integer call() {
+    LinearBench.Options standard = LinearBench.Options.standard(bench.threadCount());
+    LinearBench.Options options =
+        new LinearBench.Options(
+            variants.isEmpty() ? standard.variants() : variants,
+            shapes.isEmpty()
+                ? standard.shapes()
+                : shapes.stream().map(LinearBench.Shape::parse).toList(),
+            rows.isEmpty() ? standard.rows() : rows,
+            providers.isEmpty() ? standard.providers() : providers,
+            standard.threads(),
+            repetitions == 0 ? standard.repetitions() : repetitions);
+    BenchPrinter printer = new BenchPrinter(terminal(), bench.json);
+    LinearBench.run(options, printer);
+    printer.finish();
+    return ExitCode.OK;
+  }
+}

@@ -1,0 +1,36 @@
+package dev.octet.cli;
+
+import picocli.CommandLine.Option;
+
+/** {@code --json}, {@code --threads}, {@code --compare}: what every benchmark takes. */
+final class BenchOptions {
+  @Option(names = "--json", description = "one JSON object a line instead of a table")
+  boolean json;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "threads that compute (default: one a core)")
+  int threads;
+
+  @Option(names = "--compare", description = "run other projects' kernels beside ours")
+  boolean compare;
+
+  /**
+   * Threads to use.
+   *
+   * @throws CliException if the number makes no sense, or for peers, which are not there
+   */
+  int threadCount() {
+    if (compare) {
+      throw new CliException(
+          "--compare needs the module of peers (libtorch, oneDNN, ONNX Runtime, llama.cpp), which"
+              + " this version does not have yet; leave it out to measure Octet alone");
+    }
+    if (threads < 0 || threads > 4096) {
+      throw new CliException("--threads must lie between 1 and 4096, not " + threads);
+    }
+    return threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
+  }
+}
