@@ -1,0 +1,101 @@
+package dev.octet.train;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * The file from which a run goes on: number of updates done, parameters, and both AdamW moments,
+ * little-endian. It appears under its name only when it is complete.
+ *
+ * <pre>
+ * u64 magic "octetrun", u64 version 1, u64 fingerprint of the options, u64 step, u64 parameters,
+ * then parameters, first moments, second moments as F32
+ * </pre>
+ */
+final class TrainState {
+  private static final long MAGIC = 0x6e7572746574636fL;
+  private static final long VERSION = 1;
+  private static final int HEADER = 40;
+
+  private TrainState() {}
+
+  static void save(Path file, long fingerprint, long step, FlatParameters p, AdamW optimizer) {
+    Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
+    try {
+      try (FileChannel out =
+          FileChannel.open(
+              temporary,
+              StandardOpenOption.CREATE,
+              StandardOpenOption.TRUNCATE_EXISTING,
+              StandardOpenOption.WRITE)) {
+        ByteBuffer header = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
+        header.putLong(MAGIC).putLong(VERSION).putLong(fingerprint).putLong(step);
+        header.putLong(p.length()).flip();
+        writeAll(out, header);
+        writeAll(out, bytes(p.values(), p.length()));
+        writeAll(out, bytes(optimizer.first(), p.length()));
+        writeAll(out, bytes(optimizer.second(), p.length()));
+        out.force(true);
+      }
+      Files.move(
+          temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } catch (IOException e) {
+      throw new TrainException("cannot write the state " + file + ": " + e, e);
+    }
+  }
+
+  /** Fills parameters and moments, and returns the number of updates done. */
+  static long load(Path file, long fingerprint, FlatParameters p, AdamW optimizer) {
+    try (FileChannel in = FileChannel.open(file, StandardOpenOption.READ)) {
+      ByteBuffer header = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
+      readAll(in, header, file);
+      header.flip();
+      if (header.getLong() != MAGIC || header.getLong() != VERSION) {
+        throw new TrainException(file + " is not a training state of this version");
+      }
+      if (header.getLong() != fingerprint) {
+        throw new TrainException(
+            file + " belongs to a run with other options: resume with the same ones, or start anew");
+      }
+      long step = header.getLong();
+      long length = header.getLong();
+      if (length != p.length() || in.size() != HEADER + 12 * length) {
+        throw new TrainException(
+            "%s holds %d parameters in %d bytes, but the model has %d"
+                .formatted(file, length, in.size(), p.length()));
+      }
+      readAll(in, bytes(p.values(), length), file);
+      readAll(in, bytes(optimizer.first(), length), file);
+      readAll(in, bytes(optimizer.second(), length), file);
+      return step;
+    } catch (IOException e) {
+      throw new TrainException("cannot read the state " + file + ": " + e, e);
+    }
+  }
+
+  private static ByteBuffer bytes(Tensor tensor, long length) {
+    return new BytePointer(tensor.data_ptr()).capacity(Math.multiplyExact(length, 4L)).asByteBuffer();
+  }
+
+  private static void writeAll(FileChannel out, ByteBuffer data) throws IOException {
+    while (data.hasRemaining()) {
+      out.write(data);
+    }
+  }
+
+  private static void readAll(FileChannel in, ByteBuffer data, Path file) throws IOException {
+    while (data.hasRemaining()) {
+      if (in.read(data) < 0) {
+        throw new TrainException(file + " is cut short");
+      }
+    }
+  }
+}
