@@ -4,6 +4,10 @@ module dev.octet.train {
   requires dev.octet.checkpoint;
   requires org.bytedeco.javacpp;
   requires org.bytedeco.pytorch;
+  // The native libraries: named here so that they are resolved along with this module.
+  requires org.bytedeco.javacpp.linux.x86_64;
+  requires org.bytedeco.openblas.linux.x86_64;
+  requires org.bytedeco.pytorch.linux.x86_64;
   requires tools.jackson.databind;
 
   exports dev.octet.train;
