@@ -115,7 +115,7 @@ final class Layer {
   /** Packed codes of any width, one a byte. */
   private Tensor unpacked(Tensor codes) {
     Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I8, shape.rows(), shape.columns());
-    boolean lanes = codes.dim(1) != Packing.words(shape.columns(), args.bits());
+    boolean lanes = Packing.lanes(codes, shape.columns(), args.bits());
     for (long r = 0; r < shape.rows(); r++) {
       long row = r * codes.dim(1);
       for (long c = 0; c < shape.columns(); c++) {

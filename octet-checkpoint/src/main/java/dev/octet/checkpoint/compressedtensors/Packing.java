@@ -28,6 +28,32 @@ final class Packing {
     return Math.ceilDiv(codes, (long) (32 / bits));
   }
 
+  /**
+   * Whether words hold whole lanes. Where both layouts take the same number of words, the bits that
+   * lanes leave empty tell: in a string of bits they are codes, and not all zero.
+   *
+   * @param packed rows of words
+   * @param columns codes of a row
+   */
+  static boolean lanes(Tensor packed, long columns, int bits) {
+    int perWord = 32 / bits;
+    if (32 % bits == 0 || columns <= perWord) {
+      return false; // one layout, two names
+    }
+    if (packed.dim(1) != words(columns, bits)) {
+      return true;
+    }
+    if (packed.dim(1) != laneWords(columns, bits)) {
+      return false;
+    }
+    for (long i = 0; i < packed.size(); i++) {
+      if (packed.segment().get(JAVA_INT_UNALIGNED, i << 2) >>> perWord * bits != 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   /** Signed code {@code i} of a row that begins at word {@code row}. */
   static int code(MemorySegment words, long row, long i, int bits, boolean lanes) {
     int perWord = 32 / bits;
@@ -167,7 +193,6 @@ final class Packing {
    */
   static Tensor zeroPoints(Tensor packed, long rows, int bits) {
     long groups = packed.dim(1);
-    boolean lanes = packed.dim(0) != words(rows, bits);
     // A column becomes a row, so that one reader serves both directions.
     Tensor columnsFirst = Tensor.allocate(Arena.ofAuto(), DType.I32, groups, packed.dim(0));
     for (long g = 0; g < groups; g++) {
@@ -176,6 +201,7 @@ final class Packing {
         columnsFirst.segment().set(JAVA_INT_UNALIGNED, (g * packed.dim(0) + w) << 2, word);
       }
     }
+    boolean lanes = lanes(columnsFirst, rows, bits);
     Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I16, rows, groups);
     for (long r = 0; r < rows; r++) {
       for (long g = 0; g < groups; g++) {
