@@ -2,7 +2,6 @@ package dev.octet.kernels.vector;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The two matrix products of attention on one tile: {@code C = A·B} with rows of A broadcast and
@@ -36,41 +35,40 @@ final class AttentionGemm {
   }
 
   /**
-   * {@code C = A·B}, or {@code C = alpha_r·C + A·B·beta_r} where factors are given.
+   * {@code C = A·B}.
    *
    * @param a [rows, k]
    * @param b [k, n]
    * @param c [rows, padded(n)]
-   * @param factors alpha and beta of each row, alternating, from row 0 of {@code a}; or null
    */
-  static void multiply(
-      Rows a, Rows b, Rows c, int rows, int k, int n, float @Nullable [] factors, int firstFactor) {
+  static void multiply(Rows a, Rows b, Rows c, int rows, int k, int n) {
     int r = 0;
     for (; r + 6 <= rows; r += 6) {
       for (int j = 0; j < n; j += PANEL) {
-        six(a, b, c, r, k, j, factors, firstFactor);
+        six(a, b, c, r, k, j);
       }
     }
     for (; r + 2 <= rows; r += 2) {
       for (int j = 0; j < n; j += PANEL) {
-        two(a, b, c, r, k, j, factors, firstFactor);
+        two(a, b, c, r, k, j);
       }
     }
     if (r < rows) {
       int j = 0;
       for (; j + PANEL < n; j += 2 * PANEL) {
-        oneWide(a, b, c, r, k, j, factors, firstFactor);
+        oneWide(a, b, c, r, k, j);
       }
       for (; j < n; j += PANEL) {
-        one(a, b, c, r, k, j, factors, firstFactor);
+        one(a, b, c, r, k, j);
       }
     }
   }
 
-  private static void six(
-      Rows ma, Rows mb, Rows mc, int r, int k, int j, float @Nullable [] factors, int first) {
+  private static void six(Rows ma, Rows mb, Rows mc, int r, int k, int j) {
     float[] a = ma.data;
     float[] b = mb.data;
+    float[] c = mc.data;
+    int cAt = mc.at + r * mc.stride + j;
     int ldb = mb.stride;
     int a0 = ma.at + r * ma.stride;
     int a1 = a0 + ma.stride;
@@ -114,18 +112,25 @@ final class AttentionGemm {
       c50 = x.fma(b0, c50);
       c51 = x.fma(b1, c51);
     }
-    store(mc, r, j, c00, c01, factors, first);
-    store(mc, r + 1, j, c10, c11, factors, first);
-    store(mc, r + 2, j, c20, c21, factors, first);
-    store(mc, r + 3, j, c30, c31, factors, first);
-    store(mc, r + 4, j, c40, c41, factors, first);
-    store(mc, r + 5, j, c50, c51, factors, first);
+    c00.intoArray(c, cAt);
+    c01.intoArray(c, cAt + VL);
+    c10.intoArray(c, cAt + mc.stride);
+    c11.intoArray(c, cAt + mc.stride + VL);
+    c20.intoArray(c, cAt + 2 * mc.stride);
+    c21.intoArray(c, cAt + 2 * mc.stride + VL);
+    c30.intoArray(c, cAt + 3 * mc.stride);
+    c31.intoArray(c, cAt + 3 * mc.stride + VL);
+    c40.intoArray(c, cAt + 4 * mc.stride);
+    c41.intoArray(c, cAt + 4 * mc.stride + VL);
+    c50.intoArray(c, cAt + 5 * mc.stride);
+    c51.intoArray(c, cAt + 5 * mc.stride + VL);
   }
 
-  private static void two(
-      Rows ma, Rows mb, Rows mc, int r, int k, int j, float @Nullable [] factors, int first) {
+  private static void two(Rows ma, Rows mb, Rows mc, int r, int k, int j) {
     float[] a = ma.data;
     float[] b = mb.data;
+    float[] c = mc.data;
+    int cAt = mc.at + r * mc.stride + j;
     int a0 = ma.at + r * ma.stride;
     int a1 = a0 + ma.stride;
     int bAt = mb.at + j;
@@ -144,14 +149,17 @@ final class AttentionGemm {
       c10 = x.fma(b0, c10);
       c11 = x.fma(b1, c11);
     }
-    store(mc, r, j, c00, c01, factors, first);
-    store(mc, r + 1, j, c10, c11, factors, first);
+    c00.intoArray(c, cAt);
+    c01.intoArray(c, cAt + VL);
+    c10.intoArray(c, cAt + mc.stride);
+    c11.intoArray(c, cAt + mc.stride + VL);
   }
 
-  private static void oneWide(
-      Rows ma, Rows mb, Rows mc, int r, int k, int j, float @Nullable [] factors, int first) {
+  private static void oneWide(Rows ma, Rows mb, Rows mc, int r, int k, int j) {
     float[] a = ma.data;
     float[] b = mb.data;
+    float[] c = mc.data;
+    int cAt = mc.at + r * mc.stride + j;
     int a0 = ma.at + r * ma.stride;
     int bAt = mb.at + j;
     FloatVector c0 = FloatVector.zero(F);
@@ -166,14 +174,17 @@ final class AttentionGemm {
       c3 = x.fma(FloatVector.fromArray(F, b, bAt + 3 * VL), c3);
       bAt += mb.stride;
     }
-    store(mc, r, j, c0, c1, factors, first);
-    store(mc, r, j + PANEL, c2, c3, factors, first);
+    c0.intoArray(c, cAt);
+    c1.intoArray(c, cAt + VL);
+    c2.intoArray(c, cAt + PANEL);
+    c3.intoArray(c, cAt + PANEL + VL);
   }
 
-  private static void one(
-      Rows ma, Rows mb, Rows mc, int r, int k, int j, float @Nullable [] factors, int first) {
+  private static void one(Rows ma, Rows mb, Rows mc, int r, int k, int j) {
     float[] a = ma.data;
     float[] b = mb.data;
+    float[] c = mc.data;
+    int cAt = mc.at + r * mc.stride + j;
     int a0 = ma.at + r * ma.stride;
     int bAt = mb.at + j;
     FloatVector c0 = FloatVector.zero(F);
@@ -184,23 +195,26 @@ final class AttentionGemm {
       c1 = x.fma(FloatVector.fromArray(F, b, bAt + VL), c1);
       bAt += mb.stride;
     }
-    store(mc, r, j, c0, c1, factors, first);
+    c0.intoArray(c, cAt);
+    c1.intoArray(c, cAt + VL);
   }
 
-  private static void store(
-      Rows c, int r, int j, FloatVector v0, FloatVector v1, float @Nullable [] factors, int first) {
-    float[] data = c.data;
-    int at = c.at + r * c.stride + j;
-    if (factors == null) {
-      v0.intoArray(data, at);
-      v1.intoArray(data, at + VL);
-      return;
+  /**
+   * {@code O_r = alpha_r·O_r + beta_r·C_r}: rescales what is there and adds a tile's product.
+   *
+   * @param c [rows, width], of whole panels like {@code o}
+   * @param factors alpha and beta of each row, alternating, row 0 at {@code first}
+   */
+  static void accumulate(Rows o, Rows c, int rows, int width, float[] factors, int first) {
+    for (int r = 0; r < rows; r++) {
+      FloatVector alpha = FloatVector.broadcast(F, factors[first + 2 * r]);
+      FloatVector beta = FloatVector.broadcast(F, factors[first + 2 * r + 1]);
+      int oAt = o.at + r * o.stride;
+      int cAt = c.at + r * c.stride;
+      for (int j = 0; j < width; j += VL) {
+        FloatVector old = FloatVector.fromArray(F, o.data, oAt + j).mul(alpha);
+        FloatVector.fromArray(F, c.data, cAt + j).fma(beta, old).intoArray(o.data, oAt + j);
+      }
     }
-    float alpha = factors[first + 2 * r];
-    float beta = factors[first + 2 * r + 1];
-    FloatVector old0 = FloatVector.fromArray(F, data, at).mul(alpha);
-    FloatVector old1 = FloatVector.fromArray(F, data, at + VL).mul(alpha);
-    v0.fma(FloatVector.broadcast(F, beta), old0).intoArray(data, at);
-    v1.fma(FloatVector.broadcast(F, beta), old1).intoArray(data, at + VL);
   }
 }

@@ -29,6 +29,7 @@ final class AttentionTask {
   private final ValueTiles values;
   private final TileSoftmax softmax;
   private final float[] scores;
+  private final float[] products;
   private final float[] output;
 
   AttentionTask(
@@ -53,6 +54,7 @@ final class AttentionTask {
     this.values = new ValueTiles(kind, kv, head, scratch.values(shapes.valueDim()));
     this.softmax = new TileSoftmax(kind, rows);
     this.scores = scratch.scores(rows);
+    this.products = scratch.products(rows, stride);
     this.output = scratch.output(rows, stride);
   }
 
@@ -103,7 +105,7 @@ final class AttentionTask {
     Rows s = new Rows(scores, begin * BLOCK, BLOCK);
     Rows k = new Rows(keys.tile, 0, BLOCK);
     Rows q = new Rows(queries.rows, begin * dim, dim);
-    AttentionGemm.multiply(q, k, s, end - begin, dim, BLOCK, null, 0);
+    AttentionGemm.multiply(q, k, s, end - begin, dim, BLOCK);
     values.load(block);
     int count = kv.tokensIn(block);
     for (int r = begin; r < end; r++) {
@@ -113,8 +115,9 @@ final class AttentionTask {
     }
     Rows v = new Rows(values.tile, 0, shapes.valueDim());
     Rows o = new Rows(output, begin * stride, stride);
-    AttentionGemm.multiply(
-        s, v, o, end - begin, count, shapes.valueDim(), softmax.factors, 2 * begin);
+    Rows product = new Rows(products, 0, stride);
+    AttentionGemm.multiply(s, v, product, end - begin, count, shapes.valueDim());
+    AttentionGemm.accumulate(o, product, end - begin, stride, softmax.factors, 2 * begin);
   }
 
   /** Sets the scores of keys the row does not see to −∞. */

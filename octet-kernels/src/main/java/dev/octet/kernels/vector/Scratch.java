@@ -8,6 +8,7 @@ final class Scratch {
   private float[] keys = new float[0];
   private float[] values = new float[0];
   private float[] scores = new float[0];
+  private float[] products = new float[0];
   private float[] output = new float[0];
 
   /** [rows, keyDim]. */
@@ -32,6 +33,12 @@ final class Scratch {
   float[] scores(int rows) {
     scores = atLeast(scores, rows * BLOCK);
     return scores;
+  }
+
+  /** [rows, stride]: a tile's product. */
+  float[] products(int rows, int stride) {
+    products = atLeast(products, rows * stride);
+    return products;
   }
 
   /** [rows, stride]. */

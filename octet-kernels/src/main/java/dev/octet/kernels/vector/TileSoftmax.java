@@ -24,7 +24,7 @@ final class TileSoftmax {
   /** Running row sum. */
   final float[] sum;
 
-  /** Alpha and beta of each row, alternating; see {@link AttentionGemm#multiply}. */
+  /** Alpha and beta of each row, alternating; see {@link AttentionGemm#accumulate}. */
   final float[] factors;
 
   TileSoftmax(AttentionKind kind, int capacity) {
