@@ -73,7 +73,7 @@ final class AttentionTask {
       float[] acc = Arrays.copyOfRange(output, r * stride, r * stride + shapes.valueDim());
       values.scaleOutput(acc);
       results[at + r] =
-          new PartialAttention(acc, softmax.max[r], softmax.rowSum(r), queries.shift[r]);
+          new PartialAttention(acc, softmax.max[r], softmax.sum[r], queries.shift[r]);
     }
   }
 

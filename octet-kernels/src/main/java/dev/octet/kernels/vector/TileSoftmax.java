@@ -16,6 +16,9 @@ final class TileSoftmax {
   private static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED;
   private static final int VL = F.length();
 
+  /** INT-FlashAttention's P is a multiple of 1/127. */
+  private static final float INT_FLASH_STEPS = 127;
+
   private final AttentionKind kind;
 
   /** Running maximum of each row, log2 domain. */
@@ -67,7 +70,7 @@ final class TileSoftmax {
     float alpha = old == Float.NEGATIVE_INFINITY ? 0 : exp2(old - raised);
     max[row] = raised;
     factors[2 * row] = alpha;
-    factors[2 * row + 1] = 1;
+    factors[2 * row + 1] = kind == AttentionKind.INT_FLASH ? 1 / INT_FLASH_STEPS : 1;
     float added =
         switch (kind) {
           case F32 -> plain(s, at, raised);
@@ -148,19 +151,15 @@ final class TileSoftmax {
     factors[2 * row] = alpha;
   }
 
+  /** Row sums are of the codes, which the output is divided by as well. */
   private static float intFlash(float[] s, int at, float max) {
     FloatVector l = FloatVector.zero(F);
     for (int j = at; j < at + BLOCK; j += VL) {
-      FloatVector p = Exp2.of(FloatVector.fromArray(F, s, j).sub(max)).mul(127f);
+      FloatVector p = Exp2.of(FloatVector.fromArray(F, s, j).sub(max)).mul(INT_FLASH_STEPS);
       FloatVector code = p.add(Exp2.MAGIC).sub(Exp2.MAGIC);
       l = l.add(code);
       code.intoArray(s, j);
     }
-    return l.reduceLanes(VectorOperators.ADD);
-  }
-
-  /** Row sum in units of P. */
-  double rowSum(int row) {
-    return kind == AttentionKind.INT_FLASH ? sum[row] / 127.0 : sum[row];
+    return l.reduceLanes(VectorOperators.ADD) / INT_FLASH_STEPS;
   }
 }

@@ -1,0 +1,51 @@
+package dev.octet.bench;
+
+import java.util.List;
+
+/**
+ * What the accuracy table covers.
+ *
+ * @param distributions inputs
+ * @param headDims values of d
+ * @param lengths values of N
+ * @param causal whether query i of m sees only the keys up to {@code N − m + i}
+ * @param queries query rows m
+ * @param seed of the inputs
+ */
+public record AccuracyOptions(
+    List<Distribution> distributions,
+    List<Integer> headDims,
+    List<Integer> lengths,
+    boolean causal,
+    int queries,
+    long seed) {
+  public AccuracyOptions {
+    distributions = List.copyOf(distributions);
+    headDims = List.copyOf(headDims);
+    lengths = List.copyOf(lengths);
+    if (headDims.stream().anyMatch(d -> d < 2 || d % 2 != 0 || d > 1024)) {
+      throw new IllegalArgumentException("d must be even and between 2 and 1024: " + headDims);
+    }
+    if (queries < 1 || lengths.stream().anyMatch(n -> n < queries)) {
+      throw new IllegalArgumentException(
+          "every length of " + lengths + " must be at least the " + queries + " queries");
+    }
+  }
+
+  /** All distributions, d = 64 and 128, N = 1k, 4k and 16k. */
+  public static AccuracyOptions standard(boolean causal) {
+    return new AccuracyOptions(
+        List.of(Distribution.values()),
+        List.of(64, 128),
+        List.of(1024, 4096, 16384),
+        causal,
+        128,
+        1);
+  }
+
+  /** All distributions at d = 128, N = 1k: seconds. */
+  public static AccuracyOptions quick(boolean causal) {
+    return new AccuracyOptions(
+        List.of(Distribution.values()), List.of(128), List.of(1024), causal, 128, 1);
+  }
+}
