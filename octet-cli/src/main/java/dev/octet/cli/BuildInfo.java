@@ -8,8 +8,13 @@ import picocli.CommandLine.IVersionProvider;
 
 /** What {@code octet --version} prints. */
 final class BuildInfo implements IVersionProvider {
-  /** Octet's version, written into the resource by the build. */
+  /** Octet's version. */
   static String version() {
+    return property("version");
+  }
+
+  /** What the build has written into the resource under that name. */
+  static String property(String name) {
     Properties properties = new Properties();
     try (InputStream in = BuildInfo.class.getResourceAsStream("build.properties")) {
       if (in == null) {
@@ -19,7 +24,7 @@ final class BuildInfo implements IVersionProvider {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    return properties.getProperty("version", "unknown");
+    return properties.getProperty(name, "unknown");
   }
 
   @Override

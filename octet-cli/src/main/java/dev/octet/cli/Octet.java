@@ -21,6 +21,8 @@ import picocli.CommandLine.TypeConversionException;
     versionProvider = BuildInfo.class,
     subcommands = {
       BenchCommand.class,
+      DoctorCommand.class,
+      LogitsCommand.class,
       TrainCommand.class,
       VerifyCommand.class,
     },
