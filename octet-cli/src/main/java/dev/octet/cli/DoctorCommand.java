@@ -7,7 +7,7 @@ import dev.octet.cli.output.Json;
 import dev.octet.cli.output.Table;
 import java.util.List;
 import java.util.Locale;
-import picocli.CommandLine;
+import java.util.ServiceLoader;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -31,7 +31,7 @@ final class DoctorCommand extends OctetCommand {
             BuildInfo.property("jdk.floor"),
             System.getenv(),
             BundledModel.home().resolve("models"),
-            hasTrain());
+            ServiceLoader.load(TrainingProvider.class).findFirst().isPresent());
     List<Finding> findings = doctor.examine();
     if (json) {
       findings.forEach(f -> terminal().out().println(json(f)));
@@ -40,12 +40,6 @@ final class DoctorCommand extends OctetCommand {
     }
     boolean missing = findings.stream().anyMatch(f -> f.level() == Finding.Level.MISSING);
     return missing ? ExitCode.FAILED : ExitCode.OK;
-  }
-
-  /** Whether the training module is on the module path: it brings the command {@code train}. */
-  private boolean hasTrain() {
-    CommandLine train = spec.root().subcommands().get("train");
-    return train != null && !train.getCommandSpec().userObject().getClass().getModule().equals(getClass().getModule());
   }
 
   private void print(List<Finding> findings) {

@@ -49,6 +49,7 @@ public final class Doctor {
     all.addAll(providers());
     all.add(compiler());
     all.add(model());
+    all.add(TokenizerCheck.run());
     all.add(training());
     return all;
   }
