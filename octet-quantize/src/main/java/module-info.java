@@ -2,4 +2,6 @@
 module dev.octet.quantize {
   requires static transitive org.jspecify;
   requires transitive dev.octet.model;
+
+  exports dev.octet.quantize;
 }

@@ -1,0 +1,204 @@
+package dev.octet.quantize;
+
+import dev.octet.checkpoint.Checkpoint;
+import dev.octet.checkpoint.CheckpointException;
+import dev.octet.checkpoint.Checkpoints;
+import dev.octet.checkpoint.CompressedTensorsWriter;
+import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.ModelLayout;
+import dev.octet.checkpoint.ModelLayout.LinearShape;
+import dev.octet.checkpoint.ModelLayout.PlainShape;
+import dev.octet.checkpoint.WriteOptions;
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.QuantScheme;
+import dev.octet.tensor.Tensor;
+import dev.octet.tensor.WeightType;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+
+/**
+ * Writes a quantized copy of a checkpoint, as compressed-tensors, layer by layer: memory holds one
+ * layer at a time. An interrupted run can be resumed; until the last step the result is not there at
+ * all.
+ */
+public final class CheckpointQuantizer {
+  private CheckpointQuantizer() {}
+
+  /**
+   * What was written.
+   *
+   * @param modelBytes bytes of the directory's tensors before
+   * @param writtenBytes and after
+   * @param quantizedLayers linear layers that were quantized, those of earlier runs included
+   * @param notices what differs from what was asked for, one line each
+   */
+  public record Outcome(
+      long modelBytes, long writtenBytes, int quantizedLayers, List<String> notices) {
+    public Outcome {
+      notices = List.copyOf(notices);
+    }
+  }
+
+  /**
+   * Quantizes {@code in} to {@code out}.
+   *
+   * @param in an unquantized model directory
+   * @param out where the result is to appear
+   * @param force whether a model that is there may be replaced
+   * @param resume whether to continue an interrupted run of the same settings
+   * @throws CheckpointException if the input is unusable or quantized already, the output is in the
+   *     way, the scheme cannot be stored, or there is too little room
+   */
+  public static Outcome run(
+      Path in,
+      Path out,
+      QuantizeOptions options,
+      boolean force,
+      boolean resume,
+      Progress progress) {
+    if (options.scheme().type() == WeightType.FP8_E5M2) {
+      throw new CheckpointException(
+          "compressed-tensors stores E4M3, not E5M2; use fp8, fp8-dynamic or fp8-block");
+    }
+    try (Checkpoint source = Checkpoints.open(in)) {
+      if (!source.format().equals("dense")) {
+        throw new CheckpointException(
+            "%s: is quantized already (%s); quantize the original".formatted(in, source.format()));
+      }
+      if (source.config().tiedEmbeddings() && !options.ignores(ModelLayout.LM_HEAD)) {
+        throw new CheckpointException(
+            "lm_head is tied to the embedding and is not stored by itself; leave it ignored");
+      }
+      Room.require(out, MemoryEstimate.weightBytes(source.config(), options));
+      WriteOptions write = WriteOptions.of(force, resume, recipe(in, options));
+      try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, write)) {
+        List<String> notices = new Run(source, writer, options, progress).run();
+        writer.finish();
+        return outcome(source, out, options, notices);
+      }
+    }
+  }
+
+  private static String recipe(Path in, QuantizeOptions options) {
+    return "%s%n%s%nignore %s%n"
+        .formatted(in.toAbsolutePath().normalize(), options.scheme(), options.ignore());
+  }
+
+  private static Outcome outcome(
+      Checkpoint source, Path out, QuantizeOptions options, List<String> notices) {
+    long before = source.tensors().values().stream().mapToLong(Tensor::byteSize).sum();
+    List<String> quantized = new ArrayList<>();
+    ModelLayout.linears(
+        source.config(),
+        shape -> {
+          if (!options.ignores(shape.module())) {
+            quantized.add(shape.module());
+          }
+        });
+    try (Checkpoint result = Checkpoints.open(out)) {
+      long after = result.tensors().values().stream().mapToLong(Tensor::byteSize).sum();
+      return new Outcome(before, after, quantized.size(), notices);
+    }
+  }
+
+  /** One pass over the model. */
+  private static final class Run {
+    private final Checkpoint source;
+    private final CompressedTensorsWriter writer;
+    private final QuantizeOptions options;
+    private final Progress progress;
+    private final List<PlainShape> plain = new ArrayList<>();
+    private final List<LinearShape> linears = new ArrayList<>();
+    private final TreeSet<String> notices = new TreeSet<>();
+
+    Run(
+        Checkpoint source,
+        CompressedTensorsWriter writer,
+        QuantizeOptions options,
+        Progress progress) {
+      this.source = source;
+      this.writer = writer;
+      this.options = options;
+      this.progress = progress;
+      ModelConfig config = source.config();
+      ModelLayout.plain(config, plain::add);
+      ModelLayout.linears(config, linears::add);
+    }
+
+    List<String> run() {
+      long total = plain.size() + (long) linears.size();
+      long done = 0;
+      for (PlainShape shape : plain) {
+        if (!writer.hasTensor(shape.name())) {
+          writer.addDense(shape.name(), source.tensor(shape.name()));
+        }
+        progress.update(++done, total, shape.name());
+      }
+      for (LinearShape shape : linears) {
+        QuantScheme scheme = scheme(shape);
+        if (!writer.has(shape.module())) {
+          add(shape.module(), scheme);
+        }
+        progress.update(++done, total, shape.module());
+      }
+      return List.copyOf(notices);
+    }
+
+    private void add(String module, QuantScheme scheme) {
+      LinearWeights layer = source.linear(module);
+      if (options.ignores(module)) {
+        writer.add(module, layer);
+        return;
+      }
+      try (Arena arena = Arena.ofShared()) {
+        writer.add(module, LayerQuantizer.quantize(module, layer, scheme, arena));
+      }
+    }
+
+    private QuantScheme scheme(LinearShape shape) {
+      QuantScheme wanted = options.scheme();
+      QuantScheme scheme = LayerQuantizer.dividing(wanted, shape.columns());
+      if (!scheme.equals(wanted) && !options.ignores(shape.module())) {
+        notices.add(
+            "groups of %d do not divide %d input features: %s there"
+                .formatted(
+                    wanted.group(),
+                    shape.columns(),
+                    scheme.group() == 0
+                        ? "one scale a row"
+                        : "groups of " + scheme.group()));
+      }
+      return scheme;
+    }
+  }
+
+  /** Room on the disk. */
+  private static final class Room {
+    /** Headers, JSON, tokenizer, and one shard that exists twice while it is gathered. */
+    private static final long EXTRA = 64L << 20;
+
+    static void require(Path out, long bytes) {
+      Path at = out.toAbsolutePath().normalize();
+      while (at.getParent() != null && !Files.exists(at)) {
+        at = at.getParent();
+      }
+      try {
+        long free = Files.getFileStore(at).getUsableSpace();
+        long needed = bytes + Math.min(bytes, 5L << 30) + EXTRA;
+        if (free < needed) {
+          throw new CheckpointException(
+              "%s: writing takes about %s, %s are free"
+                  .formatted(out, MemorySize.of(needed), MemorySize.of(free)));
+        }
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+  }
+}

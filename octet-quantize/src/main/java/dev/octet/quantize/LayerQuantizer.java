@@ -1,0 +1,58 @@
+package dev.octet.quantize;
+
+import dev.octet.checkpoint.CheckpointException;
+import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.QuantScheme;
+import dev.octet.tensor.QuantizedWeight;
+import dev.octet.tensor.RoundToNearest;
+import dev.octet.tensor.ScaleGranularity;
+import java.lang.foreign.Arena;
+
+/** Quantizes one linear layer. */
+final class LayerQuantizer {
+  /** Smaller groups cost more in scales than they save in codes. */
+  private static final int SMALLEST_GROUP = 16;
+
+  private LayerQuantizer() {}
+
+  /**
+   * @param arena owns the result's weight; a shared or automatic one lets rows be worked on in
+   *     parallel
+   * @throws CheckpointException if the layer is quantized already or holds NaN, naming it
+   */
+  static LinearWeights quantize(
+      String module, LinearWeights layer, QuantScheme scheme, Arena arena) {
+    if (!(layer.weight() instanceof DenseWeight dense)) {
+      throw new CheckpointException(
+          "%s is quantized already (%s); run the checkpoint as it is, or quantize the original"
+              .formatted(module, layer.weight().label()));
+    }
+    if (!(layer.activation() instanceof ActivationQuant.None)) {
+      throw new CheckpointException(module + " has quantized activations already");
+    }
+    try {
+      QuantizedWeight weight = RoundToNearest.quantize(dense.values(), scheme, arena);
+      return new LinearWeights(weight, layer.bias(), scheme.activation());
+    } catch (IllegalArgumentException e) {
+      throw new CheckpointException(module + ": " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * The scheme with groups that divide {@code columns}, as other runtimes ask for: the scheme's own,
+   * else the largest power of two below that does, else one group a row.
+   */
+  static QuantScheme dividing(QuantScheme scheme, long columns) {
+    if (scheme.granularity() != ScaleGranularity.GROUP || columns % scheme.group() == 0) {
+      return scheme;
+    }
+    for (int g = Integer.highestOneBit(scheme.group()); g >= SMALLEST_GROUP; g >>= 1) {
+      if (columns % g == 0) {
+        return scheme.withGroup(g);
+      }
+    }
+    return scheme.perChannel();
+  }
+}

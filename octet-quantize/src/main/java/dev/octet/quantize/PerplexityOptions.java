@@ -1,0 +1,30 @@
+package dev.octet.quantize;
+
+/**
+ * How a text is cut into windows.
+ *
+ * @param context tokens of a window, the BOS included; 0: 2048 or what the model can do, if less
+ * @param stride new tokens from one window to the next; 0: windows do not overlap. A smaller stride
+ *     gives every scored token more context and takes longer
+ * @param samples windows to score, spread evenly over the text; 0: all
+ * @param bosTokenId put before every window and never scored; −1: none
+ */
+public record PerplexityOptions(int context, int stride, int samples, int bosTokenId) {
+  public PerplexityOptions {
+    if (context < 0 || context == 1 || stride < 0 || samples < 0 || bosTokenId < -1) {
+      throw new IllegalArgumentException(
+          "context %d, stride %d, samples %d, BOS %d"
+              .formatted(context, stride, samples, bosTokenId));
+    }
+  }
+
+  /** Windows that do not overlap, each begun with {@code bosTokenId} (−1: none). */
+  public static PerplexityOptions fixed(int context, int bosTokenId) {
+    return new PerplexityOptions(context, 0, 0, bosTokenId);
+  }
+
+  /** The quick check: only so many windows. */
+  public PerplexityOptions withSamples(int windows) {
+    return new PerplexityOptions(context, stride, windows, bosTokenId);
+  }
+}

@@ -1,0 +1,84 @@
+package dev.octet.quantize;
+
+import dev.octet.tensor.QuantScheme;
+import dev.octet.tensor.ScaleGranularity;
+import dev.octet.tensor.WeightType;
+import java.util.Locale;
+
+/**
+ * What a change of perplexity means for the person who asked.
+ *
+ * @param level how it is to be taken
+ * @param change relative: 0.01 is one per cent
+ * @param advice one sentence
+ */
+public record Verdict(Level level, double change, String advice) {
+  private static final double FINE = 0.01;
+  private static final double ACCEPTABLE = 0.02;
+  private static final int SMALL_GROUP = 32;
+
+  /** Under 1 %, up to 2 %, beyond. */
+  public enum Level {
+    FINE,
+    ACCEPTABLE,
+    POOR
+  }
+
+  /**
+   * Judges a scheme.
+   *
+   * @param before perplexity unquantized
+   * @param after perplexity of the same windows quantized
+   */
+  public static Verdict of(double before, double after, QuantScheme scheme) {
+    if (!(before >= 1) || !(after >= 1) || Double.isInfinite(before)) {
+      throw new IllegalArgumentException("perplexities " + before + " and " + after);
+    }
+    double change = after / before - 1;
+    if (change < FINE) {
+      return new Verdict(Level.FINE, change, "fine: under 1 %");
+    }
+    if (change <= ACCEPTABLE) {
+      return new Verdict(
+          Level.ACCEPTABLE, change, "acceptable; if it matters, " + remedy(scheme));
+    }
+    return new Verdict(Level.POOR, change, "more than 2 %: " + remedy(scheme));
+  }
+
+  /** The next thing to try, of what there is. */
+  private static String remedy(QuantScheme scheme) {
+    return switch (scheme.type()) {
+      case INT4 -> int4Remedy(scheme);
+      case INT8 ->
+          scheme.activation().quantizes()
+              ? "try w8a16, which leaves activations alone, or --ignore '*.down_proj'"
+                  + " (SmoothQuant is to come)"
+              : "leave the first or last layers out with --ignore 'model.layers.0.*'";
+      case FP8_E4M3, FP8_E5M2 ->
+          scheme.granularity() == ScaleGranularity.TENSOR || scheme.type() == WeightType.FP8_E5M2
+              ? "try fp8-dynamic, with a scale a row, or w8a16"
+              : "try w8a16, whose steps are finer";
+    };
+  }
+
+  private static String int4Remedy(QuantScheme scheme) {
+    if (scheme.activation().quantizes()) {
+      return "try w4a16, which leaves activations alone, or w8a8";
+    }
+    if (scheme.granularity() != ScaleGranularity.GROUP) {
+      return "try groups: w4a16 or w4a16-asym";
+    }
+    if (scheme.symmetric()) {
+      return "try w4a16-asym, or w8a16 (GPTQ and AWQ are to come)";
+    }
+    return scheme.group() > SMALL_GROUP
+        ? "try smaller groups, or w8a16 (GPTQ and AWQ are to come)"
+        : "try w8a16 (GPTQ and AWQ are to come)";
+  }
+
+  /** As a line: {@code +0.42 % fine: under 1 %}. */
+  @Override
+  public String toString() {
+    return String.format(Locale.ROOT, "%+.2f %% %s", change * 100, advice);
+  }
+}
