@@ -47,7 +47,18 @@ public final class Training {
         new Trainer(options, shape, corpus, validation, fingerprint, listener)) {
       trainer.run(stop);
       new ModelWriter(options.out(), shape, vocabulary).write(trainer.model().parameters());
+      chart(options.out().resolve(Trainer.DIRECTORY));
       listener.note("wrote " + options.out());
+    }
+  }
+
+  /** Draws the losses beside their log. */
+  private static void chart(Path directory) {
+    try {
+      Files.writeString(
+          directory.resolve("loss.svg"), LossChart.ofLog(directory.resolve(Trainer.LOSSES)));
+    } catch (IOException e) {
+      throw new TrainException("cannot draw the losses in " + directory + ": " + e, e);
     }
   }
 

@@ -96,7 +96,7 @@ public final class TokenizerJson {
                 ids.getOrDefault(pair.path(1).asString(), -1)));
       }
       BpeVocabulary vocabulary = new BpeVocabulary(special, merges);
-      if (ids.size() != vocabulary.size() || !json.equals(write(vocabulary))) {
+      if (ids.size() != vocabulary.size() || !json.strip().equals(write(vocabulary))) {
         throw new IllegalArgumentException("tokenizer.json was not written by this trainer");
       }
       return vocabulary;
