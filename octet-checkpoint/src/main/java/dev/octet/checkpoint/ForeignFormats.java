@@ -2,6 +2,7 @@ package dev.octet.checkpoint;
 
 import dev.octet.checkpoint.gguf.GgufHeader;
 import dev.octet.checkpoint.internal.Fields;
+import dev.octet.checkpoint.internal.Json;
 import dev.octet.checkpoint.internal.Texts;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
@@ -55,6 +56,7 @@ final class ForeignFormats {
     }
     Optional<Path> ascend = first(directory, "quant_model_description*.json");
     if (ascend.isPresent()) {
+      checkAscend(ascend.get());
       throw unsupported(ascend.get(), "Ascend msModelSlim");
     }
     for (Map.Entry<String, String> e :
@@ -96,6 +98,15 @@ final class ForeignFormats {
           "quant_method", "names the unknown method " + Texts.quote(method) + READ);
     }
     throw unsupported(file, name);
+  }
+
+  /** First-generation files have no version; later ones have three numbers. */
+  private static void checkAscend(Path description) {
+    Fields fields = Fields.of(description.toString(), Json.readObject(description));
+    String version = fields.text("version").orElse("0.0.0");
+    if (!version.matches("\\d+\\.\\d+\\.\\d+")) {
+      throw fields.problem("version", "is " + Texts.quote(version) + ", not like '1.0.0'");
+    }
   }
 
   private static void checkGptq(Fields quantization) {

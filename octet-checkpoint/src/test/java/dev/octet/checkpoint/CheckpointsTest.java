@@ -50,6 +50,7 @@ class CheckpointsTest {
             Map.entry("gptq_group_zero", "group_size"),
             Map.entry("gptq_nan_scale", "GPTQ"),
             Map.entry("ascend_untagged", "Ascend"),
+            Map.entry("ascend_version", "banana"),
             Map.entry("heads_not_divisible", "num_key_value_heads"),
             Map.entry("hidden_mismatch", "expected shape [32, 32]"),
             Map.entry("huge_layers", "num_hidden_layers"),
