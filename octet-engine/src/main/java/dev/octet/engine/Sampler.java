@@ -37,6 +37,9 @@ public final class Sampler {
    * @throws ArithmeticException if one is NaN or +∞, or all are −∞
    */
   public int next(float[] logits) {
+    if (logits.length == 0) {
+      throw new IllegalArgumentException("no logits to choose from");
+    }
     penalize(logits);
     int best = argmax(logits);
     int chosen = params.temperature() == 0 ? best : draw(logits, logits[best]);
