@@ -13,12 +13,14 @@ final class Stopwatch {
   /** A repetition shorter than this is run several times in a row. */
   private static final double SHORTEST_NANOS = 2e6;
 
+  private static final double LONGEST_WARM_UP_NANOS = 30e9;
+
   private Stopwatch() {}
 
   /**
    * Median seconds a call of each program.
    *
-   * @param repetitions timed rounds, after {@code warmUp} seconds of each program untimed
+   * @param repetitions timed rounds, after a warm-up of each program, see {@link #warmUp}
    */
   static double[] medians(List<Runnable> programs, double warmUp, int repetitions) {
     List<double[]> times = new ArrayList<>();
@@ -35,14 +37,25 @@ final class Stopwatch {
     return times.stream().mapToDouble(Stopwatch::median).toArray();
   }
 
-  /** Runs until {@code seconds} are over; returns how many calls make one repetition. */
+  /**
+   * Runs until no call has been a tenth faster than the best before for {@code seconds}: on a busy
+   * machine the compiler takes its time, and a fixed warm-up would time the interpreter. Returns how
+   * many calls make one repetition.
+   */
   private static int warmUp(Runnable program, double seconds) {
-    long end = System.nanoTime() + (long) (seconds * 1e9);
-    double last;
-    do {
-      last = seconds(program, 1) * 1e9;
-    } while (System.nanoTime() < end);
-    return (int) Math.max(1, Math.min(10_000, Math.ceil(SHORTEST_NANOS / last)));
+    long start = System.nanoTime();
+    long improved = start;
+    double best = Double.MAX_VALUE;
+    long now = start;
+    while (now - improved < seconds * 1e9 && now - start < LONGEST_WARM_UP_NANOS) {
+      double time = seconds(program, 1) * 1e9;
+      now = System.nanoTime();
+      if (time < 0.9 * best) {
+        best = time;
+        improved = now;
+      }
+    }
+    return (int) Math.max(1, Math.min(10_000, Math.ceil(SHORTEST_NANOS / best)));
   }
 
   private static double seconds(Runnable program, int calls) {

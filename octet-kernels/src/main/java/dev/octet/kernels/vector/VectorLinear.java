@@ -28,12 +28,19 @@ import org.jspecify.annotations.Nullable;
  * themselves and {@link #columnStep} is so short that every partial sum is exact in F32 (below 2²⁴);
  * panels are summed as integers and scaled once. With scales per group the scale is folded into the
  * decoded weight instead, one rounding of 2⁻²⁴ a product.
+ *
+ * <p>For a few rows of x (decoding) no panel pays: a {@link RowDot} multiplies in registers.
  */
 final class VectorLinear implements Linear {
   private static final int PAIR = 2 * LANES;
   private static final int EXACT = 1 << 24;
   private static final int COLUMNS = 1024;
   private static final int ROW_BLOCK = 64;
+
+  /** Up to so many rows of x, decoding a weight again for each costs less than a panel. */
+  private static final int FUSED_ROWS = 3;
+
+  private static final float[] NOTHING = {};
 
   /** Panel of decoded weights, one a thread: 64 rows of 1024 columns, or 4 for few rows of x. */
   private static final ThreadLocal<float[]> PANEL =
@@ -42,6 +49,8 @@ final class VectorLinear implements Linear {
   private final LinearWeights weights;
   private final WorkPool pool;
   private final RowDecoder decoder;
+  private final @Nullable RowDot fused;
+  private final boolean codes;
   private final boolean integers;
   private final int columnStep;
   private final int k;
@@ -52,9 +61,13 @@ final class VectorLinear implements Linear {
     this.pool = pool;
     this.k = Math.toIntExact(weights.weight().columns());
     this.n = Math.toIntExact(weights.weight().rows());
-    this.integers =
-        Activations.integer(weights.activation()) && oneScaleARow(weights.weight());
-    this.decoder = decoder(weights.weight(), integers);
+    QuantizedWeight weight = weights.weight();
+    this.codes =
+        Activations.integer(weights.activation())
+            && (weight instanceof Int8Weight || weight instanceof Int4Weight);
+    this.integers = codes && oneScaleARow(weight);
+    this.decoder = decoder(weight, integers);
+    this.fused = fused(weight, integers);
     this.columnStep = columnStep();
   }
 
@@ -79,6 +92,15 @@ final class VectorLinear implements Linear {
     };
   }
 
+  private static @Nullable RowDot fused(QuantizedWeight weight, boolean integers) {
+    return switch (weight) {
+      case DenseWeight w -> new DenseDot(w.values());
+      case Int8Weight w -> Int8Dot.suits() ? new Int8Dot(w, integers) : null;
+      case Int4Weight w -> Int4Dot.suits(w) ? new Int4Dot(w, integers) : null;
+      case Fp8Weight w -> Fp8Dot.suits(w) ? new Fp8Dot(w) : null;
+    };
+  }
+
   private int columnStep() {
     if (!integers) {
       return COLUMNS;
@@ -95,14 +117,17 @@ final class VectorLinear implements Linear {
   @Override
   public void apply(Tensor x, Tensor out) {
     int rows = Shapes.requireLinear(x, out, k, n);
+    if (fused != null && rows <= FUSED_ROWS) {
+      fewRows(fused, x, rows, out);
+      return;
+    }
     int stride = (k + LANES - 1) / LANES * LANES;
     float[] inputs = new float[Math.multiplyExact(rows, stride)];
-    float[] scales = integers ? new float[rows] : null;
+    float[] scales = codes ? new float[rows] : null;
     pool.run(rows, r -> prepare(x, r, inputs, r * stride, scales));
-    int block = n >= ROW_BLOCK * 4 * pool.threads() ? ROW_BLOCK : 16;
-    int tasks = (n + block - 1) / block;
+    int block = block();
     pool.run(
-        tasks,
+        Math.ceilDiv(n, block),
         t -> {
           int first = t * block;
           Rows task = new Rows(first, Math.min(n, first + block), rows, stride, inputs, scales);
@@ -110,26 +135,60 @@ final class VectorLinear implements Linear {
         });
   }
 
+  /** Outputs a task computes. */
+  private int block() {
+    return n >= ROW_BLOCK * 4 * pool.threads() ? ROW_BLOCK : 16;
+  }
+
+  private void fewRows(RowDot dot, Tensor x, int rows, Tensor out) {
+    float[] scales = codes ? new float[rows] : null;
+    RowDot.Input[] inputs = new RowDot.Input[rows];
+    for (int r = 0; r < rows; r++) {
+      inputs[r] = dot.arrange(input(x, r, scales));
+    }
+    int block = block();
+    pool.run(
+        Math.ceilDiv(n, block),
+        t -> {
+          int first = t * block;
+          int end = Math.min(n, first + block);
+          Rows task = new Rows(first, end, rows, 0, NOTHING, scales);
+          double[] sums = new double[rows * (end - first)];
+          double[] row = new double[end - first];
+          for (int r = 0; r < rows; r++) {
+            dot.dot(first, end, inputs[r], row);
+            System.arraycopy(row, 0, sums, r * row.length, row.length);
+          }
+          finish(task, sums, out);
+        });
+  }
+
   /** What a task computes: outputs {@code from} to {@code to} of all rows of x. */
   private record Rows(
       int from, int to, int rows, int stride, float[] inputs, float @Nullable [] scales) {}
 
-  /** Writes row r of x in the order of the decoder, quantized if the layer says so. */
-  private void prepare(Tensor x, int r, float[] inputs, int at, float @Nullable [] scales) {
+  /** Row r of x in the order of the weight's columns, quantized if the layer says so. */
+  private float[] input(Tensor x, int r, float @Nullable [] scales) {
     float[] row = new float[k];
     x.copyRange((long) r * k, row);
     if (weights.weight() instanceof Int4Weight w && w.permutation() != null) {
       row = permuted(row, w.permutation());
     }
     if (scales != null) {
-      int[] codes = new int[k];
-      scales[r] = Activations.int8(weights.activation(), row, codes);
+      int[] quantized = new int[k];
+      scales[r] = Activations.int8(weights.activation(), row, quantized);
       for (int j = 0; j < k; j++) {
-        row[j] = codes[j];
+        row[j] = quantized[j];
       }
     } else {
       Activations.roundTrip(weights.activation(), row);
     }
+    return row;
+  }
+
+  /** Writes row r of x in the order of the decoder. */
+  private void prepare(Tensor x, int r, float[] inputs, int at, float @Nullable [] scales) {
+    float[] row = input(x, r, scales);
     if (!decoder.splitsPairs()) {
       System.arraycopy(row, 0, inputs, at, k);
       return;

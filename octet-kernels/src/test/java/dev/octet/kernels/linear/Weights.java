@@ -44,6 +44,7 @@ final class Weights {
     all.put("w4a16 act-order", with(int4(n, k, 16, true, true, random), none, bias(n, random)));
     all.put("w4a16 channel", with(int4(n, k, k, true, false, random), none, null));
     all.put("w4a8 channel", with(int4(n, k, k, false, true, random), dynamic, null));
+    all.put("w4a8 g128", with(int4(n, k, 128, false, false, random), dynamic, bias(n, random)));
     all.put("w4a8 g64", with(int4(n, k, 64, true, true, random), dynamic, null));
     for (DType type : new DType[] {DType.F8_E4M3, DType.F8_E5M2}) {
       String name = type.label();
@@ -95,10 +96,13 @@ final class Weights {
 
   private static ScaleGrid grid(
       int n, int k, int rowBlock, int columnBlock, int zeroRange, Random random) {
-    ScaleGranularity granularity =
-        columnBlock < k
-            ? rowBlock > 1 ? ScaleGranularity.BLOCK : ScaleGranularity.GROUP
-            : rowBlock >= n && n > 1 ? ScaleGranularity.TENSOR : ScaleGranularity.CHANNEL;
+    ScaleGranularity granularity;
+    if (rowBlock == 1) {
+      granularity = columnBlock < k ? ScaleGranularity.GROUP : ScaleGranularity.CHANNEL;
+    } else {
+      boolean one = rowBlock >= n && columnBlock >= k;
+      granularity = one ? ScaleGranularity.TENSOR : ScaleGranularity.BLOCK;
+    }
     long sn = ScaleGrid.blocks(n, rowBlock);
     long sk = ScaleGrid.blocks(k, columnBlock);
     Tensor scales = Tensor.allocate(Arena.ofAuto(), DType.F32, sn, sk);
@@ -140,5 +144,39 @@ final class Weights {
       DType type, int n, int k, int rowBlock, int columnBlock, Random random) {
     Tensor codes = gaussian(random, n, k).to(type, Arena.ofAuto());
     return new Fp8Weight(codes, grid(n, k, rowBlock, columnBlock, 0, random));
+  }
+
+  /** A layer whose weight (row, column) is NaN. */
+  static LinearWeights withNan(
+      DType type, int n, int k, int row, int column, Random random) {
+    ActivationQuant none = new ActivationQuant.None();
+    if (type == DType.F8_E4M3 || type == DType.F8_E5M2) {
+      Fp8Weight weight = fp8(type, n, k, 1, k, random);
+      weight.codes().setFloat((long) row * k + column, Float.NaN);
+      return with(weight, none, null);
+    }
+    DenseWeight weight = dense(type, n, k, random);
+    weight.values().setFloat((long) row * k + column, Float.NaN);
+    return with(weight, none, null);
+  }
+
+  /** The same layer with its codes one byte behind an aligned address, as in a mapped file. */
+  static LinearWeights misaligned(LinearWeights weights) {
+    QuantizedWeight moved =
+        switch (weights.weight()) {
+          case DenseWeight w -> new DenseWeight(moved(w.values()));
+          case Int8Weight w -> new Int8Weight(moved(w.codes()), w.grid());
+          case Int4Weight w ->
+              new Int4Weight(moved(w.packed()), w.columns(), w.grid(), w.permutation());
+          case Fp8Weight w -> new Fp8Weight(moved(w.codes()), w.grid());
+        };
+    return new LinearWeights(moved, weights.bias(), weights.activation());
+  }
+
+  private static Tensor moved(Tensor tensor) {
+    long size = tensor.byteSize();
+    var segment = Arena.ofAuto().allocate(size + 1, 64).asSlice(1, size);
+    segment.copyFrom(tensor.segment());
+    return Tensor.of(tensor.dtype(), segment, tensor.shape());
   }
 }
