@@ -1,5 +1,6 @@
 package dev.octet.bench;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -8,6 +9,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /**
  * Accuracy results as one table for each d: a row a method, a column a distribution, in a cell relL1
@@ -37,27 +39,55 @@ public final class AccuracyTable {
 
   /** The tables as Markdown. */
   public static String markdown(List<BenchResult> results) {
-    return new AccuracyTable(results).text();
+    return grids(results).stream().map(AccuracyTable::markdown).collect(Collectors.joining());
   }
 
-  private String text() {
-    StringBuilder text = new StringBuilder();
-    for (int d : dims) {
-      text.append("relL1 in %, d = ").append(d).append(", N = ").append(joined(lengths));
-      text.append(" (* emulated)\n\n| method |");
-      inputs.forEach(input -> text.append(' ').append(input).append(" |"));
-      text.append("\n|---|").append("---|".repeat(inputs.size())).append('\n');
-      for (String variant : variants) {
-        text.append("| ").append(variant).append(" |");
-        for (String input : inputs) {
-          StringBuilder cell = cells.get(new Key(d, variant, input));
-          text.append(' ').append(cell == null ? "" : cell).append(" |");
-        }
-        text.append('\n');
-      }
-      text.append('\n');
+  /**
+   * One table.
+   *
+   * @param title what the numbers are
+   * @param header column titles, the method's first
+   * @param rows cells, as many as titles
+   */
+  public record Grid(String title, List<String> header, List<List<String>> rows) {
+    public Grid {
+      header = List.copyOf(header);
+      rows = List.copyOf(rows);
     }
-    return text.toString();
+  }
+
+  /** The tables, by rising d. */
+  public static List<Grid> grids(List<BenchResult> results) {
+    AccuracyTable table = new AccuracyTable(results);
+    return table.dims.stream().map(table::grid).toList();
+  }
+
+  private Grid grid(int d) {
+    List<String> header = new ArrayList<>(List.of("method"));
+    header.addAll(inputs);
+    List<List<String>> rows = new ArrayList<>();
+    for (String variant : variants) {
+      List<String> row = new ArrayList<>(List.of(variant));
+      for (String input : inputs) {
+        StringBuilder cell = cells.get(new Key(d, variant, input));
+        row.add(cell == null ? "" : cell.toString());
+      }
+      rows.add(row);
+    }
+    return new Grid(
+        "relL1 in %, d = " + d + ", N = " + joined(lengths) + " (* emulated)", header, rows);
+  }
+
+  private static String markdown(Grid grid) {
+    StringBuilder text = new StringBuilder(grid.title()).append("\n\n");
+    text.append(markdownRow(grid.header()));
+    text.append("|---".repeat(grid.header().size())).append("|\n");
+    grid.rows().forEach(row -> text.append(markdownRow(row)));
+    return text.append('\n').toString();
+  }
+
+  private static String markdownRow(List<String> cells) {
+    return "| " + String.join(" | ", cells) + " |\n";
   }
 
   private static String joined(Set<Integer> numbers) {

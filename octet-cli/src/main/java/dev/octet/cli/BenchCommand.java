@@ -6,7 +6,7 @@ import picocli.CommandLine.Command;
 @Command(
     name = "bench",
     description = "Measures accuracy and speed of kernels and whole models.",
-    subcommands = {BenchLinearCommand.class},
+    subcommands = {BenchAccuracyCommand.class, BenchLinearCommand.class},
     footer = {
       "  octet bench accuracy                      INT8 attention against 16-bit and FP8",
       "  octet bench attention --json              its speed",

@@ -58,6 +58,11 @@ final class BenchPrinter implements Consumer<BenchResult> {
 
   /** Prints the table, unless rows went out as JSON. */
   void finish() {
+    finish(r -> table().print(terminal.out(), terminal.outStyle()));
+  }
+
+  /** Lets {@code table} print all rows, unless they went out as JSON. */
+  void finish(Consumer<List<BenchResult>> table) {
     if (json) {
       return;
     }
@@ -66,7 +71,7 @@ final class BenchPrinter implements Consumer<BenchResult> {
       terminal.err().flush();
     }
     if (!rows.isEmpty()) {
-      table().print(terminal.out(), terminal.outStyle());
+      table.accept(List.copyOf(rows));
       BenchResult first = rows.getFirst();
       terminal.note(first.threads() + " threads, " + first.isa());
     }

@@ -20,6 +20,9 @@ import picocli.CommandLine.TypeConversionException;
     description = "Quantized large language models on the JVM.",
     versionProvider = BuildInfo.class,
     subcommands = {
+      GenerateCommand.class,
+      EvalCommand.class,
+      QuantizeCommand.class,
       BenchCommand.class,
       DoctorCommand.class,
       LogitsCommand.class,

@@ -1,0 +1,102 @@
+package dev.octet.cli;
+
+import dev.octet.cli.output.Human;
+import dev.octet.cli.output.ProgressBar;
+import dev.octet.quantize.CheckpointQuantizer;
+import dev.octet.quantize.QuantizeOptions;
+import dev.octet.tensor.QuantScheme;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code octet quantize}: writes a quantized checkpoint. */
+@Command(
+    name = "quantize",
+    description = {
+      "Writes a quantized copy of a model as compressed-tensors, which vLLM reads too.",
+      "Works layer by layer; what was interrupted can be continued with --resume. Nothing appears "
+          + "in --out before all of it is written."
+    },
+    footer = {
+      "  octet quantize --model DIR --out DIR-w8a8 --scheme w8a8",
+      "  octet quantize --model DIR --out DIR-w4a16 --scheme w4a16 --group-size 32 \\",
+      "      --ignore '*.down_proj'",
+      "  octet quantize --model DIR --out DIR-fp8 --scheme fp8-dynamic --resume"
+    })
+final class QuantizeCommand extends OctetCommand {
+  @Mixin ModelOptions model = new ModelOptions();
+
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "DIR",
+      description = "directory to write")
+  Path out = Path.of("");
+
+  @Option(
+      names = "--scheme",
+      required = true,
+      paramLabel = "SCHEME",
+      description = "int8, int4, fp8, w8a8, w8a16, w4a16, w4a16-asym, w4a8, fp8-dynamic, fp8-block")
+  QuantScheme scheme = QuantScheme.W8A8;
+
+  @Option(
+      names = "--group-size",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "columns that share a scale, for INT4 (default: 128)")
+  int group;
+
+  @Option(
+      names = "--ignore",
+      paramLabel = "GLOB",
+      split = ",",
+      description = "modules to leave unquantized besides lm_head, for instance '*.down_proj'")
+  List<String> ignore = List.of();
+
+  @Option(names = "--force", description = "replace a model that is there already")
+  boolean force;
+
+  @Option(names = "--resume", description = "continue an interrupted run of the same settings")
+  boolean resume;
+
+  @Override
+  public Integer call() {
+    QuantizeOptions options = QuantizeOptions.of(grouped()).ignoring(ignore);
+    Path in = model.directory();
+    CheckpointQuantizer.Outcome outcome;
+    try (ProgressBar bar = terminal().progress(scheme.name())) {
+      outcome = CheckpointQuantizer.run(in, out, options, force, resume, bar::update);
+    }
+    outcome.notices().forEach(terminal()::note);
+    terminal()
+        .out()
+        .println(
+            String.format(
+                Locale.ROOT,
+                "%s: %d layers as %s, %s instead of %s (%.0f %%)",
+                out,
+                outcome.quantizedLayers(),
+                options.scheme(),
+                Human.bytes(outcome.writtenBytes()),
+                Human.bytes(outcome.modelBytes()),
+                100.0 * outcome.writtenBytes() / outcome.modelBytes()));
+    return ExitCode.OK;
+  }
+
+  private QuantScheme grouped() {
+    if (group == 0) {
+      return scheme;
+    }
+    if (group < 0 || scheme.group() == 0) {
+      throw new CliException(
+          group < 0
+              ? "--group-size must be positive, not " + group
+              : "--group-size: " + scheme.name() + " has no groups");
+    }
+    return scheme.withGroup(group);
+  }
+}
