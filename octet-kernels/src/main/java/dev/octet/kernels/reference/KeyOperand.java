@@ -89,7 +89,8 @@ final class KeyOperand {
   /** Turns stored codes of scale {@code scale} into what the kind multiplies; returns its scale. */
   private float encode(float[] row, float scale) {
     boolean rotateHere = rotation != null && !format.rotatedKeys();
-    if (!rotateHere && format.keyScales() == null && format.body() == row.length) {
+    boolean floating = kind == AttentionKind.F32 || kind == AttentionKind.BF16;
+    if (floating && format.keyScales() == null && format.body() == row.length) {
       return round(row) * scale; // codes of one scale need not be decoded first
     }
     decode(row, scale);

@@ -83,11 +83,15 @@ record Inputs(Tensor q, Tensor keys, Tensor values) {
   }
 
   static double relL1(float[] got, float[] expected) {
-    double[] wide = new double[expected.length];
+    return relL1(got, widen(expected));
+  }
+
+  static double[] widen(float[] x) {
+    double[] wide = new double[x.length];
     for (int i = 0; i < wide.length; i++) {
-      wide[i] = expected[i];
+      wide[i] = x[i];
     }
-    return relL1(got, wide);
+    return wide;
   }
 
   /** Largest difference; equal infinities differ by 0, a NaN by NaN. */
