@@ -53,7 +53,7 @@ public record Verdict(Level level, double change, String advice) {
           scheme.activation().quantizes()
               ? "try w8a16, which leaves activations alone, or --ignore '*.down_proj'"
                   + " (SmoothQuant is to come)"
-              : "leave the first or last layers out with --ignore 'model.layers.0.*'";
+              : "try leaving the first layer out with --ignore 'model.layers.0.*'";
       case FP8_E4M3, FP8_E5M2 ->
           scheme.granularity() == ScaleGranularity.TENSOR || scheme.type() == WeightType.FP8_E5M2
               ? "try fp8-dynamic, with a scale a row, or w8a16"

@@ -28,12 +28,14 @@ public final class Tensor {
 
   private final DType dtype;
   private final long[] shape;
+  private final long size;
   private final long rowStride;
   private final MemorySegment segment;
 
   private Tensor(DType dtype, long[] shape, long rowStride, MemorySegment segment) {
     this.dtype = dtype;
     this.shape = shape;
+    this.size = product(shape);
     this.rowStride = rowStride;
     this.segment = segment;
   }
@@ -99,7 +101,7 @@ public final class Tensor {
 
   /** Number of elements. */
   public long size() {
-    return product(shape);
+    return size;
   }
 
   /** Product of all dimensions but the last: the number of rows when seen as a matrix. */
@@ -183,7 +185,9 @@ public final class Tensor {
     return copy;
   }
 
+  /** Checks first: a wild index times the element's size may wrap to one inside. */
   private long offset(long index) {
+    Objects.checkIndex(index, size);
     long columns = columns();
     return rowStride == columns ? index : index / columns * rowStride + index % columns;
   }

@@ -1,0 +1,123 @@
+package dev.octet.quantize;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.ModelConfigs;
+import dev.octet.kernels.KvType;
+import dev.octet.tensor.QuantScheme;
+import dev.octet.tensor.ScaleGranularity;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class OptionsTest {
+  @ParameterizedTest
+  @CsvSource({
+    "lm_head, lm_head, true",
+    "lm_head, model.lm_head, false",
+    "*.down_proj, model.layers.3.mlp.down_proj, true",
+    "*.down_proj, model.layers.3.mlp.down_proj2, false",
+    "model.layers.?.mlp.*, model.layers.3.mlp.up_proj, true",
+    "model.layers.?.mlp.*, model.layers.13.mlp.up_proj, false",
+    "model.layers.1, modelXlayersX1, false",
+    "re:.*self_attn, model.layers.0.self_attn.q_proj, true",
+    "re:self_attn, model.layers.0.self_attn.q_proj, false"
+  })
+  void patternsMeanWhatTheySay(String pattern, String module, boolean matches) {
+    assertThat(ModulePattern.of(pattern).matches(module)).isEqualTo(matches);
+  }
+
+  @Test
+  void brokenPatternsAreRefusedWhenTheOptionsAreMade() {
+    QuantizeOptions options = QuantizeOptions.of(QuantScheme.W8A8);
+    assertThatThrownBy(() -> options.ignoring(List.of("re:(")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("'re:('");
+    assertThatThrownBy(() -> options.ignoring(List.of(" ")))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThat(options.ignoring(List.of("*.o_proj")).ignore())
+        .containsExactly("lm_head", "*.o_proj");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "8GiB, 8589934592", "8g, 8589934592", "512MB, 512000000", "512MiB, 536870912",
+    "1.5 KiB, 1536", "123, 123", "2TB, 2000000000000"
+  })
+  void sizesAreReadAsPeopleWriteThem(String text, long bytes) {
+    assertThat(MemorySize.parse(text).bytes()).isEqualTo(bytes);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"", "GiB", "-1GiB", "0", "8 GiB free", "1e3", "9999999999TiB", "0x10", "8PB"})
+  void whatIsNoSizeIsRefused(String text) {
+    assertThatThrownBy(() -> MemorySize.parse(text))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("8GiB");
+  }
+
+  @Test
+  void sizesArePrintedInTheLargestUnitThatFits() {
+    assertThat(MemorySize.of(1023)).hasToString("1023 bytes");
+    assertThat(MemorySize.of(3L << 29)).hasToString("1.5 GiB");
+  }
+
+  @Test
+  void groupsAreMadeToDivide() {
+    assertThat(LayerQuantizer.dividing(QuantScheme.W4A16, 256)).isEqualTo(QuantScheme.W4A16);
+    assertThat(LayerQuantizer.dividing(QuantScheme.W4A16, 96).group()).isEqualTo(32);
+    assertThat(LayerQuantizer.dividing(QuantScheme.W4A16, 172).granularity())
+        .isEqualTo(ScaleGranularity.CHANNEL);
+    assertThat(LayerQuantizer.dividing(QuantScheme.W8A8, 172)).isEqualTo(QuantScheme.W8A8);
+  }
+
+  @Test
+  void theVerdictTurnsAtOneAndAtTwoPerCentAndNamesARemedy() {
+    assertThat(Verdict.of(10, 10.0999, QuantScheme.W8A8).level()).isEqualTo(Verdict.Level.FINE);
+    assertThat(Verdict.of(10, 9.9, QuantScheme.W8A8).level()).isEqualTo(Verdict.Level.FINE);
+    assertThat(Verdict.of(10, 10.15, QuantScheme.W8A8).level())
+        .isEqualTo(Verdict.Level.ACCEPTABLE);
+    for (String name : QuantScheme.names()) {
+      Verdict poor = Verdict.of(10, 10.21, QuantScheme.of(name));
+      assertThat(poor.level()).isEqualTo(Verdict.Level.POOR);
+      assertThat(poor.toString()).startsWith("+2.10 % more than 2 %: ").contains("try");
+    }
+    assertThatThrownBy(() -> Verdict.of(10, Double.NaN, QuantScheme.W8A8))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void memoryOfALlamaThreeOneEightBIsWhatItsShapeSays(@TempDir Path dir) throws IOException {
+    Path file = dir.resolve("config.json");
+    Files.writeString(
+        file,
+        """
+        {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 4096,
+         "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
+         "num_key_value_heads": 8, "vocab_size": 128256, "max_position_embeddings": 131072,
+         "rms_norm_eps": 1e-5, "tie_word_embeddings": false, "torch_dtype": "bfloat16"}
+        """);
+    ModelConfig config = ModelConfigs.read(file);
+    List<MemoryEstimate> table = MemoryEstimate.table(config, 8192, KvType.BF16);
+    MemoryEstimate plain = table.getFirst();
+    assertThat(plain.weightBytes()).isEqualTo(2L * 8_030_261_248L);
+    assertThat(plain.kvBytes()).isEqualTo(1L << 30);
+    assertThat(plain.totalBytes())
+        .isBetween((long) (1.2 * 17.1e9), (long) (1.2 * 17.2e9));
+    assertThat(MemoryEstimate.recommend(table, MemorySize.parse("24GiB"))).contains(plain);
+    assertThat(MemoryEstimate.recommend(table, MemorySize.parse("12GiB")).orElseThrow().name())
+        .isEqualTo("w8a16");
+    assertThat(MemoryEstimate.recommend(table, MemorySize.parse("8GiB")).orElseThrow().name())
+        .startsWith("w4a16");
+    assertThat(MemoryEstimate.recommend(table, MemorySize.parse("2GiB"))).isEmpty();
+  }
+}
