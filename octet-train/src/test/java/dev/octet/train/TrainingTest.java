@@ -1,0 +1,152 @@
+package dev.octet.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.octet.checkpoint.SafetensorsFile;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Short runs of a tiny model from end to end. */
+class TrainingTest {
+  private static final LlamaShape TINY =
+      new LlamaShape(300, 64, 2, 4, 2, 16, 128, 32, 10_000, 1e-5, true);
+
+  @TempDir Path directory;
+  private Path text;
+
+  @BeforeEach
+  void writeText() throws IOException {
+    text =
+        Files.writeString(
+            directory.resolve("tales.txt"),
+            "The fox ran up the hill. The owl sat on the tree. The fox saw the owl.\n".repeat(40));
+  }
+
+  private TrainOptions options(String out, int steps, boolean resume) {
+    List<TextSource> sources = List.of(new TextSource(text, 1));
+    return new TrainOptions(
+        sources,
+        sources,
+        directory.resolve(out),
+        null,
+        TINY,
+        steps,
+        4,
+        2,
+        3e-3,
+        5,
+        0.1,
+        1.0,
+        7,
+        ComputeType.F32,
+        3600,
+        20,
+        resume,
+        2);
+  }
+
+  /** Remembers what a run says. */
+  private static final class Recorder implements TrainListener {
+    final List<Double> losses = new ArrayList<>();
+    final List<Double> validation = new ArrayList<>();
+
+    @Override
+    public void note(String line) {
+      assertThat(line).isNotBlank();
+    }
+
+    @Override
+    public void progress(Progress progress) {
+      assertThat(progress.line()).contains("step " + progress.step() + "/");
+      losses.add(progress.loss());
+    }
+
+    @Override
+    public void validated(long step, double loss) {
+      validation.add(loss);
+    }
+  }
+
+  private float[] weights(String out) {
+    try (SafetensorsFile file =
+        SafetensorsFile.open(directory.resolve(out).resolve("model.safetensors"))) {
+      return file.tensor("model.layers.1.mlp.down_proj.weight").toFloats();
+    }
+  }
+
+  @Test
+  void theLossStartsAtChanceAndFalls() {
+    Recorder recorder = new Recorder();
+    Training.run(options("model", 60, false), recorder, () -> false);
+    assertThat(recorder.losses.getFirst()).isCloseTo(Math.log(300), within(0.35));
+    assertThat(recorder.losses.getLast()).isLessThan(2.0);
+    assertThat(recorder.validation).hasSize(3);
+    assertThat(recorder.validation.getLast()).isLessThan(2.0);
+    assertThat(directory.resolve("model/config.json")).content().contains("LlamaForCausalLM");
+    assertThat(directory.resolve("model/training/loss.svg")).content().startsWith("<svg");
+    assertThat(directory.resolve("model"))
+        .isDirectoryContaining("glob:**/tokenizer_config.json")
+        .isDirectoryContaining("glob:**/generation_config.json")
+        .isDirectoryNotContaining("glob:**/*.tmp");
+  }
+
+  @Test
+  void aResumedRunEndsWithTheWeightsOfAnUninterruptedOne() {
+    Training.run(options("whole", 12, false), new Recorder(), () -> false);
+    AtomicInteger asked = new AtomicInteger();
+    Training.run(options("parts", 12, false), new Recorder(), () -> asked.getAndIncrement() == 5);
+    float[] halfway = weights("parts");
+    Recorder rest = new Recorder();
+    Training.run(options("parts", 12, true), rest, () -> false);
+    assertThat(rest.losses).hasSize(7);
+    assertThat(weights("parts")).isEqualTo(weights("whole"));
+    assertThat(Arrays.equals(halfway, weights("parts"))).isFalse();
+  }
+
+  @Test
+  void aStateOfOtherOptionsIsRefused() {
+    Training.run(options("model", 2, false), new Recorder(), () -> false);
+    assertThatThrownBy(() -> Training.run(options("model", 3, true), new Recorder(), () -> false))
+        .isInstanceOf(TrainException.class)
+        .hasMessageContaining("other options");
+  }
+
+  @Test
+  void aStateCutShortIsRefused() throws IOException {
+    Training.run(options("model", 2, false), new Recorder(), () -> false);
+    Path state = directory.resolve("model/training/train.state");
+    byte[] bytes = Files.readAllBytes(state);
+    Files.write(state, Arrays.copyOf(bytes, bytes.length - 4));
+    assertThatThrownBy(() -> Training.run(options("model", 2, true), new Recorder(), () -> false))
+        .isInstanceOf(TrainException.class)
+        .hasMessageContaining("train.state");
+  }
+
+  @Test
+  void bf16LinearLayersLearnTooAndStayNearF32() {
+    LlamaShape shape = TINY;
+    try (LlamaModule f32 = new LlamaModule(shape, ComputeType.F32);
+        LlamaModule bf16 = new LlamaModule(shape, ComputeType.BF16, f32.parameters().replica())) {
+      f32.parameters().initialize(shape, 3);
+      float[][] exact = f32.logits(new int[] {1, 2, 3, 4, 5});
+      float[][] rounded = bf16.logits(new int[] {1, 2, 3, 4, 5});
+      double worst = 0;
+      for (int t = 0; t < exact.length; t++) {
+        for (int i = 0; i < exact[t].length; i++) {
+          worst = Math.max(worst, Math.abs(exact[t][i] - rounded[t][i]));
+        }
+      }
+      assertThat(worst).isPositive().isLessThan(0.02);
+    }
+  }
+}
