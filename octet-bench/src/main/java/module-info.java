@@ -3,6 +3,7 @@ module dev.octet.bench {
   requires static transitive org.jspecify;
   requires dev.octet.engine;
   requires transitive dev.octet.kernels;
+  requires transitive dev.octet.model;
   requires java.management;
   requires jdk.incubator.vector;
   requires jdk.management;

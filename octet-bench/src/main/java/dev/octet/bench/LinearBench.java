@@ -119,7 +119,7 @@ public final class LinearBench {
     }
   }
 
-  private static @Nullable QuantScheme scheme(String variant) {
+  static @Nullable QuantScheme scheme(String variant) {
     return variant.equals("bf16") ? null : QuantScheme.of(variant);
   }
 

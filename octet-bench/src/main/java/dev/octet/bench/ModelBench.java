@@ -1,0 +1,177 @@
+package dev.octet.bench;
+
+import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.ModelLayout;
+import dev.octet.kernels.Kernels;
+import dev.octet.kernels.Providers;
+import dev.octet.model.CausalLm;
+import dev.octet.model.KvCache;
+import dev.octet.model.RunOptions;
+import dev.octet.tensor.QuantScheme;
+import java.lang.foreign.Arena;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.SequencedMap;
+import java.util.function.Consumer;
+
+/**
+ * Speed of whole models of published shapes on random weights, in rows like llama-bench's: {@code
+ * pp512} reads a prompt at once, {@code tg32} generates token by token after it. {@code gb_per_s}
+ * counts every weight once a pass, {@code tops} two operations a weight and token; attention's own
+ * are left out of both.
+ */
+public final class ModelBench {
+  /**
+   * @param shape which model
+   * @param quantizations {@code bf16} or names of {@link QuantScheme}
+   * @param run attention and cache
+   * @param provider name of the provider
+   * @param threads how many work at once
+   * @param prompt tokens read at once
+   * @param generate tokens generated
+   * @param repetitions timed rounds; the median counts
+   */
+  public record Options(
+      ModelShape shape,
+      List<String> quantizations,
+      RunOptions run,
+      String provider,
+      int threads,
+      int prompt,
+      int generate,
+      int repetitions) {
+    public Options {
+      quantizations = List.copyOf(quantizations);
+      if (prompt < 1 || generate < 1 || repetitions < 1) {
+        throw new IllegalArgumentException("prompt, gen and repetitions must be at least 1");
+      }
+      if ((long) prompt + generate > shape.config().maxPositions()) {
+        throw new IllegalArgumentException(
+            shape.label() + " has a context of " + shape.config().maxPositions() + " tokens");
+      }
+      quantizations.forEach(q -> LinearBench.scheme(q));
+    }
+  }
+
+  private static final int MOST_WARM_UPS = 12;
+
+  private ModelBench() {}
+
+  /** Measures every quantization in turn: only one model is in memory at a time. */
+  public static void run(Options options, Consumer<BenchResult> to) {
+    for (String quantization : options.quantizations()) {
+      measure(options, quantization, to);
+    }
+  }
+
+  private static void measure(Options options, String quantization, Consumer<BenchResult> to) {
+    ModelConfig config = options.shape().config();
+    try (Arena arena = Arena.ofShared();
+        Kernels kernels = Providers.create(options.provider(), options.threads());
+        CausalLm model =
+            CausalLm.load(
+                new RandomSource(config, LinearBench.scheme(quantization), arena),
+                kernels,
+                options.run())) {
+      warmUp(model, options);
+      double[] prefill = new double[options.repetitions()];
+      double[] decode = new double[options.repetitions()];
+      for (int r = 0; r < prefill.length; r++) {
+        try (KvCache cache = model.newCache()) {
+          prefill[r] = prefill(model, cache, options.prompt());
+          decode[r] = decode(model, cache, options.generate());
+        }
+      }
+      to.accept(result(model, options, quantization, "pp", options.prompt(), 1, prefill));
+      to.accept(
+          result(model, options, quantization, "tg", options.generate(), options.generate(), decode));
+    }
+  }
+
+  /**
+   * Short passes of both kinds until two in a row are no tenth faster than the best before: the
+   * compiler needs a while, and longer on a busy machine.
+   */
+  private static void warmUp(CausalLm model, Options options) {
+    double best = Double.MAX_VALUE;
+    int stale = 0;
+    for (int i = 0; i < MOST_WARM_UPS && stale < 2; i++) {
+      double seconds;
+      try (KvCache cache = model.newCache()) {
+        seconds = prefill(model, cache, Math.min(64, options.prompt()));
+        seconds += decode(model, cache, Math.min(4, options.generate()));
+      }
+      stale = seconds < 0.9 * best ? 0 : stale + 1;
+      best = Math.min(best, seconds);
+    }
+  }
+
+  private static double prefill(CausalLm model, KvCache cache, int tokens) {
+    int[] ids = new int[tokens];
+    Arrays.setAll(ids, i -> (i * 7919 + 13) % model.config().vocabSize());
+    long start = System.nanoTime();
+    model.forward(ids, cache, true);
+    return (System.nanoTime() - start) / 1e9;
+  }
+
+  private static double decode(CausalLm model, KvCache cache, int tokens) {
+    long start = System.nanoTime();
+    for (int i = 0; i < tokens; i++) {
+      model.forward(new int[] {(i * 31 + 5) % model.config().vocabSize()}, cache, true);
+    }
+    return (System.nanoTime() - start) / 1e9;
+  }
+
+  private static BenchResult result(
+      CausalLm model,
+      Options options,
+      String quantization,
+      String test,
+      int tokens,
+      int passes,
+      double[] times) {
+    double seconds = Stopwatch.median(times);
+    double rows = passes == 1 ? tokens : 1;
+    double operations = 2.0 * passes * (rows * bodyWeights(model.config()) + head(model.config()));
+    SequencedMap<String, Double> metrics = new LinkedHashMap<>();
+    metrics.put("tokens_per_s", tokens / seconds);
+    metrics.put("ms", seconds * 1e3 / passes);
+    metrics.put("gb_per_s", passes * (double) model.weightBytes() / seconds / 1e9);
+    metrics.put("tops", operations / seconds / 1e12);
+    metrics.put("gib", model.weightBytes() / (double) (1L << 30));
+    return new BenchResult(
+        "model",
+        "%s %s attention=%s kv=%s"
+            .formatted(
+                options.shape().label(),
+                quantization,
+                model.attention().label(),
+                model.kvType().label()),
+        test + tokens,
+        model.config().headDim(),
+        tokens,
+        true,
+        options.threads(),
+        model.kernels().isa(),
+        metrics);
+  }
+
+  /** Weights that every token meets. */
+  private static double bodyWeights(ModelConfig config) {
+    double[] sum = {0};
+    ModelLayout.linears(
+        config,
+        shape -> {
+          if (!shape.module().equals(ModelLayout.LM_HEAD)) {
+            sum[0] += (double) shape.rows() * shape.columns();
+          }
+        });
+    return sum[0];
+  }
+
+  /** Weights that only the last token of a pass meets. */
+  private static double head(ModelConfig config) {
+    return (double) config.vocabSize() * config.hiddenSize();
+  }
+}
