@@ -3,6 +3,7 @@ package dev.octet.cli;
 import dev.octet.checkpoint.Checkpoint;
 import dev.octet.checkpoint.Checkpoints;
 import dev.octet.checkpoint.SafetensorsWriter;
+import dev.octet.checkpoint.WeightSource;
 import dev.octet.cli.output.Human;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.Kernels;
@@ -11,6 +12,9 @@ import dev.octet.kernels.Providers;
 import dev.octet.model.CausalLm;
 import dev.octet.model.KvCache;
 import dev.octet.model.RunOptions;
+import dev.octet.quantize.QuantizeOptions;
+import dev.octet.quantize.QuantizedSource;
+import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -35,7 +39,7 @@ import picocli.CommandLine.Option;
     footer = {
       "  octet logits --model DIR --ids 1,2,3 --out logits.safetensors",
       "  octet logits --model DIR --ids expected.safetensors --out l.safetensors \\",
-      "      --attention int8 --kv-cache-dtype int8"
+      "      --quantization w8a8 --attention int8 --kv-cache-dtype int8"
     })
 final class LogitsCommand extends OctetCommand {
   @Mixin ModelOptions model = new ModelOptions();
@@ -54,6 +58,8 @@ final class LogitsCommand extends OctetCommand {
       paramLabel = "FILE",
       description = "the safetensors file to write")
   Path out = Path.of("");
+
+  @Mixin QuantizationOptions quantization = new QuantizationOptions();
 
   @Option(
       names = "--attention",
@@ -80,7 +86,7 @@ final class LogitsCommand extends OctetCommand {
     try (Checkpoint checkpoint = Checkpoints.open(directory)) {
       TokenIds.requireWithin(tokens, checkpoint.config().vocabSize());
       try (Kernels kernels = Providers.create(compute.provider, compute.threadCount());
-          CausalLm lm = CausalLm.load(checkpoint, kernels, options());
+          CausalLm lm = CausalLm.load(quantized(checkpoint), kernels, options());
           KvCache cache = lm.newCache()) {
         Tensor logits = lm.forward(tokens, cache, false);
         SafetensorsWriter.write(out, Map.of("logits", logits));
@@ -104,6 +110,13 @@ final class LogitsCommand extends OctetCommand {
     RunOptions exact = RunOptions.exact();
     return new RunOptions(
         attention == null ? exact.attention() : attention, kvType, exact.kvDefault());
+  }
+
+  private WeightSource quantized(Checkpoint checkpoint) {
+    QuantScheme scheme = quantization.only().scheme();
+    return scheme == null
+        ? checkpoint
+        : new QuantizedSource(checkpoint, QuantizeOptions.of(scheme).ignoring(quantization.ignore));
   }
 
   /** A result must not land on what it is made from, nor fail after all the work. */

@@ -25,6 +25,7 @@ import picocli.CommandLine.TypeConversionException;
       QuantizeCommand.class,
       BenchCommand.class,
       DoctorCommand.class,
+      InspectCommand.class,
       LogitsCommand.class,
       TrainCommand.class,
       VerifyCommand.class,

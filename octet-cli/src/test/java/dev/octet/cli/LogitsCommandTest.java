@@ -103,8 +103,8 @@ final class LogitsCommandTest {
     }
     Path file = dir.resolve("ids.safetensors");
     SafetensorsWriter.write(file, Map.of("tokens", ids, "noise", random(2)));
-    assertThat(run(file.toString(), "a.safetensors").status()).isZero();
-    assertThat(run("1,2,3", "b.safetensors").status()).isZero();
+    assertThat(run(file.toString(), "a.safetensors", "--provider", "reference").status()).isZero();
+    assertThat(run("1,2,3", "b.safetensors", "--provider", "reference").status()).isZero();
     assertThat(logits("a.safetensors", 3)).isEqualTo(logits("b.safetensors", 3));
   }
 
@@ -124,6 +124,20 @@ final class LogitsCommandTest {
       sum += Math.abs(a[i]);
     }
     assertThat(difference / sum).isBetween(1e-7, 0.02);
+  }
+
+  @Test
+  void weightsAreQuantizedWhenAskedFor() {
+    String[] exact = {"--provider", "reference"};
+    String[] w8a8 = {"--provider", "reference", "--quantization", "w8a8"};
+    String[] none = {"--provider", "reference", "--quantization", "w8a8", "--ignore", "*"};
+    assertThat(run("1,2,3,4", "a.safetensors", exact).status()).isZero();
+    assertThat(run("1,2,3,4", "b.safetensors", w8a8).status()).isZero();
+    assertThat(run("1,2,3,4", "c.safetensors", none).status()).isZero();
+    assertThat(logits("b.safetensors", 4)).isNotEqualTo(logits("a.safetensors", 4));
+    assertThat(logits("c.safetensors", 4)).isEqualTo(logits("a.safetensors", 4));
+    assertThat(run("1", "d.safetensors", "--quantization", "w8a8,int4").status()).isEqualTo(2);
+    assertThat(run("1", "d.safetensors", "--quantization", "w3").err()).contains("w3", "w4a16");
   }
 
   @Test

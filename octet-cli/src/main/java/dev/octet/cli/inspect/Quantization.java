@@ -1,0 +1,95 @@
+package dev.octet.cli.inspect;
+
+import dev.octet.checkpoint.Checkpoint;
+import dev.octet.checkpoint.ModelLayout;
+import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.QuantizedWeight;
+import java.util.LinkedHashMap;
+import java.util.SequencedMap;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * How a checkpoint's linear layers and cache are quantized.
+ *
+ * @param layers number of linear layers by weight and activation type, as they come
+ * @param weightScales quantized layers, each with its scales (opening refuses one without)
+ * @param staticInputs layers with a calibrated input scale
+ * @param dynamicInputs layers whose input scales are computed for each token
+ * @param kvLayers decoder layers with calibrated cache scales
+ * @param decoderLayers all decoder layers
+ * @param weightBytes memory of all weights, scales included
+ */
+public record Quantization(
+    SequencedMap<String, Integer> layers,
+    int weightScales,
+    int staticInputs,
+    int dynamicInputs,
+    int kvLayers,
+    int decoderLayers,
+    long weightBytes) {
+
+  static Quantization of(Checkpoint checkpoint) {
+    Counter counter = new Counter();
+    ModelLayout.linears(checkpoint.config(), l -> counter.add(checkpoint.linear(l.module())));
+    ModelLayout.plain(
+        checkpoint.config(), p -> counter.bytes += checkpoint.tensor(p.name()).byteSize());
+    int decoderLayers = checkpoint.config().layers();
+    AtomicInteger kv = new AtomicInteger();
+    for (int i = 0; i < decoderLayers; i++) {
+      checkpoint.kvScales(i).ifPresent(_ -> kv.incrementAndGet());
+    }
+    return new Quantization(
+        counter.layers,
+        counter.quantized,
+        counter.fixed,
+        counter.dynamic,
+        kv.get(),
+        decoderLayers,
+        counter.bytes);
+  }
+
+  private static final class Counter {
+    private final SequencedMap<String, Integer> layers = new LinkedHashMap<>();
+    private int quantized;
+    private int fixed;
+    private int dynamic;
+    private long bytes;
+
+    void add(LinearWeights layer) {
+      QuantizedWeight weight = layer.weight();
+      ActivationQuant input = layer.activation();
+      String label = weight.label() + (input.quantizes() ? ", inputs " + input.label() : "");
+      layers.merge(label, 1, Integer::sum);
+      bytes += layer.byteSize();
+      quantized += weight instanceof DenseWeight ? 0 : 1;
+      switch (input) {
+        case ActivationQuant.None _ -> {}
+        case ActivationQuant.StaticInt8 _, ActivationQuant.StaticFp8 _ -> fixed++;
+        case ActivationQuant.DynamicInt8 _,
+                ActivationQuant.DynamicFp8 _,
+                ActivationQuant.DynamicFp8Block _ ->
+            dynamic++;
+      }
+    }
+  }
+
+  /** Whether any layer is quantized already. */
+  public boolean quantized() {
+    return weightScales > 0;
+  }
+
+  /** Scales that are there and scales that are not, in words. */
+  public String scales() {
+    return "weights: %d %s; inputs: %d calibrated, %d computed for each token; cache: %s"
+        .formatted(
+            weightScales,
+            weightScales == 1 ? "layer" : "layers",
+            staticInputs,
+            dynamicInputs,
+            kvLayers == 0
+                ? "none, computed where a quantized cache is asked for"
+                : kvLayers + " of " + decoderLayers + " layers");
+  }
+}

@@ -1,0 +1,98 @@
+package dev.octet.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.octet.checkpoint.SafetensorsWriter;
+import dev.octet.tensor.Tensor;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class InspectCommandTest {
+  @TempDir private Path dir;
+
+  private static Path shared(String path) {
+    String given = System.getProperty("octet.shared");
+    Path root = Path.of("").toAbsolutePath();
+    while (root.getParent() != null && !Files.exists(root.resolve("mvnw"))) {
+      root = root.getParent();
+    }
+    Path file = (given == null ? root.resolveSibling("shared") : Path.of(given)).resolve(path);
+    assumeTrue(Files.exists(file), () -> file + " is absent");
+    return file;
+  }
+
+  @Test
+  void aSafetensorsFileIsListed() {
+    Path file = dir.resolve("a.safetensors");
+    SafetensorsWriter.write(file, Map.of("one", Tensor.ofFloats(new float[6], 2, 3)));
+    CliRun run = CliRun.of("inspect", file.toString(), "--tensors");
+    assertThat(run.status()).isZero();
+    assertThat(run.out()).contains("safetensors", "one", "F32", "[2, 3]", "24 B");
+  }
+
+  @Test
+  void aDenseModelGetsATableOfSchemesAndARecommendation() {
+    String model = shared("models/stories260K").toString();
+    CliRun run = CliRun.of("inspect", model, "--memory", "8GiB", "--context", "512");
+    assertThat(run.status()).isZero();
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out())
+        .contains("LlamaForCausalLM", "260 K", "dense", "w8a8", "w4a16", "with 20 %")
+        .contains("for 8.0 GiB: run it unquantized");
+    assertThat(CliRun.of("inspect", model, "--memory", "700KiB").out())
+        .containsPattern("recommended for 700.0 KiB: --quantization w");
+    assertThat(CliRun.of("inspect", model, "--memory", "1KiB").out()).contains("nothing fits");
+  }
+
+  @Test
+  void aQuantizedModelShowsItsSchemesAndScales() {
+    CliRun run = CliRun.of("inspect", shared("conformance/ct_fp8_kv_cache/model").toString());
+    assertThat(run.status()).isZero();
+    assertThat(run.out())
+        .contains("compressed-tensors", "14 × f8_e4m3", "weights: 14 layers")
+        .contains("cache: 2 of 2 layers", "as stored");
+  }
+
+  @Test
+  void aModelThatCannotBeRunIsShownAllTheSame() {
+    CliRun gptq = CliRun.of("inspect", shared("conformance/gptq_w4_sym_v1/model").toString());
+    assertThat(gptq.status()).isZero();
+    assertThat(gptq.out()).contains("runs", "no: ", "GPTQ", "I32");
+    CliRun gguf =
+        CliRun.of("inspect", shared("conformance/gguf_q4_0/model/model.gguf").toString());
+    assertThat(gguf.status()).isZero();
+    assertThat(gguf.out()).contains("GGUF 3", "general.architecture", "llama", "Q4_0");
+  }
+
+  @Test
+  void jsonIsAnObjectALine() {
+    CliRun run =
+        CliRun.of("inspect", shared("models/stories260K").toString(), "--json", "--memory", "8GiB");
+    assertThat(run.outLines()).allMatch(l -> l.startsWith("{") && l.endsWith("}"));
+    assertThat(run.out())
+        .contains("\"what\":\"model\"", "\"what\":\"memory\"", "\"total_bytes\":")
+        .contains("\"what\":\"recommendation\",\"memory_bytes\":8589934592,\"scheme\":\"f32\"");
+  }
+
+  @Test
+  void badInputIsOneLineAndStatusTwo() throws IOException {
+    Path broken = Files.writeString(dir.resolve("b.safetensors"), "no");
+    for (String[] args :
+        new String[][] {
+          {"inspect", dir.resolve("absent").toString()},
+          {"inspect", broken.toString()},
+          {"inspect", dir.toString()},
+          {"inspect", dir.toString(), "--memory", "lots"},
+          {"inspect", dir.toString(), "--kv-cache-dtype", "int7"}
+        }) {
+      CliRun run = CliRun.of(args);
+      assertThat(run.status()).as(String.join(" ", args)).isEqualTo(2);
+      assertThat(run.errLines()).hasSize(1);
+    }
+  }
+}
