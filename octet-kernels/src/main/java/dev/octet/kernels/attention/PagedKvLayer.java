@@ -34,7 +34,13 @@ public final class PagedKvLayer implements KvLayer {
   private int length;
   private boolean closed;
 
-  private record Slab(Arena arena, MemorySegment memory) {}
+  private record Slab(Arena arena, MemorySegment memory) {
+    void free() {
+      if (arena.scope().isAlive()) {
+        arena.close();
+      }
+    }
+  }
 
   /** An empty store. */
   public PagedKvLayer(KvSpec spec) {
@@ -57,14 +63,18 @@ public final class PagedKvLayer implements KvLayer {
   }
 
   /**
-   * A store of {@code tokens} zeros for others to fill through {@link #block}.
+   * A store of {@code tokens} zeros for others to fill through {@link #block}, freed as a whole.
    *
    * @param mean k̄ of rotated keys
    */
   public static PagedKvLayer blank(
       KvSpec spec, KvFormat format, float @Nullable [] mean, int tokens) {
     PagedKvLayer layer = new PagedKvLayer(spec, format, mean);
-    layer.grow(tokens);
+    Arena shared = Arena.ofShared(); // closing one costs far less than closing one a block
+    for (int at = 0; at < tokens; at += BLOCK) {
+      MemorySegment slab = shared.allocate(format.blockBytes(), Tensor.ALIGNMENT);
+      layer.slabs.add(new Slab(shared, slab));
+    }
     layer.length = tokens;
     return layer;
   }
@@ -221,7 +231,7 @@ public final class PagedKvLayer implements KvLayer {
     }
     length = newLength;
     while (slabs.size() > blocks()) {
-      slabs.removeLast().arena.close();
+      slabs.removeLast().free();
     }
     if (newLength == 0) {
       mean = givenMean;
@@ -243,7 +253,7 @@ public final class PagedKvLayer implements KvLayer {
     if (!closed) {
       closed = true;
       length = 0;
-      slabs.forEach(slab -> slab.arena.close());
+      slabs.forEach(Slab::free);
       slabs.clear();
       mean = null;
       firstKeys = null;

@@ -116,16 +116,14 @@ final class BlockRecoder {
       rotate(rotation);
     }
     Arrays.fill(scale, 0);
-    for (int i = 0; i < body * BLOCK; i++) {
-      scale[i % BLOCK] = Math.max(scale[i % BLOCK], Math.abs(x[i]));
+    for (int c = 0; c < body; c++) {
+      FloatRows.raise(scale, x, c * BLOCK, BLOCK);
     }
     for (int j = 0; j < BLOCK; j++) {
       scale[j] /= RowQuant.MAX;
     }
     for (int c = 0; c < body; c++) {
-      for (int j = 0; j < BLOCK; j++) {
-        codes[c * BLOCK + j] = (byte) RowQuant.code(x[c * BLOCK + j], scale[j]);
-      }
+      FloatRows.quantize(x, c * BLOCK, BLOCK, scale, codes);
     }
     MemorySegment memory = to.block(block);
     MemorySegment.copy(codes, 0, memory, JAVA_BYTE, format.keyOffset(head), body * BLOCK);
@@ -163,19 +161,10 @@ final class BlockRecoder {
     }
     for (int half = 1; half < m.block(); half *= 2) {
       for (int base = 0; base < m.dim(); base += 2 * half) {
-        butterflies(base * BLOCK, half * BLOCK);
+        FloatRows.butterflies(x, base * BLOCK, half * BLOCK);
       }
     }
     FloatRows.scale(x, 0, m.dim() * BLOCK, m.norm());
-  }
-
-  private void butterflies(int base, int width) {
-    for (int i = base; i < base + width; i++) {
-      float a = x[i];
-      float b = x[i + width];
-      x[i] = a + b;
-      x[i + width] = a - b;
-    }
   }
 
   private void values(int block) {

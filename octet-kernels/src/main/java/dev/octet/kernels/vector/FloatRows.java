@@ -1,16 +1,21 @@
 package dev.octet.kernels.vector;
 
+import dev.octet.kernels.attention.RowQuant;
 import dev.octet.tensor.Codecs;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /** Small loops over float arrays: scaling and rounding. */
 final class FloatRows {
   private static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED;
+  private static final VectorSpecies<Integer> I = IntVector.SPECIES_PREFERRED;
   private static final int VL = F.length();
+  private static final VectorSpecies<Byte> B =
+      VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, 8 * VL)));
 
   private FloatRows() {}
 
@@ -25,6 +30,50 @@ final class FloatRows {
   static void scale(float[] x, int from, int n, float[] factors, int at) {
     for (int i = 0; i < n; i++) {
       x[from + i] *= factors[at + i];
+    }
+  }
+
+  /** {@code max[j] = max(max[j], |x[from + j]|)} for j below n, a multiple of the vector length. */
+  static void raise(float[] max, float[] x, int from, int n) {
+    for (int j = 0; j < n; j += VL) {
+      FloatVector.fromArray(F, max, j)
+          .max(FloatVector.fromArray(F, x, from + j).abs())
+          .intoArray(max, j);
+    }
+  }
+
+  /** Sums and differences of the two halves of {@code x[base .. base + 2·width)}, in their place. */
+  static void butterflies(float[] x, int base, int width) {
+    for (int i = base; i < base + width; i += VL) {
+      FloatVector a = FloatVector.fromArray(F, x, i);
+      FloatVector b = FloatVector.fromArray(F, x, i + width);
+      a.add(b).intoArray(x, i);
+      a.sub(b).intoArray(x, i + width);
+    }
+  }
+
+  /**
+   * {@link RowQuant#code} of {@code x[from + j]} under {@code scale[j]} into {@code codes[from + j]};
+   * the quotient NaN of a zero row becomes code 0 as well.
+   */
+  static void quantize(float[] x, int from, int n, float[] scale, byte[] codes) {
+    if (VL < 8) { // vectors of bytes have at least eight lanes
+      for (int j = 0; j < n; j++) {
+        codes[from + j] = (byte) RowQuant.code(x[from + j], scale[j]);
+      }
+      return;
+    }
+    for (int j = 0; j < n; j += VL) {
+      FloatVector.fromArray(F, x, from + j)
+          .div(FloatVector.fromArray(F, scale, j))
+          .min(RowQuant.MAX)
+          .max(-RowQuant.MAX)
+          .add(Exp2.MAGIC)
+          .sub(Exp2.MAGIC)
+          .convertShape(VectorOperators.F2I, I, 0)
+          .convertShape(VectorOperators.I2B, B, 0)
+          .reinterpretAsBytes()
+          .intoArray(codes, from + j);
     }
   }
 

@@ -1,0 +1,196 @@
+package dev.octet.bench;
+
+import dev.octet.kernels.AttentionKernels;
+import dev.octet.kernels.AttentionKind;
+import dev.octet.kernels.AttentionSpec;
+import dev.octet.kernels.Kernels;
+import dev.octet.kernels.KvLayer;
+import dev.octet.kernels.KvSpec;
+import dev.octet.kernels.KvType;
+import dev.octet.kernels.Providers;
+import dev.octet.tensor.DType;
+import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.SequencedMap;
+import java.util.SplittableRandom;
+import java.util.function.Consumer;
+
+/**
+ * Speed of attention over a cache: prefill (the last queries of a sequence) and decoding (one query).
+ * A row has the kind and the cache type as {@code variant}, {@code prefill M} or {@code decode} with
+ * the heads as {@code input}, {@code ms}, {@code tops} (10¹² operations a second, a multiply-add
+ * counts two, only pairs that are seen count) and {@code gb_per_s} of cache read. What has to be
+ * recoded for a kind is part of its time.
+ */
+public final class AttentionBench {
+  /** A kind of attention over a cache. */
+  public record Variant(AttentionKind kind, KvType cache) {
+    @Override
+    public String toString() {
+      return kind.label() + " kv-" + cache.label();
+    }
+  }
+
+  /**
+   * @param variants what is compared
+   * @param heads query heads
+   * @param kvHeads key/value heads, a divisor of {@code heads}
+   * @param headDims values of d
+   * @param lengths keys in the cache, the queries' own included
+   * @param queries query rows of the prefill measurement, 0 for none; cut to the length
+   * @param decode whether one query is measured as well
+   * @param causal whether prefill is causal
+   */
+  public record Options(
+      List<Variant> variants,
+      int heads,
+      int kvHeads,
+      List<Integer> headDims,
+      List<Integer> lengths,
+      int queries,
+      boolean decode,
+      boolean causal,
+      String provider,
+      int threads,
+      int repetitions) {
+    public Options {
+      variants = List.copyOf(variants);
+      headDims = List.copyOf(headDims);
+      lengths = List.copyOf(lengths);
+      if (kvHeads < 1 || heads < 1 || heads % kvHeads != 0) {
+        throw new IllegalArgumentException(
+            heads + " query heads are no multiple of " + kvHeads + " key/value heads");
+      }
+      if (queries < 0 || repetitions < 1 || lengths.stream().anyMatch(n -> n < 1)) {
+        throw new IllegalArgumentException(
+            "lengths and repetitions must be at least 1, queries at least 0");
+      }
+    }
+
+    /** The heads of an 8B model at d = 128, all useful pairs of kind and cache. */
+    public static Options standard(String provider, int threads, boolean causal) {
+      return new Options(
+          List.of(
+              new Variant(AttentionKind.F32, KvType.F32),
+              new Variant(AttentionKind.BF16, KvType.BF16),
+              new Variant(AttentionKind.BF16, KvType.INT8),
+              new Variant(AttentionKind.BF16, KvType.FP8_E4M3),
+              new Variant(AttentionKind.INT8_BF16, KvType.INT8),
+              new Variant(AttentionKind.INT8, KvType.INT8),
+              new Variant(AttentionKind.INT8, KvType.BF16),
+              new Variant(AttentionKind.INT_FLASH, KvType.BF16)),
+          32,
+          8,
+          List.of(128),
+          List.of(1024, 4096),
+          256,
+          true,
+          causal,
+          provider,
+          threads,
+          7);
+    }
+  }
+
+  private AttentionBench() {}
+
+  /**
+   * Runs all combinations and hands every row to {@code to} as soon as it is known.
+   *
+   * @throws IllegalArgumentException for an unknown provider
+   */
+  public static void run(Options options, Consumer<BenchResult> to) {
+    try (Kernels kernels = Providers.create(options.provider(), options.threads())) {
+      for (int d : options.headDims()) {
+        for (int n : options.lengths()) {
+          if (options.queries() > 0) {
+            measure(options, kernels, d, n, Math.min(n, options.queries()), options.causal(), to);
+          }
+          if (options.decode()) {
+            measure(options, kernels, d, n, 1, true, to);
+          }
+        }
+      }
+    }
+  }
+
+  /** All variants at one shape, interleaved. */
+  private static void measure(
+      Options options,
+      Kernels kernels,
+      int d,
+      int n,
+      int queries,
+      boolean causal,
+      Consumer<BenchResult> to) {
+    AttentionKernels attention = kernels.attention();
+    List<KvLayer> layers = new ArrayList<>();
+    try (Arena arena = Arena.ofShared()) {
+      SplittableRandom random = new SplittableRandom(1);
+      Tensor q = normal(arena, random, queries, options.heads(), d);
+      Tensor k = normal(arena, random, n, options.kvHeads(), d);
+      Tensor v = normal(arena, random, n, options.kvHeads(), d);
+      Tensor out = Tensor.allocate(arena, DType.F32, queries, options.heads(), d);
+      float scale = (float) (1 / Math.sqrt(d));
+      AttentionSpec spec =
+          causal
+              ? AttentionSpec.causal(options.heads(), scale, n - queries)
+              : AttentionSpec.full(options.heads(), scale);
+      List<Runnable> programs = new ArrayList<>();
+      for (Variant variant : options.variants()) {
+        KvLayer layer =
+            attention.newKvLayer(new KvSpec(options.kvHeads(), d, d, variant.cache(), null));
+        layers.add(layer);
+        layer.append(k, v);
+        programs.add(() -> attention.attend(variant.kind(), spec, q, layer, out, null));
+      }
+      double[] seconds = Stopwatch.medians(programs, 0.5, options.repetitions());
+      for (int i = 0; i < seconds.length; i++) {
+        to.accept(
+            result(options, kernels, i, layers.get(i).byteSize(), d, n, queries, causal, seconds));
+      }
+    } finally {
+      layers.forEach(KvLayer::close);
+    }
+  }
+
+  private static BenchResult result(
+      Options options,
+      Kernels kernels,
+      int i,
+      long bytes,
+      int d,
+      int n,
+      int queries,
+      boolean causal,
+      double[] seconds) {
+    double seen =
+        causal ? queries * (n - (double) queries) + queries * (queries + 1.0) / 2 : (double) queries * n;
+    SequencedMap<String, Double> metrics = new LinkedHashMap<>();
+    metrics.put("ms", seconds[i] * 1e3);
+    metrics.put("tops", 4 * seen * options.heads() * d / seconds[i] / 1e12);
+    metrics.put("gb_per_s", bytes / seconds[i] / 1e9);
+    String heads = options.heads() + ":" + options.kvHeads();
+    return new BenchResult(
+        "attention",
+        options.variants().get(i).toString(),
+        (queries == 1 ? "decode " : "prefill " + queries + " ") + heads,
+        d,
+        n,
+        causal,
+        kernels.threads(),
+        kernels.isa(),
+        metrics);
+  }
+
+  private static Tensor normal(Arena arena, SplittableRandom random, int... shape) {
+    float[] x = new float[shape[0] * shape[1] * shape[2]];
+    for (int i = 0; i < x.length; i++) {
+      x[i] = (float) random.nextGaussian();
+    }
+    return Tensor.ofFloats(arena, x, shape[0], shape[1], shape[2]);
+  }
+}
