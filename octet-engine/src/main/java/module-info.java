@@ -4,7 +4,9 @@ module dev.octet.engine {
   requires transitive dev.octet.quantize;
   requires ai.djl.tokenizers;
   requires ai.djl.api;
-  requires org.slf4j; // the two above log through it and, being automatic, do not say so
+  // What the two above use; being automatic modules, they cannot ask for named ones themselves.
+  requires org.slf4j;
+  requires com.google.gson;
   requires tools.jackson.databind;
 
   exports dev.octet.engine;

@@ -33,10 +33,10 @@ final class NativeEncoder implements AutoCloseable {
               .build());
     } catch (LinkageError | IllegalStateException e) {
       throw new IllegalStateException(
-          "the Hugging Face tokenizer library does not run on %s %s (there are builds for Linux and"
-                  .formatted(System.getProperty("os.name"), System.getProperty("os.arch"))
-              + " macOS on aarch64, Linux and Windows on x86_64, all with glibc): "
-              + rootMessage(e),
+          "the Hugging Face tokenizer library cannot be loaded on %s %s: %s; there are builds for"
+                  .formatted(
+                      System.getProperty("os.name"), System.getProperty("os.arch"), rootMessage(e))
+              + " Linux (glibc) and macOS on aarch64, Linux (glibc) and Windows on x86_64",
           e);
     } catch (IOException | RuntimeException e) {
       throw new CheckpointException(
