@@ -1,7 +1,7 @@
 /** Accuracy tables and timings of our own kernels and models. */
 module dev.octet.bench {
   requires static transitive org.jspecify;
-  requires dev.octet.engine;
+  requires transitive dev.octet.engine;
   requires transitive dev.octet.kernels;
   requires transitive dev.octet.model;
   requires java.management;
@@ -11,4 +11,5 @@ module dev.octet.bench {
 
   exports dev.octet.bench;
   exports dev.octet.bench.conformance;
+  exports dev.octet.bench.demo;
 }

@@ -20,6 +20,7 @@ import picocli.CommandLine.TypeConversionException;
     description = "Quantized large language models on the JVM.",
     versionProvider = BuildInfo.class,
     subcommands = {
+      DemoCommand.class,
       GenerateCommand.class,
       EvalCommand.class,
       QuantizeCommand.class,

@@ -11,14 +11,15 @@ import java.util.List;
  *
  * @param prompt tokens of the prefill, at least one
  * @param decode tokens decoded one by one after it, at least one
- * @param rounds measured rounds, after an unmeasured one
+ * @param warmup rounds before the measured ones, for the compiler to settle
+ * @param rounds measured rounds
  */
-public record SpeedProbe(int[] prompt, int decode, int rounds) {
+public record SpeedProbe(int[] prompt, int decode, int warmup, int rounds) {
   public SpeedProbe {
-    if (prompt.length < 1 || decode < 1 || rounds < 1) {
+    if (prompt.length < 1 || decode < 1 || warmup < 0 || rounds < 1) {
       throw new IllegalArgumentException(
-          "prompt %d, decode %d, rounds %d must be positive"
-              .formatted(prompt.length, decode, rounds));
+          "prompt %d, decode %d, rounds %d must be positive, warm-up %d not negative"
+              .formatted(prompt.length, decode, rounds, warmup));
     }
     prompt = prompt.clone();
   }
@@ -45,15 +46,15 @@ public record SpeedProbe(int[] prompt, int decode, int rounds) {
   public List<Speed> measure(List<CausalLm> models, Listener listener) {
     double[][] prefill = new double[models.size()][rounds];
     double[][] decoding = new double[models.size()][rounds];
-    int total = models.size() * (rounds + 1);
-    for (int round = -1; round < rounds; round++) {
+    int total = models.size() * (rounds + warmup);
+    for (int round = -warmup; round < rounds; round++) {
       for (int m = 0; m < models.size(); m++) {
         long[] nanos = run(models.get(m));
         if (round >= 0) {
           prefill[m][round] = prompt.length * 1e9 / nanos[0];
           decoding[m][round] = decode * 1e9 / nanos[1];
         }
-        listener.measured((round + 1) * models.size() + m + 1, total);
+        listener.measured((round + warmup) * models.size() + m + 1, total);
       }
     }
     return java.util.stream.IntStream.range(0, models.size())

@@ -71,6 +71,11 @@ public final class Table {
     lines(style).forEach(out::println);
   }
 
+  /** {@code text} cut to {@code columns} of a terminal, with an ellipsis where it was cut. */
+  public static String fit(String text, int columns) {
+    return DisplayWidth.fit(text, columns);
+  }
+
   private int[] widths() {
     int[] widths = new int[columns.size()];
     for (int c = 0; c < widths.length; c++) {
