@@ -9,9 +9,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Generates text with a model: prompts in one go, then token by token. Model and tokenizer belong to
- * the caller; caches live as long as a call. Calls from several threads wait for each other at the
- * model.
+ * Generates text with a model: prompts in one go, then token by token. Model and tokenizer belong
+ * to the caller; caches live as long as a call. Calls from several threads wait for each other at
+ * the model.
  */
 public final class Generator {
   private final CausalLm model;
@@ -28,8 +28,8 @@ public final class Generator {
   /**
    * Continues one prompt.
    *
-   * @throws IllegalArgumentException if the prompt is empty, longer than the model's context or holds
-   *     ids outside the vocabulary
+   * @throws IllegalArgumentException if the prompt is empty, longer than the model's context or
+   *     holds ids outside the vocabulary
    * @throws ArithmeticException if the logits hold NaN
    */
   public Generation generate(int[] prompt, SamplingParams params, TokenListener listener) {

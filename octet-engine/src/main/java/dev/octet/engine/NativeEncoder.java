@@ -6,10 +6,10 @@ import java.io.IOException;
 import java.nio.file.Path;
 
 /**
- * Hugging Face's tokenizer library through DJL. Its initialisers look for a GPU to fetch a CUDA build,
- * report usage, and log; the properties that forbid all three must be set before its first class is
- * touched, which is here and nowhere else. Properties that the user has set stay as they are, except
- * the ban on downloads.
+ * Hugging Face's tokenizer library through DJL. Its initialisers look for a GPU to fetch a CUDA
+ * build, report usage, and log; the properties that forbid all three must be set before its first
+ * class is touched, which is here and nowhere else. Properties that the user has set stay as they
+ * are, except the ban on downloads.
  */
 final class NativeEncoder implements AutoCloseable {
   private final HuggingFaceTokenizer tokenizer;

@@ -4,8 +4,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /**
- * How the pieces of a vocabulary spell bytes, as the {@code decoder} of tokenizer.json says. Working
- * on bytes is what lets text be streamed: a code point may be spread over several tokens.
+ * How the pieces of a vocabulary spell bytes, as the {@code decoder} of tokenizer.json says.
+ * Working on bytes is what lets text be streamed: a code point may be spread over several tokens.
  *
  * @param byteLevel whether every character of a piece stands for one byte (GPT-2's alphabet)
  * @param space what stands for a space in a piece, or "" if nothing does

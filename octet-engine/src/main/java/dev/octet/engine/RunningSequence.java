@@ -38,8 +38,7 @@ final class RunningSequence implements AutoCloseable {
 
   /** What the model is to run next: the prompt, then one token at a time. */
   SequenceStep next() {
-    return new SequenceStep(
-        count == 0 ? request.prompt() : new int[] {ids[count - 1]}, cache);
+    return new SequenceStep(count == 0 ? request.prompt() : new int[] {ids[count - 1]}, cache);
   }
 
   boolean isFinished() {
@@ -72,8 +71,7 @@ final class RunningSequence implements AutoCloseable {
     String delta = stops.push(detokenizer == null ? "" : detokenizer.push(id));
     if (stops.found()) {
       finished = FinishReason.STOP;
-    } else if (count == request.params().maxTokens()
-        || cache.length() >= model.contextLength()) {
+    } else if (count == request.params().maxTokens() || cache.length() >= model.contextLength()) {
       finished = FinishReason.LENGTH;
       return rest(delta);
     }

@@ -9,8 +9,8 @@ import java.util.random.RandomGeneratorFactory;
  * Chooses the next token of one sequence. The steps and their order are vLLM's: repetition penalty,
  * temperature, min-p, top-k, top-p, then a draw from what is left, renormalized.
  *
- * <p>Everything is deterministic: equal logits rank by lower id, and the one random number per token
- * comes from L64X128MixRandom, whose sequence the JDK fixes for a seed. Greedy draws none.
+ * <p>Everything is deterministic: equal logits rank by lower id, and the one random number per
+ * token comes from L64X128MixRandom, whose sequence the JDK fixes for a seed. Greedy draws none.
  */
 public final class Sampler {
   private static final String ALGORITHM = "L64X128MixRandom";
@@ -118,8 +118,7 @@ public final class Sampler {
     double goal = params.topP() * total;
     // A token below this cannot be needed: all such together weigh less than 1 - top-p.
     double floor = (total - goal) / ids.length;
-    int[] likely =
-        Arrays.stream(ids).filter(id -> weight(logits[id], max) >= floor).toArray();
+    int[] likely = Arrays.stream(ids).filter(id -> weight(logits[id], max) >= floor).toArray();
     int[] ranked = ranked(likely, logits);
     double sum = 0;
     int n = 0;

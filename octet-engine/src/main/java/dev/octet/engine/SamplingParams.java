@@ -3,8 +3,8 @@ package dev.octet.engine;
 import java.util.List;
 
 /**
- * How tokens are chosen and when to stop. Start from {@link #greedy} or {@link #defaults} and change
- * what differs.
+ * How tokens are chosen and when to stop. Start from {@link #greedy} or {@link #defaults} and
+ * change what differs.
  *
  * @param temperature 0 = always the most likely token; at most 100
  * @param topK only the k most likely tokens; 0 = all

@@ -9,9 +9,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Text to tokens and back, from a model directory's {@code tokenizer.json}.
  *
- * <p>Encoding is Hugging Face's own library; it is loaded when the first text is encoded, and unpacks
- * itself once into {@code ~/.djl.ai} ({@code DJL_CACHE_DIR} says where else). Decoding is plain Java
- * and works wherever Java does. Nothing is ever fetched. Thread-safe until closed.
+ * <p>Encoding is Hugging Face's own library; it is loaded when the first text is encoded, and
+ * unpacks itself once into {@code ~/.djl.ai} ({@code DJL_CACHE_DIR} says where else). Decoding is
+ * plain Java and works wherever Java does. Nothing is ever fetched. Thread-safe until closed.
  */
 public final class Tokenizer implements AutoCloseable {
   private final Path file;

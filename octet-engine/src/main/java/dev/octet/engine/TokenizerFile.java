@@ -13,8 +13,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * What decoding needs of a Hugging Face tokenizer.json: the piece of every id, which are special, and
- * how pieces spell text. The file is read whole and checked before the native library sees it.
+ * What decoding needs of a Hugging Face tokenizer.json: the piece of every id, which are special,
+ * and how pieces spell text. The file is read whole and checked before the native library sees it.
  *
  * @param pieces by id; null where an id is not used
  * @param special ids of special added tokens

@@ -167,7 +167,8 @@ class GeneratorTest {
     assertThat(g.ids()).containsExactly(403, 407, 261, 378);
     assertThat(g.text()).isEmpty();
     assertThatThrownBy(
-            () -> plain.generate(new int[] {1}, params.withStop(List.of("x")), TokenListener.none()))
+            () ->
+                plain.generate(new int[] {1}, params.withStop(List.of("x")), TokenListener.none()))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("tokenizer");
   }

@@ -52,8 +52,7 @@ class SamplerTest {
   @Test
   void temperatureRaisesProbabilitiesToItsInverse() {
     double sum = 0.36 + 0.16;
-    assertFrequencies(
-        ALL.withTemperature(0.5), logits(0.6, 0.4), 0.36 / sum, 0.16 / sum);
+    assertFrequencies(ALL.withTemperature(0.5), logits(0.6, 0.4), 0.36 / sum, 0.16 / sum);
     double root = Math.sqrt(0.8) + Math.sqrt(0.2);
     assertFrequencies(
         ALL.withTemperature(2), logits(0.8, 0.2), Math.sqrt(0.8) / root, Math.sqrt(0.2) / root);
@@ -154,7 +153,11 @@ class SamplerTest {
       @ForAll("logits") float[] x,
       @ForAll long seed) {
     SamplingParams params =
-        ALL.withTopK(topK).withTopP(topP).withMinP(minP).withTemperature(temperature).withSeed(seed);
+        ALL.withTopK(topK)
+            .withTopP(topP)
+            .withMinP(minP)
+            .withTemperature(temperature)
+            .withSeed(seed);
     int id = new Sampler(params, new int[0]).next(x.clone());
     float max = Float.NEGATIVE_INFINITY;
     int larger = 0;

@@ -23,7 +23,19 @@ class StreamingDetokenizerTest {
   Arbitrary<String> texts() {
     Arbitrary<String> parts =
         Arbitraries.of(
-            "a", " ", "é", "☕", "\n", "漢字", "😀", "👩‍👩‍👧‍👦", "🏳️‍🌈", "e\u0301", "\u0000", "\uFFFD", "ꙮ");
+            "a",
+            " ",
+            "é",
+            "☕",
+            "\n",
+            "漢字",
+            "😀",
+            "👩‍👩‍👧‍👦",
+            "🏳️‍🌈",
+            "e\u0301",
+            "\u0000",
+            "\uFFFD",
+            "ꙮ");
     return parts.list().ofMaxSize(30).map(list -> String.join("", list));
   }
 
@@ -102,7 +114,13 @@ class StreamingDetokenizerTest {
   @Test
   void decodingAgreesWithHuggingFaceOnWhatItEncodes() {
     List<String> texts =
-        List.of("👩‍👩‍👧‍👦 family", "漢字 and kana かな", "  two  spaces ", "a\u0000b", "🏳️‍🌈🏳️‍🌈", "naïve café");
+        List.of(
+            "👩‍👩‍👧‍👦 family",
+            "漢字 and kana かな",
+            "  two  spaces ",
+            "a\u0000b",
+            "🏳️‍🌈🏳️‍🌈",
+            "naïve café");
     try (Tokenizer tokenizer = Tokenizer.load(Shared.path("models/stories260K"))) {
       for (String text : texts) {
         int[] ids = tokenizer.encode(text, true);

@@ -33,7 +33,8 @@ final class TinyTokenizers {
       vocab.put("<0x%02X>".formatted(b), b);
     }
     return load(
-        vocab, "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}]}");
+        vocab,
+        "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}]}");
   }
 
   private static Tokenizer load(Map<String, Integer> vocab, String decoder) {

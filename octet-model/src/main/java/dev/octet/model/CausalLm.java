@@ -18,8 +18,9 @@ import org.jspecify.annotations.Nullable;
  * A language model ready to run: tokens in, logits out.
  *
  * <p>Ownership: the weights' source and the kernels belong to the caller and must stay open until
- * this model is closed, since weights are used where they lie. The model owns its activation buffers
- * and the norms it decoded; closing frees both at once. Caches are closed by whoever made them.
+ * this model is closed, since weights are used where they lie. The model owns its activation
+ * buffers and the norms it decoded; closing frees both at once. Caches are closed by whoever made
+ * them.
  *
  * <p>Threads: one pass at a time, because passes share their buffers; calls from several threads
  * wait for each other. Within a pass the kernels' pool works in parallel.
@@ -42,7 +43,8 @@ public final class CausalLm implements AutoCloseable {
   private @Nullable Activations activations;
   private boolean closed;
 
-  private CausalLm(WeightSource source, Kernels kernels, RunOptions options, int rows, Arena arena) {
+  private CausalLm(
+      WeightSource source, Kernels kernels, RunOptions options, int rows, Arena arena) {
     this.config = source.config();
     this.kernels = kernels;
     this.options = options;
@@ -115,8 +117,8 @@ public final class CausalLm implements AutoCloseable {
   }
 
   /**
-   * Runs the tokens that follow what the cache holds, and appends them to it. If anything fails, the
-   * cache is left as it was.
+   * Runs the tokens that follow what the cache holds, and appends them to it. If anything fails,
+   * the cache is left as it was.
    *
    * @param lastOnly whether only the last token's logits are wanted
    * @return F32 [ids.length or 1, vocab], garbage-collected

@@ -6,8 +6,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one decoder layer is made of; {@link Transformer} says how it runs. Query, key and value stay
- * separate linears, and so do gate and up, because a quantized checkpoint gives each its own scales.
+ * What one decoder layer is made of; {@link Transformer} says how it runs. Query, key and value
+ * stay separate linears, and so do gate and up, because a quantized checkpoint gives each its own
+ * scales.
  *
  * @param queryNorm over every head of q, with {@code keyNorm}; null without QK-norm
  * @param window keys a query sees, its own included; 0 = all

@@ -15,8 +15,7 @@ record Embedding(Tensor table) {
   static Embedding load(WeightSource source) {
     ModelConfig config = source.config();
     Tensor table = source.tensor(NAME);
-    if (!table.hasShape(config.vocabSize(), config.hiddenSize())
-        || !table.dtype().isWideFloat()) {
+    if (!table.hasShape(config.vocabSize(), config.hiddenSize()) || !table.dtype().isWideFloat()) {
       throw new IllegalArgumentException(
           "%s is %s, expected F32, F16 or BF16 [%d, %d]"
               .formatted(NAME, table, config.vocabSize(), config.hiddenSize()));

@@ -12,9 +12,9 @@ import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
- * Decides what every layer's keys and values are stored as. What the caller asks for goes first, then
- * what the checkpoint has calibrated scales for. Scales are used only for the type they were made
- * for; a layer without any computes them from its data.
+ * Decides what every layer's keys and values are stored as. What the caller asks for goes first,
+ * then what the checkpoint has calibrated scales for. Scales are used only for the type they were
+ * made for; a layer without any computes them from its data.
  */
 final class KvPlan {
   private KvPlan() {}

@@ -28,8 +28,9 @@ record Pass(int[] ids, List<Segment> segments, int[] wanted) {
   }
 
   /**
-   * Cuts a batch into passes of at most {@code limit} rows, which bounds the memory for activations.
-   * A long prompt goes through in several of them, and shares the last with what follows it.
+   * Cuts a batch into passes of at most {@code limit} rows, which bounds the memory for
+   * activations. A long prompt goes through in several of them, and shares the last with what
+   * follows it.
    *
    * @param lastOnly whether only the last token of every step wants logits
    */

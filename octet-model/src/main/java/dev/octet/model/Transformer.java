@@ -122,8 +122,7 @@ final class Transformer {
   /** Bytes of all weights; a head that is the embedding counts once. */
   long byteSize() {
     boolean tiedHead =
-        head.weights().weight() instanceof DenseWeight dense
-            && dense.values() == embedding.table();
+        head.weights().weight() instanceof DenseWeight dense && dense.values() == embedding.table();
     long headBytes = tiedHead ? 0 : head.weights().byteSize();
     return embedding.table().byteSize()
         + layers.stream().mapToLong(DecoderLayer::byteSize).sum()

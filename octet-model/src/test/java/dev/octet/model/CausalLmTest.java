@@ -142,7 +142,8 @@ class CausalLmTest {
     assertChoice(plain, RunOptions.exact(), AttentionKind.F32, KvType.F32);
     assertChoice(plain, RunOptions.of("auto", "int8"), AttentionKind.INT8, KvType.INT8);
     assertChoice(plain, RunOptions.of("auto", "f32"), AttentionKind.F32, KvType.F32);
-    assertChoice(plain, RunOptions.of("int8-bf16", "fp8"), AttentionKind.INT8_BF16, KvType.FP8_E4M3);
+    assertChoice(
+        plain, RunOptions.of("int8-bf16", "fp8"), AttentionKind.INT8_BF16, KvType.FP8_E4M3);
     KvScales scales = new KvScales(DType.F8_E4M3, new float[] {0.02f}, new float[] {0.02f});
     TinyModel calibrated = new TinyModel(false, PLAIN).withKvScales(scales);
     assertChoice(calibrated, RunOptions.auto(), AttentionKind.BF16, KvType.FP8_E4M3);
@@ -161,7 +162,8 @@ class CausalLmTest {
   void calibratedScalesChangeTheResult() {
     int[] ids = ids(20, 9);
     KvScales coarse = new KvScales(DType.F8_E4M3, new float[] {1e-3f}, new float[] {1e-3f});
-    try (CausalLm with = load(new TinyModel(false, PLAIN).withKvScales(coarse), RunOptions.exact(), 9);
+    try (CausalLm with =
+            load(new TinyModel(false, PLAIN).withKvScales(coarse), RunOptions.exact(), 9);
         CausalLm without = load(new TinyModel(false, PLAIN), RunOptions.exact(), 9)) {
       assertThat(Logits.maxDifference(run(with, ids), run(without, ids)))
           .as("values beyond 448·scale saturate")

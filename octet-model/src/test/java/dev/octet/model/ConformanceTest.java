@@ -53,8 +53,7 @@ class ConformanceTest {
     Path folder = Shared.path("conformance").resolve(name);
     Assumptions.assumeTrue(Shared.conformanceCases().contains(name));
     try (Checkpoint checkpoint = Checkpoints.open(folder.resolve("model"));
-        SafetensorsFile expected =
-            SafetensorsFile.open(folder.resolve("expected.safetensors"));
+        SafetensorsFile expected = SafetensorsFile.open(folder.resolve("expected.safetensors"));
         Kernels kernels = Providers.create(provider, 2);
         CausalLm model = CausalLm.load(checkpoint, kernels, RunOptions.exact());
         KvCache cache = model.newCache()) {
