@@ -1,7 +1,6 @@
 package dev.octet.kernels.vector;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -62,22 +61,22 @@ final class Dot {
       a32 = v.fma(x2, a32);
       a33 = v.fma(x3, a33);
     }
-    out[0] = sum(a00);
-    out[1] = sum(a01);
-    out[2] = sum(a02);
-    out[3] = sum(a03);
-    out[4] = sum(a10);
-    out[5] = sum(a11);
-    out[6] = sum(a12);
-    out[7] = sum(a13);
-    out[8] = sum(a20);
-    out[9] = sum(a21);
-    out[10] = sum(a22);
-    out[11] = sum(a23);
-    out[12] = sum(a30);
-    out[13] = sum(a31);
-    out[14] = sum(a32);
-    out[15] = sum(a33);
+    out[0] = Lanes.sum(a00);
+    out[1] = Lanes.sum(a01);
+    out[2] = Lanes.sum(a02);
+    out[3] = Lanes.sum(a03);
+    out[4] = Lanes.sum(a10);
+    out[5] = Lanes.sum(a11);
+    out[6] = Lanes.sum(a12);
+    out[7] = Lanes.sum(a13);
+    out[8] = Lanes.sum(a20);
+    out[9] = Lanes.sum(a21);
+    out[10] = Lanes.sum(a22);
+    out[11] = Lanes.sum(a23);
+    out[12] = Lanes.sum(a30);
+    out[13] = Lanes.sum(a31);
+    out[14] = Lanes.sum(a32);
+    out[15] = Lanes.sum(a33);
   }
 
   /** {@code out[4·i] = w row i · x} for four rows of w. */
@@ -94,13 +93,9 @@ final class Dot {
       a2 = v.fma(FloatVector.fromArray(F, w, wFrom + 2 * wStride + i), a2);
       a3 = v.fma(FloatVector.fromArray(F, w, wFrom + 3 * wStride + i), a3);
     }
-    out[0] = sum(a0);
-    out[4] = sum(a1);
-    out[8] = sum(a2);
-    out[12] = sum(a3);
-  }
-
-  private static float sum(FloatVector v) {
-    return v.reduceLanes(VectorOperators.ADD);
+    out[0] = Lanes.sum(a0);
+    out[4] = Lanes.sum(a1);
+    out[8] = Lanes.sum(a2);
+    out[12] = Lanes.sum(a3);
   }
 }

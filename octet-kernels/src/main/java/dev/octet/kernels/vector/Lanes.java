@@ -6,6 +6,7 @@ import static dev.octet.kernels.vector.Dot.LANES;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -16,7 +17,15 @@ import jdk.incubator.vector.VectorSpecies;
 final class Lanes {
   static final VectorSpecies<Integer> I = IntVector.SPECIES_PREFERRED;
 
+  private static final VectorShuffle<Float> BY_8 = rotation(8);
+  private static final VectorShuffle<Float> BY_4 = rotation(4);
+  private static final VectorShuffle<Float> BY_2 = rotation(2);
+
   private Lanes() {}
+
+  private static VectorShuffle<Float> rotation(int lanes) {
+    return VectorShuffle.fromOp(F, i -> (i + lanes) % LANES);
+  }
 
   /** x in the order of places; what does not fill a whole vector of words stays where it was. */
   static float[] arrange(float[] x, int perWord) {
@@ -47,7 +56,21 @@ final class Lanes {
     return whole.reduceLanes(VectorOperators.ADD);
   }
 
-  static double sum(FloatVector v) {
-    return v.reduceLanes(VectorOperators.ADD);
+  /**
+   * Sum over lanes, halves onto halves. The JDK's own reduction leaves the order open, and compiled
+   * and interpreted code differ in it; the same seed must give the same text.
+   */
+  static float sum(FloatVector v) {
+    FloatVector s = v;
+    if (LANES > 8) {
+      s = s.add(s.rearrange(BY_8));
+    }
+    if (LANES > 4) {
+      s = s.add(s.rearrange(BY_4));
+    }
+    if (LANES > 2) {
+      s = s.add(s.rearrange(BY_2));
+    }
+    return s.lane(0) + s.lane(1);
   }
 }

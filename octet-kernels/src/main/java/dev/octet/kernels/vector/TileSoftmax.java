@@ -101,7 +101,7 @@ final class TileSoftmax {
       l = l.add(p);
       p.intoArray(s, j);
     }
-    return l.reduceLanes(VectorOperators.ADD);
+    return Lanes.sum(l);
   }
 
   private static float bf16(float[] s, int at, float max) {
@@ -111,7 +111,7 @@ final class TileSoftmax {
       l = l.add(p);
       FloatRows.bf16(p).intoArray(s, j);
     }
-    return l.reduceLanes(VectorOperators.ADD);
+    return Lanes.sum(l);
   }
 
   private static float f16(float[] s, int at, float max) {
@@ -143,7 +143,7 @@ final class TileSoftmax {
         u.add(Exp2.MAGIC).sub(Exp2.MAGIC).intoArray(s, j);
       }
     }
-    return l.reduceLanes(VectorOperators.ADD);
+    return Lanes.sum(l);
   }
 
   private void skip(float[] s, int at, int row, float alpha) {
@@ -160,6 +160,6 @@ final class TileSoftmax {
       l = l.add(code);
       code.intoArray(s, j);
     }
-    return l.reduceLanes(VectorOperators.ADD) / INT_FLASH_STEPS;
+    return Lanes.sum(l) / INT_FLASH_STEPS;
   }
 }

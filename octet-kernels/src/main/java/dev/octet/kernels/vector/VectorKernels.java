@@ -20,6 +20,8 @@ import org.jspecify.annotations.Nullable;
 
 /** Every operation with the JDK's Vector API, at the widest vectors of any CPU. */
 public final class VectorKernels implements Kernels {
+  private static final float LOG2_E = 1.442695f;
+
   private final WorkPool pool;
   private final VectorAttention attention;
   private final RotaryCache rotary = new RotaryCache();
@@ -91,7 +93,7 @@ public final class VectorKernels implements Kernels {
         FloatVector v = load(x, base + j, F.indexInRange(j, n));
         sum = v.fma(v, sum);
       }
-      total += sum.reduceLanes(VectorOperators.ADD);
+      total += Lanes.sum(sum);
     }
     return total;
   }
@@ -133,8 +135,10 @@ public final class VectorKernels implements Kernels {
           for (long i = (long) c * chunk; i < end; i += LANES) {
             VectorMask<Float> m = F.indexInRange(0, (int) Math.min(LANES, end - i));
             FloatVector g = load(gate.segment(), i, m);
-            FloatVector e = g.neg().lanewise(VectorOperators.EXP).add(1f);
-            store(g.div(e).mul(load(up.segment(), i, m)), out.segment(), i, m);
+            FloatVector e = Exp2.of(g.abs().mul(-LOG2_E)); // of what is below 1: never overflows
+            FloatVector top = g.mul(e).blend(g, g.compare(VectorOperators.GE, 0f));
+            FloatVector silu = top.div(e.add(1f));
+            store(silu.mul(load(up.segment(), i, m)), out.segment(), i, m);
           }
         });
   }
@@ -170,9 +174,9 @@ public final class VectorKernels implements Kernels {
     double sum = 0;
     for (int j = 0; j < n; j += LANES) {
       VectorMask<Float> m = F.indexInRange(j, n);
-      FloatVector e = load(x, base + j, m).sub(max).lanewise(VectorOperators.EXP);
+      FloatVector e = Exp2.of(load(x, base + j, m).sub(max).mul(LOG2_E));
       store(e, x, base + j, m);
-      sum += e.reduceLanes(VectorOperators.ADD, m);
+      sum += Lanes.sum(FloatVector.zero(F).blend(e, m));
     }
     float factor = (float) (1 / sum);
     for (int j = 0; j < n; j += LANES) {
