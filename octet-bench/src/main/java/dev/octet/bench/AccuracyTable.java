@@ -12,8 +12,8 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /**
- * Accuracy results as one table for each d: a row a method, a column a distribution, in a cell relL1
- * in percent at each N.
+ * Accuracy results as one table for each d: a row a method, a column a distribution, in a cell
+ * relL1 in percent at each N.
  */
 public final class AccuracyTable {
   private record Key(int d, String variant, String input) {}

@@ -19,11 +19,11 @@ import java.util.SplittableRandom;
 import java.util.function.Consumer;
 
 /**
- * Speed of attention over a cache: prefill (the last queries of a sequence) and decoding (one query).
- * A row has the kind and the cache type as {@code variant}, {@code prefill M} or {@code decode} with
- * the heads as {@code input}, {@code ms}, {@code tops} (10¹² operations a second, a multiply-add
- * counts two, only pairs that are seen count) and {@code gb_per_s} of cache read. What has to be
- * recoded for a kind is part of its time.
+ * Speed of attention over a cache: prefill (the last queries of a sequence) and decoding (one
+ * query). A row has the kind and the cache type as {@code variant}, {@code prefill M} or {@code
+ * decode} with the heads as {@code input}, {@code ms}, {@code tops} (10¹² operations a second, a
+ * multiply-add counts two, only pairs that are seen count) and {@code gb_per_s} of cache read. What
+ * has to be recoded for a kind is part of its time.
  */
 public final class AttentionBench {
   /** A kind of attention over a cache. */
@@ -168,7 +168,9 @@ public final class AttentionBench {
       boolean causal,
       double[] seconds) {
     double seen =
-        causal ? queries * (n - (double) queries) + queries * (queries + 1.0) / 2 : (double) queries * n;
+        causal
+            ? queries * (n - (double) queries) + queries * (queries + 1.0) / 2
+            : (double) queries * n;
     SequencedMap<String, Double> metrics = new LinkedHashMap<>();
     metrics.put("ms", seconds[i] * 1e3);
     metrics.put("tops", 4 * seen * options.heads() * d / seconds[i] / 1e12);

@@ -6,8 +6,8 @@ import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One measurement: a row of a table, or one object of {@code --json}, whose keys are these names and
- * those of the metrics.
+ * One measurement: a row of a table, or one object of {@code --json}, whose keys are these names
+ * and those of the metrics.
  *
  * @param bench the benchmark: {@code accuracy}, {@code attention}, {@code linear}, {@code model} …
  * @param variant what was measured, for instance {@code w8a8}

@@ -50,8 +50,7 @@ public enum Distribution {
 
   /** Queries [m, d], keys and values [n, d]; the queries stand at the last m positions. */
   HeadInput draw(RandomGenerator random, int m, int n, int d) {
-    HeadInput x =
-        new HeadInput(m, n, d, new float[m * d], new float[n * d], new float[n * d]);
+    HeadInput x = new HeadInput(m, n, d, new float[m * d], new float[n * d], new float[n * d]);
     for (float[] part : List.of(x.q(), x.k(), x.v())) {
       for (int i = 0; i < part.length; i++) {
         part[i] = element(random);

@@ -13,7 +13,8 @@ enum Emulation {
     @Override
     HeadInput encode(HeadInput x) {
       return x.coded(
-          values -> scaled(values, Codecs.E4M3_MAX, y -> Codecs.e4m3ToFloat(Codecs.floatToE4m3(y))));
+          values ->
+              scaled(values, Codecs.E4M3_MAX, y -> Codecs.e4m3ToFloat(Codecs.floatToE4m3(y))));
     }
 
     @Override
@@ -21,7 +22,9 @@ enum Emulation {
       return Codecs.e4m3ToFloat(Codecs.floatToE4m3((float) p));
     }
   },
-  /** Q, K, V and P cast to E5M2 without a scale: the FP8 baseline of the INT-FlashAttention paper. */
+  /**
+   * Q, K, V and P cast to E5M2 without a scale: the FP8 baseline of the INT-FlashAttention paper.
+   */
   FP8_E5M2("fp8-e5m2*") {
     @Override
     HeadInput encode(HeadInput x) {
@@ -34,8 +37,9 @@ enum Emulation {
     }
   },
   /**
-   * SageAttention-1, block variant (arXiv 2410.02367): smoothed K, INT8 with a scale per 128 queries
-   * and per 64 keys, P and V in FP16. Its FP16 accumulator is not emulated, which flatters it.
+   * SageAttention-1, block variant (arXiv 2410.02367): smoothed K, INT8 with a scale per 128
+   * queries and per 64 keys, P and V in FP16. Its FP16 accumulator is not emulated, which flatters
+   * it.
    */
   SAGE1_B("sage1-b*") {
     @Override

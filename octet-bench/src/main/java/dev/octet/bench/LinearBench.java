@@ -16,10 +16,10 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Speed of linear layers. A row has M (as {@code n}), the layer as {@code input} ({@code 4096x4096}:
- * outputs × inputs), {@code ms}, {@code gb_per_s} of stored weight, {@code tops} (10¹² operations a
- * second, a multiply-add counts two). M = 1 is bound by memory, M = 512 by arithmetic; the first row
- * gives the machine's ceilings for both.
+ * Speed of linear layers. A row has M (as {@code n}), the layer as {@code input} ({@code
+ * 4096x4096}: outputs × inputs), {@code ms}, {@code gb_per_s} of stored weight, {@code tops} (10¹²
+ * operations a second, a multiply-add counts two). M = 1 is bound by memory, M = 512 by arithmetic;
+ * the first row gives the machine's ceilings for both.
  *
  * <p>For M = 1 several copies of a small layer take turns, so that weights come from memory as they
  * do in a model.

@@ -85,7 +85,8 @@ public final class ModelBench {
       }
       to.accept(result(model, options, quantization, "pp", options.prompt(), 1, prefill));
       to.accept(
-          result(model, options, quantization, "tg", options.generate(), options.generate(), decode));
+          result(
+              model, options, quantization, "tg", options.generate(), options.generate(), decode));
     }
   }
 

@@ -39,8 +39,8 @@ final class Stopwatch {
 
   /**
    * Runs until no call has been a tenth faster than the best before for {@code seconds}: on a busy
-   * machine the compiler takes its time, and a fixed warm-up would time the interpreter. Returns how
-   * many calls make one repetition.
+   * machine the compiler takes its time, and a fixed warm-up would time the interpreter. Returns
+   * how many calls make one repetition.
    */
   private static int warmUp(Runnable program, double seconds) {
     long start = System.nanoTime();

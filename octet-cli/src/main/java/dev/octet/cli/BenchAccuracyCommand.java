@@ -66,8 +66,7 @@ final class BenchAccuracyCommand extends OctetCommand {
 
   @Override
   public Integer call() {
-    AccuracyOptions base =
-        quick ? AccuracyOptions.quick(causal) : AccuracyOptions.standard(causal);
+    AccuracyOptions base = quick ? AccuracyOptions.quick(causal) : AccuracyOptions.standard(causal);
     AccuracyOptions options =
         new AccuracyOptions(
             inputs.isEmpty() ? base.distributions() : inputs,

@@ -6,7 +6,12 @@ import picocli.CommandLine.Command;
 @Command(
     name = "bench",
     description = "Measures accuracy and speed of kernels and whole models.",
-    subcommands = {BenchAccuracyCommand.class, BenchLinearCommand.class},
+    subcommands = {
+      BenchAccuracyCommand.class,
+      BenchAttentionCommand.class,
+      BenchLinearCommand.class,
+      BenchModelCommand.class
+    },
     footer = {
       "  octet bench accuracy                      INT8 attention against 16-bit and FP8",
       "  octet bench attention --json              its speed",

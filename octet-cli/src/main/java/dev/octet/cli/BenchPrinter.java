@@ -33,7 +33,9 @@ final class BenchPrinter implements Consumer<BenchResult> {
     if (json) {
       terminal.out().println(toJson(row));
     } else if (terminal.errIsTerminal()) {
-      terminal.err().print("\r\u001b[K" + terminal.errStyle().dim(rows.size() + " rows, last: " + name(row)));
+      terminal
+          .err()
+          .print("\r\u001b[K" + terminal.errStyle().dim(rows.size() + " rows, last: " + name(row)));
       terminal.err().flush();
     }
   }

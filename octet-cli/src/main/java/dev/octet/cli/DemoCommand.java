@@ -75,8 +75,7 @@ final class DemoCommand extends OctetCommand {
               tokenizer.encode(prompt, true),
               quick);
       try (Kernels kernels = compute.open(terminal());
-          Demo demo =
-              Demo.load(checkpoint, tokenizer, kernels, DemoVariant.standard(), plan)) {
+          Demo demo = Demo.load(checkpoint, tokenizer, kernels, DemoVariant.standard(), plan)) {
         List<DemoRow> rows = measure(demo);
         if (json) {
           rows.forEach(row -> terminal().out().println(toJson(row, kernels)));
@@ -164,8 +163,7 @@ final class DemoCommand extends OctetCommand {
         .put("threads", kernels.threads())
         .put("isa", kernels.isa())
         .put(
-            "quantization",
-            row.variant().scheme() == null ? "none" : row.variant().scheme().name())
+            "quantization", row.variant().scheme() == null ? "none" : row.variant().scheme().name())
         .put("kv_cache_dtype", row.variant().kvType().label())
         .put("attention", row.variant().attention().label())
         .put("weight_bytes", row.weightBytes())

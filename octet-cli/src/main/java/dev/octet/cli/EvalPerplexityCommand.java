@@ -37,7 +37,9 @@ import picocli.CommandLine.Option;
     })
 final class EvalPerplexityCommand extends OctetCommand {
   @Mixin ModelOptions model = new ModelOptions();
-  @ArgGroup(multiplicity = "1") EvalText.Source source = new EvalText.Source();
+
+  @ArgGroup(multiplicity = "1")
+  EvalText.Source source = new EvalText.Source();
 
   @Option(
       names = "--context",

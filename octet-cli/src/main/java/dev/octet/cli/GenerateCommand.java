@@ -129,8 +129,7 @@ final class GenerateCommand extends OctetCommand {
       try (Kernels kernels = compute.open(terminal());
           CausalLm lm =
               ModelSession.load(checkpoint, choice, quantization.ignore, kernels, options)) {
-        Generation made =
-            new Generator(lm, tokenizer).generate(ids, params, listener(prompt.text));
+        Generation made = new Generator(lm, tokenizer).generate(ids, params, listener(prompt.text));
         finish(made);
       }
     }
@@ -139,7 +138,15 @@ final class GenerateCommand extends OctetCommand {
 
   private SamplingParams params() {
     return new SamplingParams(
-        temperature, topK, topP, minP, repetitionPenalty, seed, maxTokens, stop, List.of(),
+        temperature,
+        topK,
+        topP,
+        minP,
+        repetitionPenalty,
+        seed,
+        maxTokens,
+        stop,
+        List.of(),
         ignoreEos);
   }
 

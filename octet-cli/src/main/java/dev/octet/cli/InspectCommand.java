@@ -131,7 +131,8 @@ final class InspectCommand extends OctetCommand {
                     .formatted(
                         size,
                         e.scheme() == null
-                            ? "run it " + (e.name().equals("as stored") ? "as stored" : "unquantized")
+                            ? "run it "
+                                + (e.name().equals("as stored") ? "as stored" : "unquantized")
                             : "--quantization " + e.name()))
         .orElse(
             "nothing fits into %s; try a shorter --context, --kv-cache-dtype int8 or a smaller model"
@@ -178,7 +179,10 @@ final class InspectCommand extends OctetCommand {
     Table table = new Table().text("type").number("tensors").number("elements").number("size");
     for (Inspection.TypeTotal t : found.types()) {
       table.row(
-          t.type(), Long.toString(t.tensors()), Long.toString(t.elements()), Human.bytes(t.bytes()));
+          t.type(),
+          Long.toString(t.tensors()),
+          Long.toString(t.elements()),
+          Human.bytes(t.bytes()));
     }
     long elements = found.tensors().stream().mapToLong(TensorInfo::elements).sum();
     return table.row(

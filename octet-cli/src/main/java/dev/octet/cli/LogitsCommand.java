@@ -64,8 +64,7 @@ final class LogitsCommand extends OctetCommand {
   @Option(
       names = "--attention",
       paramLabel = "KIND",
-      description =
-          "f32, bf16, int8, int8-bf16, int-flash or int-flash-half (default: f32)")
+      description = "f32, bf16, int8, int8-bf16, int-flash or int-flash-half (default: f32)")
   @Nullable AttentionKind attention;
 
   @Option(

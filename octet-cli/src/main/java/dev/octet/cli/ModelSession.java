@@ -27,8 +27,7 @@ final class ModelSession {
     WeightSource source =
         choice.scheme() == null
             ? checkpoint
-            : new QuantizedSource(
-                checkpoint, QuantizeOptions.of(choice.scheme()).ignoring(ignore));
+            : new QuantizedSource(checkpoint, QuantizeOptions.of(choice.scheme()).ignoring(ignore));
     return CausalLm.load(source, kernels, options);
   }
 }

@@ -24,12 +24,12 @@ import picocli.CommandLine.TypeConversionException;
       GenerateCommand.class,
       EvalCommand.class,
       QuantizeCommand.class,
-      BenchCommand.class,
       DoctorCommand.class,
       InspectCommand.class,
       LogitsCommand.class,
       TrainCommand.class,
       VerifyCommand.class,
+      BenchCommand.class,
     },
     footer = {
       "  octet demo                                see it all on the bundled model",

@@ -39,17 +39,10 @@ final class PerplexityReport {
 
   void add(QuantChoice choice, CausalLm lm, PerplexityOptions options, PerplexityResult result) {
     @Nullable Double change =
-        rows.isEmpty()
-            ? null
-            : result.perplexity() / rows.getFirst().result().perplexity() - 1;
+        rows.isEmpty() ? null : result.perplexity() / rows.getFirst().result().perplexity() - 1;
     Row row =
         new Row(
-            choice,
-            lm.attention().label(),
-            lm.kvType().label(),
-            lm.weightBytes(),
-            result,
-            change);
+            choice, lm.attention().label(), lm.kvType().label(), lm.weightBytes(), result, change);
     rows.add(row);
     if (json) {
       terminal.out().println(toJson(row, options));
@@ -119,7 +112,10 @@ final class PerplexityReport {
     terminal.note(
         "%s: %d tokens scored in %d %s"
             .formatted(
-                input, first.tokens(), first.windows(), first.windows() == 1 ? "window" : "windows"));
+                input,
+                first.tokens(),
+                first.windows(),
+                first.windows() == 1 ? "window" : "windows"));
     verdicts().print(terminal.out(), terminal.outStyle());
   }
 

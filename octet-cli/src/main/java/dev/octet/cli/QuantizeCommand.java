@@ -29,11 +29,7 @@ import picocli.CommandLine.Option;
 final class QuantizeCommand extends OctetCommand {
   @Mixin ModelOptions model = new ModelOptions();
 
-  @Option(
-      names = "--out",
-      required = true,
-      paramLabel = "DIR",
-      description = "directory to write")
+  @Option(names = "--out", required = true, paramLabel = "DIR", description = "directory to write")
   Path out = Path.of("");
 
   @Option(

@@ -8,9 +8,9 @@ import java.nio.charset.StandardCharsets;
 
 /**
  * The real standard error. The launcher puts a filter on descriptor 2 that drops one line, the VM's
- * notice that the Vector API is an incubator module, and keeps the real stream open under the number
- * in {@code octet.stderr}; going around the filter keeps progress bars immediate and the last line
- * before the exit.
+ * notice that the Vector API is an incubator module, and keeps the real stream open under the
+ * number in {@code octet.stderr}; going around the filter keeps progress bars immediate and the
+ * last line before the exit.
  *
  * <p>The descriptor must be used as it is: opening {@code /dev/fd/3} anew would give a plain file a
  * second write position. The JDK has no public way to wrap a number; the launcher opens {@code

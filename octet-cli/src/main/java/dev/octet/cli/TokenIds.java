@@ -22,7 +22,9 @@ final class TokenIds {
    * @throws CliException if it is neither, or there is no id
    */
   static int[] parse(String text) {
-    if (text.matches("[\\s\\d,+-]*") && text.chars().anyMatch(Character::isDigit) && !isFile(text)) {
+    if (text.matches("[\\s\\d,+-]*")
+        && text.chars().anyMatch(Character::isDigit)
+        && !isFile(text)) {
       return list(text);
     }
     if (!isFile(text)) {
@@ -75,8 +77,7 @@ final class TokenIds {
         tensor = onlyIntegers(file, tensors.tensors());
       }
       if (!isInteger(tensor.dtype()) || tensor.size() != tensor.columns()) {
-        throw new CliException(
-            file + ": token ids must be one row of integers, not " + tensor);
+        throw new CliException(file + ": token ids must be one row of integers, not " + tensor);
       }
       if (tensor.size() == 0 || tensor.size() > Integer.MAX_VALUE - 8) {
         throw new CliException(file + ": " + tensor.size() + " token ids");

@@ -166,8 +166,7 @@ class ArchitectureTest {
     assertThat(packages).allSatisfy(name -> assertThat(page).contains("| `" + name + "` |"));
     for (String line : page.lines().filter(l -> l.startsWith("| `dev.octet.")).toList()) {
       String name = line.substring(3, line.indexOf('`', 3));
-      String module =
-          "octet-" + name.split("\\.", -1)[2].replace("traincli", "train-cli");
+      String module = "octet-" + name.split("\\.", -1)[2].replace("traincli", "train-cli");
       assertThat(ROOT.resolve(module + "/src/main/java/" + name.replace('.', '/')))
           .as(line)
           .isDirectory();

@@ -63,8 +63,7 @@ final class InspectCommandTest {
     CliRun gptq = CliRun.of("inspect", shared("conformance/gptq_w4_sym_v1/model").toString());
     assertThat(gptq.status()).isZero();
     assertThat(gptq.out()).contains("runs", "no: ", "GPTQ", "I32");
-    CliRun gguf =
-        CliRun.of("inspect", shared("conformance/gguf_q4_0/model/model.gguf").toString());
+    CliRun gguf = CliRun.of("inspect", shared("conformance/gguf_q4_0/model/model.gguf").toString());
     assertThat(gguf.status()).isZero();
     assertThat(gguf.out()).contains("GGUF 3", "general.architecture", "llama", "Q4_0");
   }

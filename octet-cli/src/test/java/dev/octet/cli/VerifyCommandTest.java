@@ -16,7 +16,8 @@ final class VerifyCommandTest {
     Path directory = Files.createDirectories(dir.resolve(id));
     Files.writeString(directory.resolve("model.safetensors"), "no");
     Files.writeString(
-        directory.resolve("case.json"), "{\"kind\": \"malformed\", \"open\": \"model.safetensors\"}");
+        directory.resolve("case.json"),
+        "{\"kind\": \"malformed\", \"open\": \"model.safetensors\"}");
   }
 
   /** A case that fails: its input is absent. */

@@ -22,7 +22,9 @@ public final class LibtorchTraining implements TrainingProvider {
   /** Made by the service loader. */
   public LibtorchTraining() {}
 
-  /** Ctrl-C ends the run after the update it is in, its state written, so that it can be resumed. */
+  /**
+   * Ctrl-C ends the run after the update it is in, its state written, so that it can be resumed.
+   */
   @Override
   public int train(SequencedMap<String, List<String>> arguments, Terminal terminal) {
     TrainOptions options;

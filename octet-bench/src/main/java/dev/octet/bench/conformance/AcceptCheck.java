@@ -28,7 +28,9 @@ final class AcceptCheck {
     List<String> problems = new ArrayList<>();
     try (SafetensorsFile got = SafetensorsFile.open(c.open());
         ExpectedFile expected = ExpectedFile.open(c.expected())) {
-      expected.tensors().forEach((name, e) -> compare(name, e, got.tensors()).ifPresent(problems::add));
+      expected
+          .tensors()
+          .forEach((name, e) -> compare(name, e, got.tensors()).ifPresent(problems::add));
       return problems.isEmpty()
           ? CaseResult.pass(c, EXACT, "loaded, " + expected.tensors().size() + " tensors bit-exact")
           : CaseResult.fail(c, String.join("; ", problems));
@@ -56,8 +58,8 @@ final class AcceptCheck {
   }
 
   /**
-   * {@code f32} stands for the only tensor whose name begins with {@code unaligned} and goes on with
-   * that word: names outside ASCII are not repeated in the expected file.
+   * {@code f32} stands for the only tensor whose name begins with {@code unaligned} and goes on
+   * with that word: names outside ASCII are not repeated in the expected file.
    */
   private static @Nullable Tensor namedByType(String type, SortedMap<String, Tensor> stored) {
     List<Tensor> found =

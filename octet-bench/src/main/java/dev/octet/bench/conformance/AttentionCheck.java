@@ -17,9 +17,9 @@ import java.util.SortedMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs an attention case through every kind of attention, each both over keys and values at hand and
- * over a cache of the type that goes with it, and reports the one nearest to (or farthest beyond)
- * its limit.
+ * Runs an attention case through every kind of attention, each both over keys and values at hand
+ * and over a cache of the type that goes with it, and reports the one nearest to (or farthest
+ * beyond) its limit.
  *
  * <p>Large scores can make rounding the inputs to BF16, which is what that kind of attention is,
  * move the log-sum-exp by more than its limit whatever the kernel does. The kernel is then held to
@@ -94,8 +94,7 @@ final class AttentionCheck {
   }
 
   private static CaseResult judge(AttentionCase c, List<Outcome> outcomes) {
-    Outcome worst =
-        outcomes.stream().max(Comparator.comparingDouble(Outcome::ratio)).orElseThrow();
+    Outcome worst = outcomes.stream().max(Comparator.comparingDouble(Outcome::ratio)).orElseThrow();
     StringBuilder text = new StringBuilder("kind=" + worst.variant);
     text.append(" lse=").append(CaseResult.number(worst.lse));
     text.append(" lse_limit=").append(CaseResult.number(worst.lseLimit));
@@ -177,8 +176,7 @@ final class AttentionCheck {
           int row = h * s.queries() + in.firstQuery() + i;
           lse[row] = sums.getFloat((long) h * m + i);
           for (int d = 0; d < s.valueDim(); d++) {
-            o[row * s.valueDim() + d] =
-                out.getFloat(((long) i * s.heads() + h) * s.valueDim() + d);
+            o[row * s.valueDim() + d] = out.getFloat(((long) i * s.heads() + h) * s.valueDim() + d);
           }
         }
       }

@@ -33,7 +33,8 @@ public final class CaseFinder {
       List<Path> cases = casesIn(path.toAbsolutePath().normalize());
       if (cases.isEmpty()) {
         throw new IllegalArgumentException(
-            path + ": no case here; expected case.json, manifest.json or directories with case.json");
+            path
+                + ": no case here; expected case.json, manifest.json or directories with case.json");
       }
       found.addAll(cases);
     }

@@ -27,7 +27,8 @@ final class CaseJson {
     this.where = where;
     this.node = node;
     if (!node.isObject()) {
-      throw new CaseException(file + ": " + (where.isEmpty() ? "not" : where + " is no") + " object");
+      throw new CaseException(
+          file + ": " + (where.isEmpty() ? "not" : where + " is no") + " object");
     }
   }
 
@@ -107,8 +108,7 @@ final class CaseJson {
   }
 
   CaseJson object(String field) {
-    return new CaseJson(
-        file, place(field), required(field, JsonNode::isObject, "an object"));
+    return new CaseJson(file, place(field), required(field, JsonNode::isObject, "an object"));
   }
 
   boolean isObject(String field) {
@@ -162,7 +162,8 @@ final class CaseJson {
   private JsonNode required(String field, Predicate<JsonNode> type, String what) {
     JsonNode value =
         optional(field)
-            .orElseThrow(() -> new CaseException(file + ": field '" + place(field) + "' is missing"));
+            .orElseThrow(
+                () -> new CaseException(file + ": field '" + place(field) + "' is missing"));
     if (!type.test(value)) {
       throw wrong(field, what);
     }

@@ -45,7 +45,8 @@ final class CaseReader {
           "malformed", Set.of("open", "expect", "requirement"),
           "accept", Set.of("open", "expect"));
   private static final Set<String> COMMON =
-      Set.of("id", "kind", "title", "tags", "exercises", "notes", "expected", "metric", "tolerance");
+      Set.of(
+          "id", "kind", "title", "tags", "exercises", "notes", "expected", "metric", "tolerance");
 
   private CaseReader() {}
 
@@ -73,7 +74,8 @@ final class CaseReader {
       case "codec" -> new CodecCase(id, json.path("expected"));
       case "malformed" -> new MalformedCase(id, json.path("open"));
       default ->
-          new AcceptCase(id, json.path("open"), json.has("expected") ? json.path("expected") : null);
+          new AcceptCase(
+              id, json.path("open"), json.has("expected") ? json.path("expected") : null);
     };
   }
 
@@ -160,7 +162,8 @@ final class CaseReader {
   private static void require(SortedMap<String, Tolerance> tolerances, String name, String id) {
     Tolerance t = tolerances.get(name);
     if (t == null || Double.isInfinite(t.maxRelL1())) {
-      throw new CaseException(id + "/case.json: tolerance '" + name + "' with max_rel_l1 is missing");
+      throw new CaseException(
+          id + "/case.json: tolerance '" + name + "' with max_rel_l1 is missing");
     }
   }
 

@@ -8,9 +8,9 @@ import java.util.SortedSet;
 import java.util.TreeSet;
 
 /**
- * Runs every codec that this build has over the numbers and codes of a codec case. A case with codes
- * of formats not built yet is skipped, with a word on what did hold; one wrong bit in a codec that
- * is built fails it all the same.
+ * Runs every codec that this build has over the numbers and codes of a codec case. A case with
+ * codes of formats not built yet is skipped, with a word on what did hold; one wrong bit in a codec
+ * that is built fails it all the same.
  */
 final class CodecCheck {
   private static final Measure EXACT = new Measure(0, 0, null);
@@ -37,7 +37,10 @@ final class CodecCheck {
       String checked = exact.isEmpty() ? "" : "bit-exact: " + String.join(", ", exact);
       if (exact.isEmpty() || !unchecked.isEmpty()) {
         return CaseResult.skip(
-            c, "not built yet: " + String.join(", ", unchecked) + (checked.isEmpty() ? "" : "; " + checked));
+            c,
+            "not built yet: "
+                + String.join(", ", unchecked)
+                + (checked.isEmpty() ? "" : "; " + checked));
       }
       return CaseResult.pass(c, EXACT, checked);
     }

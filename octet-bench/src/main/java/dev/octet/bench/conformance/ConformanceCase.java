@@ -1,10 +1,8 @@
 package dev.octet.bench.conformance;
 
-import java.nio.file.Path;
-
 /**
- * What a {@code case.json} asks for, one record a kind. Paths are absolute and lie within the case's
- * directory.
+ * What a {@code case.json} asks for, one record a kind. Paths are absolute and lie within the
+ * case's directory.
  */
 sealed interface ConformanceCase
     permits ModelCase, GgufCase, AttentionCase, CodecCase, MalformedCase, AcceptCase, UnknownCase {
@@ -13,5 +11,4 @@ sealed interface ConformanceCase
 
   /** {@code kind} as the file spells it. */
   String kind();
-
 }

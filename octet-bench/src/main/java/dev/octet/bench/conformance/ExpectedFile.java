@@ -8,7 +8,9 @@ import java.util.Arrays;
 import java.util.SortedMap;
 import org.jspecify.annotations.Nullable;
 
-/** {@code expected.safetensors} of a case: absent or misshapen tensors are a {@link CaseException}. */
+/**
+ * {@code expected.safetensors} of a case: absent or misshapen tensors are a {@link CaseException}.
+ */
 final class ExpectedFile implements AutoCloseable {
   private final Path path;
   private final SafetensorsFile file;

@@ -126,7 +126,10 @@ final class ModelCheck {
       float[] last = Arrays.copyOfRange(got, (positions - rows) * vocab, positions * vocab);
       Measure measure = new Measure(Distance.relL1(last, want), a.maxRelL1(), a.key());
       // Its limit may be wide: the result has to be this one rather than a bad copy of the first.
-      boolean nearer = measure.relL1() < Distance.relL1(last, Arrays.copyOfRange(strict, strict.length - last.length, strict.length));
+      boolean nearer =
+          measure.relL1()
+              < Distance.relL1(
+                  last, Arrays.copyOfRange(strict, strict.length - last.length, strict.length));
       if (measure.holds() && nearer && sameArgmax(last, want, vocab)) {
         return Optional.of(measure);
       }

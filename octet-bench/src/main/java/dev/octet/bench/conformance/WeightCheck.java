@@ -8,8 +8,8 @@ import java.util.List;
 
 /**
  * Compares dequantized weights with a model case's {@code dequant.<module>} (every element) and
- * {@code rowdot.<module>} (one number a row, {@code sum_j W[i,j]·u(j)}, which a wrong group, lane, row
- * or column changes).
+ * {@code rowdot.<module>} (one number a row, {@code sum_j W[i,j]·u(j)}, which a wrong group, lane,
+ * row or column changes).
  */
 final class WeightCheck {
   private static final String DEQUANT = "dequant.";
@@ -63,8 +63,7 @@ final class WeightCheck {
     return rowModules == 0
         ? ""
         : "dequant=%s rowdot=%s (%d modules)"
-            .formatted(
-                CaseResult.number(worstElement), CaseResult.number(worstRow), rowModules);
+            .formatted(CaseResult.number(worstElement), CaseResult.number(worstRow), rowModules);
   }
 
   /** A comparison that cannot be made for want of a tensor must not look like one that held. */
@@ -118,7 +117,8 @@ final class WeightCheck {
     }
     if (wrong > 0) {
       problems.add(
-          "dequant %s: %d of %d elements off, first %s".formatted(module, wrong, want.length, first));
+          "dequant %s: %d of %d elements off, first %s"
+              .formatted(module, wrong, want.length, first));
     }
   }
 

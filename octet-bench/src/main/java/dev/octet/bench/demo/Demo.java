@@ -20,8 +20,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One model in several variants: all are loaded at once, measured on the same text and in turns, and
- * continue the same prompt. Accuracy and speed of a row are of the same loaded model.
+ * One model in several variants: all are loaded at once, measured on the same text and in turns,
+ * and continue the same prompt. Accuracy and speed of a row are of the same loaded model.
  */
 public final class Demo implements AutoCloseable {
   private static final int KV_BLOCK = 64;
@@ -61,8 +61,7 @@ public final class Demo implements AutoCloseable {
     }
   }
 
-  private static WeightSource weights(
-      WeightSource source, @Nullable QuantScheme scheme) {
+  private static WeightSource weights(WeightSource source, @Nullable QuantScheme scheme) {
     return scheme == null ? source : new QuantizedSource(source, QuantizeOptions.of(scheme));
   }
 
@@ -115,7 +114,8 @@ public final class Demo implements AutoCloseable {
 
   private double kvBytesPerToken(CausalLm model) {
     try (KvCache cache = model.newCache()) {
-      model.forward(Arrays.copyOf(plan.text(), Math.min(KV_BLOCK, plan.text().length)), cache, true);
+      model.forward(
+          Arrays.copyOf(plan.text(), Math.min(KV_BLOCK, plan.text().length)), cache, true);
       return (double) cache.byteSize() / cache.length();
     }
   }

@@ -14,13 +14,7 @@ import java.util.Arrays;
  * @param probe how speed is measured
  */
 public record DemoPlan(
-    int[] text,
-    int bos,
-    int context,
-    int samples,
-    int[] prompt,
-    int newTokens,
-    SpeedProbe probe) {
+    int[] text, int bos, int context, int samples, int[] prompt, int newTokens, SpeedProbe probe) {
   private static final int PREFILL = 256;
   private static final int MARGIN = 64;
 
@@ -33,8 +27,7 @@ public record DemoPlan(
     int context = Math.min(512, contextLength);
     int prefill = Math.max(1, Math.min(Math.min(PREFILL, text.length), context - MARGIN));
     SpeedProbe probe =
-        new SpeedProbe(
-            Arrays.copyOf(text, prefill), 32, quick ? 3 : 5, quick ? 5 : 15);
+        new SpeedProbe(Arrays.copyOf(text, prefill), 32, quick ? 3 : 5, quick ? 5 : 15);
     return new DemoPlan(text, bos, context, quick ? 4 : 0, prompt, quick ? 24 : 32, probe);
   }
 }

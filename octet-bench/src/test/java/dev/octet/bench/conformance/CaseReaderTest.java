@@ -42,8 +42,7 @@ final class CaseReaderTest {
     assertThat(c.tolerances())
         .containsEntry("logits", new Tolerance(0.002, none, none, none))
         .containsEntry("rowdot", new Tolerance(none, none, none, 2e-6));
-    assertThat(c.alternatives())
-        .containsExactly(new ModelCase.Alternative("logits.x", true, 0.06));
+    assertThat(c.alternatives()).containsExactly(new ModelCase.Alternative("logits.x", true, 0.06));
     assertThat(c.storedWhole()).containsExactly("a.b");
     assertThat(c.rowDots()).isFalse();
   }

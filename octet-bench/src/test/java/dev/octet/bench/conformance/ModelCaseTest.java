@@ -59,11 +59,16 @@ final class ModelCaseTest {
     files.tensors(
         FILE,
         Map.of(
-            "input_ids", CaseFiles.ints(DType.I64, IDS),
-            "logits", logits,
-            "argmax", CaseFiles.ints(DType.I64, argmax),
-            "dequant." + DOWN, down,
-            "rowdot." + DOWN, rowDot(down)));
+            "input_ids",
+            CaseFiles.ints(DType.I64, IDS),
+            "logits",
+            logits,
+            "argmax",
+            CaseFiles.ints(DType.I64, argmax),
+            "dequant." + DOWN,
+            down,
+            "rowdot." + DOWN,
+            rowDot(down)));
   }
 
   @AfterEach
@@ -187,7 +192,9 @@ final class ModelCaseTest {
   @Test
   void anotherGreedyTokenAtOnePositionFails() {
     files.change(FILE, t -> CaseFiles.add(t, "argmax", 3, 1));
-    assertThat(line()).startsWith("FAIL m ").contains("argmax differs at 1 of 5 positions, first 3");
+    assertThat(line())
+        .startsWith("FAIL m ")
+        .contains("argmax differs at 1 of 5 positions, first 3");
   }
 
   @Test

@@ -19,7 +19,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Broken input must be refused and sound input accepted, and the verifier must see when not. */
 final class OpeningCaseTest {
-  private static final String MALFORMED = "{\"kind\": \"malformed\", \"open\": \"model.safetensors\"}";
+  private static final String MALFORMED =
+      "{\"kind\": \"malformed\", \"open\": \"model.safetensors\"}";
   private static final String ACCEPT =
       "{\"kind\": \"accept\", \"open\": \"model.safetensors\", \"expected\": \"expected.safetensors\"}";
 
@@ -40,9 +41,7 @@ final class OpeningCaseTest {
     CaseFiles files = new CaseFiles(dir);
     files.describe("bad", MALFORMED);
     files.write("bad/model.safetensors", "no");
-    assertThat(run("bad").line())
-        .startsWith("PASS bad refused: ")
-        .contains("model.safetensors");
+    assertThat(run("bad").line()).startsWith("PASS bad refused: ").contains("model.safetensors");
   }
 
   @Test

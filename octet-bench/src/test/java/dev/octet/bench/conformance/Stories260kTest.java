@@ -25,8 +25,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * A real, trained model (karpathy/tinyllamas stories260K) against what llama2.c computes for it. The
- * tolerances are those of the README beside the model.
+ * A real, trained model (karpathy/tinyllamas stories260K) against what llama2.c computes for it.
+ * The tolerances are those of the README beside the model.
  */
 final class Stories260kTest {
   private static final double LOGITS = 5e-4;
@@ -210,7 +210,10 @@ final class Stories260kTest {
     assertThat(maxDifference(gotSecond, wantSecond)).isLessThanOrEqualTo(LOGITS);
   }
 
-  /** Limits on the change of the loss; eight channels a head leave FP8's rounding nothing to average. */
+  /**
+   * Limits on the change of the loss; eight channels a head leave FP8's rounding nothing to
+   * average.
+   */
   @Tag("slow")
   @ParameterizedTest
   @CsvSource({

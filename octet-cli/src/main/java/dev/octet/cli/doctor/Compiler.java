@@ -46,9 +46,7 @@ record Compiler(Path path, String version) {
   private static Optional<Compiler> ask(Path program) {
     try {
       Process process =
-          new ProcessBuilder(program.toString(), "--version")
-              .redirectErrorStream(true)
-              .start();
+          new ProcessBuilder(program.toString(), "--version").redirectErrorStream(true).start();
       if (!process.waitFor(SECONDS, TimeUnit.SECONDS)) {
         process.destroyForcibly();
         return Optional.empty();

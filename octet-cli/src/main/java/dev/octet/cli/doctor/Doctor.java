@@ -16,7 +16,8 @@ import java.util.stream.Stream;
 
 /** Examines everything that Octet needs or can make use of. */
 public final class Doctor {
-  private static final String GET_JDK = "a JDK is at https://adoptium.net/temurin/releases/?version=25";
+  private static final String GET_JDK =
+      "a JDK is at https://adoptium.net/temurin/releases/?version=25";
 
   private final String jdkFloor;
   private final Map<String, String> environment;
@@ -56,8 +57,12 @@ public final class Doctor {
 
   Finding jdk(Runtime.Version version) {
     String value =
-        version + " (" + System.getProperty("java.vendor", "unknown vendor") + ", "
-            + System.getProperty("java.home", "?") + ")";
+        version
+            + " ("
+            + System.getProperty("java.vendor", "unknown vendor")
+            + ", "
+            + System.getProperty("java.home", "?")
+            + ")";
     return version.compareToIgnoreOptional(Runtime.Version.parse(jdkFloor)) < 0
         ? Finding.missing("JDK", value, jdkFloor + " or newer is needed; " + GET_JDK)
         : Finding.ok("JDK", value + ", at least " + jdkFloor);
@@ -81,7 +86,9 @@ public final class Doctor {
   private static Finding instructionSets(Cpu cpu) {
     if (cpu.flags().isEmpty()) {
       return Finding.optional(
-          "instruction sets", "the system does not list them", "see the width of the vector provider");
+          "instruction sets",
+          "the system does not list them",
+          "see the width of the vector provider");
     }
     String absent = String.join(", ", cpu.absentInstructionSets());
     String value = String.join(", ", cpu.instructionSets());
@@ -125,7 +132,8 @@ public final class Doctor {
     try (Kernels kernels = Providers.create("auto", 1)) {
       list.add(
           Finding.ok(
-              "kernels chosen", kernels.name() + " (" + kernels.isa() + "): the fastest available"));
+              "kernels chosen",
+              kernels.name() + " (" + kernels.isa() + "): the fastest available"));
     }
     return list;
   }

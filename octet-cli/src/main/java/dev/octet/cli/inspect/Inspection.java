@@ -124,9 +124,7 @@ public record Inspection(
   }
 
   private static List<TensorInfo> list(SortedMap<String, Tensor> tensors) {
-    return tensors.entrySet().stream()
-        .map(e -> TensorInfo.of(e.getKey(), e.getValue()))
-        .toList();
+    return tensors.entrySet().stream().map(e -> TensorInfo.of(e.getKey(), e.getValue())).toList();
   }
 
   /** Bytes of all tensors. */
@@ -142,11 +140,8 @@ public record Inspection(
           t.type(),
           new TypeTotal(t.type(), 1, t.elements(), t.bytes()),
           (a, b) ->
-              new TypeTotal(
-                  a.type, a.tensors + 1, a.elements + b.elements, a.bytes + b.bytes));
+              new TypeTotal(a.type, a.tensors + 1, a.elements + b.elements, a.bytes + b.bytes));
     }
-    return totals.values().stream()
-        .sorted((a, b) -> Long.compare(b.bytes, a.bytes))
-        .toList();
+    return totals.values().stream().sorted((a, b) -> Long.compare(b.bytes, a.bytes)).toList();
   }
 }

@@ -29,12 +29,9 @@ final class ModelFacts {
         "attention",
         "%d query heads on %d key/value heads of %d%s%s"
             .formatted(
-                c.heads(),
-                c.kvHeads(),
-                c.headDim(),
-                c.qkNorm() ? ", normalized" : "",
-                window(c)));
-    facts.put("context", c.maxPositions() + " tokens, rotary base " + number(c.ropeTheta()) + rope(c));
+                c.heads(), c.kvHeads(), c.headDim(), c.qkNorm() ? ", normalized" : "", window(c)));
+    facts.put(
+        "context", c.maxPositions() + " tokens, rotary base " + number(c.ropeTheta()) + rope(c));
     return facts;
   }
 
@@ -45,9 +42,7 @@ final class ModelFacts {
         config, p -> sum.addAndGet(p.shape().stream().reduce(1L, Math::multiplyExact)));
     ModelLayout.linears(
         config,
-        l ->
-            sum.addAndGet(
-                Math.multiplyExact(l.rows(), l.columns()) + (l.bias() ? l.rows() : 0)));
+        l -> sum.addAndGet(Math.multiplyExact(l.rows(), l.columns()) + (l.bias() ? l.rows() : 0)));
     return sum.get();
   }
 

@@ -68,8 +68,8 @@ public record Quantization(
         case ActivationQuant.None _ -> {}
         case ActivationQuant.StaticInt8 _, ActivationQuant.StaticFp8 _ -> fixed++;
         case ActivationQuant.DynamicInt8 _,
-                ActivationQuant.DynamicFp8 _,
-                ActivationQuant.DynamicFp8Block _ ->
+            ActivationQuant.DynamicFp8 _,
+            ActivationQuant.DynamicFp8Block _ ->
             dynamic++;
       }
     }

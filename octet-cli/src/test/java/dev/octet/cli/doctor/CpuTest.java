@@ -22,7 +22,9 @@ final class CpuTest {
     assertThat(cpu.model()).isEqualTo("Some Xeon @ 2.0GHz");
     assertThat(cpu.instructionSets())
         .containsExactly("AVX2", "AVX-512", "AVX-512 VNNI", "AMX INT8");
-    assertThat(cpu.absentInstructionSets()).contains("AMX BF16", "AVX-512 FP16").doesNotContain("SVE");
+    assertThat(cpu.absentInstructionSets())
+        .contains("AMX BF16", "AVX-512 FP16")
+        .doesNotContain("SVE");
   }
 
   @Test

@@ -1,0 +1,86 @@
+package dev.octet.cli;
+
+import dev.octet.bench.ModelBench;
+import dev.octet.bench.ModelShape;
+import java.util.List;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code octet bench model}. */
+@Command(
+    name = "model",
+    description = {
+      "Speed of a whole model of a published shape on random weights made in memory.",
+      "Rows as llama-bench prints them: pp reads a prompt at once, tg makes token after token."
+    },
+    footer = {
+      "  octet bench model --shape llama-3.2-1b --quantization w8a8",
+      "  octet bench model --shape llama-3.2-1b --quantization bf16,w8a8,w4a16 \\",
+      "      --attention int8 --kv-cache-dtype int8 --prompt 512 --gen 32 --json"
+    })
+final class BenchModelCommand extends OctetCommand {
+  @Option(
+      names = "--shape",
+      paramLabel = "NAME",
+      defaultValue = "llama-3.2-1b",
+      description = "llama-3.2-1b, llama-3.1-8b or llama-2-7b (default: ${DEFAULT-VALUE})")
+  String shape;
+
+  @Option(
+      names = "--quantization",
+      paramLabel = "SCHEME",
+      split = ",",
+      description = "bf16 or schemes: w8a8, w4a16, fp8 … (default: bf16,w8a8,w4a16)")
+  List<String> quantizations = List.of("bf16", "w8a8", "w4a16");
+
+  @Mixin RunModeOptions mode = new RunModeOptions();
+
+  @Option(
+      names = "--prompt",
+      paramLabel = "N",
+      defaultValue = "512",
+      description = "tokens read at once (default: ${DEFAULT-VALUE})")
+  int prompt;
+
+  @Option(
+      names = "--gen",
+      paramLabel = "N",
+      defaultValue = "32",
+      description = "tokens made one by one (default: ${DEFAULT-VALUE})")
+  int generate;
+
+  @Option(
+      names = "--repeat",
+      paramLabel = "N",
+      defaultValue = "3",
+      description = "timed rounds (default: ${DEFAULT-VALUE})")
+  int repetitions;
+
+  @Option(
+      names = "--provider",
+      paramLabel = "NAME",
+      defaultValue = "auto",
+      description = "kernels: reference, vector or auto (default: auto)")
+  String provider;
+
+  @Mixin BenchOptions bench = new BenchOptions();
+
+  @Override
+  public Integer call() {
+    ModelBench.Options options =
+        new ModelBench.Options(
+            ModelShape.of(shape),
+            quantizations.stream().map(q -> q.equals("none") ? "bf16" : q).toList(),
+            mode.options(),
+            provider,
+            bench.threadCount(),
+            prompt,
+            generate,
+            repetitions);
+    BenchPrinter printer = new BenchPrinter(terminal(), bench.json);
+    ModelBench.run(options, printer);
+    printer.finish();
+    return ExitCode.OK;
+  }
+}

@@ -1,0 +1,241 @@
+package dev.octet.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** The commands that run a model, on the bundled one. */
+class ModelCommandsTest {
+  private static final JsonMapper JSON = JsonMapper.builder().build();
+
+  @TempDir Path scratch;
+
+  @BeforeAll
+  static void needsTheBundledModel() {
+    assumeTrue(Files.isDirectory(BundledModel.home().resolve("models/octet-tales-5m")));
+  }
+
+  private static void assertRefused(CliRun run, String... words) {
+    assertThat(run.status()).as(run.err()).isEqualTo(2);
+    assertThat(run.out()).isEmpty();
+    assertThat(run.errLines().stream().filter(l -> l.startsWith("octet: "))).hasSize(1);
+    assertThat(run.err()).doesNotContain("\tat ");
+    assertThat(List.of(words)).allSatisfy(word -> assertThat(run.err()).contains(word));
+  }
+
+  @Test
+  void greedyTextIsTheSameEveryTimeAndGoesToStandardOutput() {
+    CliRun one = CliRun.of("generate", "--prompt", "Once upon a time", "--max-tokens", "12");
+    CliRun two = CliRun.of("generate", "--prompt", "Once upon a time", "--max-tokens", "12");
+    assertThat(one.status()).as(one.err()).isZero();
+    assertThat(one.out()).isEqualTo(two.out()).endsWith("\n");
+    assertThat(one.out().strip()).matches("(?s).*[a-z]{3}.*");
+    assertThat(one.err()).contains("kernels", "12 new tokens", "ended by length");
+  }
+
+  @Test
+  void idsAreWhatWasAskedForAndOnOneLine() {
+    CliRun run =
+        CliRun.of(
+            "generate",
+            "--ids",
+            "1,403,407",
+            "--print-ids",
+            "--max-tokens",
+            "5",
+            "--ignore-eos",
+            "--quantization",
+            "w8a8",
+            "--attention",
+            "int8",
+            "--kv-cache-dtype",
+            "int8",
+            "--provider",
+            "reference",
+            "--threads",
+            "1");
+    assertThat(run.status()).as(run.err()).isZero();
+    assertThat(run.out()).matches("\\d+(,\\d+){4}\\R");
+    assertThat(run.err()).contains("reference kernels", "1 thread,");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "generate",
+        "generate --prompt a --ids 1",
+        "generate --ids 1,x",
+        "generate --ids 99999999",
+        "generate --prompt a --temperature -1",
+        "generate --prompt a --top-p 2",
+        "generate --prompt a --max-tokens 0",
+        "generate --prompt a --attention float3",
+        "generate --prompt a --kv-cache-dtype int3",
+        "generate --prompt a --quantization w3a3",
+        "generate --prompt a --quantization w8a8,fp8",
+        "generate --prompt a --provider quantum",
+        "generate --prompt a --threads -2",
+        "generate --prompt a --model /nowhere/at/all",
+        "eval",
+        "eval perplexity",
+        "eval perplexity --text /nowhere/at/all.txt",
+        "eval perplexity --ids 1,2,3 --context 1",
+        "eval perplexity --ids 1,2,3 --context 100000",
+        "eval perplexity --ids 5",
+        "quantize --scheme w8a8",
+        "quantize --scheme w3a3 --out x",
+        "quantize --scheme w8a8 --group-size 32 --out x",
+        "demo --text /nowhere/at/all.txt",
+        "bench",
+        "bench linear --shapes nonsense",
+        "bench linear --compare",
+        "bench accuracy --d 3",
+        "train --out /nowhere/at/all",
+      })
+  void badInputIsOneLineAndStatusTwo(String line) {
+    assertRefused(CliRun.of(line.split(" ", -1)));
+  }
+
+  @Test
+  void aBrokenModelIsNamedWithItsFile() throws IOException {
+    Files.writeString(scratch.resolve("config.json"), "{\"model_type\":");
+    assertRefused(
+        CliRun.of("generate", "--model", scratch.toString(), "--prompt", "a"), "config.json");
+  }
+
+  @Test
+  void perplexityComesAsOneTableWithChangesAgainstTheFirstRow() throws IOException {
+    CliRun run =
+        CliRun.of(
+            "eval",
+            "perplexity",
+            "--text",
+            text().toString(),
+            "--context",
+            "64",
+            "--quantization",
+            "none,w8a8",
+            "--quantization",
+            "int4");
+    assertThat(run.status()).as(run.err()).isZero();
+    List<String> lines = run.outLines();
+    assertThat(lines.getFirst()).startsWith("quantization").contains("perplexity", "change");
+    assertThat(lines.get(1)).startsWith("none").doesNotContain("%");
+    assertThat(lines.get(2)).startsWith("w8a8").contains("%");
+    assertThat(lines.get(3)).startsWith("int4").contains("%");
+    assertThat(run.out()).contains("w8a8  ", "under 1 %");
+  }
+
+  @Test
+  void perplexityAsJsonHasTheFieldsPromised() throws IOException {
+    CliRun run =
+        CliRun.of(
+            "eval",
+            "perplexity",
+            "--text",
+            text().toString(),
+            "--context",
+            "64",
+            "--samples",
+            "2",
+            "--quantization",
+            "none,fp8",
+            "--attention",
+            "int8",
+            "--kv-cache-dtype",
+            "fp8_e4m3",
+            "--json");
+    assertThat(run.status()).as(run.err()).isZero();
+    assertThat(run.outLines()).hasSize(2);
+    JsonNode first = JSON.readTree(run.outLines().getFirst());
+    JsonNode second = JSON.readTree(run.outLines().getLast());
+    assertThat(second.propertyNames())
+        .contains(
+            "bench",
+            "variant",
+            "input",
+            "d",
+            "n",
+            "causal",
+            "threads",
+            "isa",
+            "quantization",
+            "kv_cache_dtype",
+            "attention",
+            "perplexity",
+            "change",
+            "tokens_per_s");
+    assertThat(first.get("change").isNull()).isTrue();
+    assertThat(second.get("quantization").asString()).isEqualTo("fp8");
+    assertThat(second.get("kv_cache_dtype").asString()).isEqualTo("fp8_e4m3");
+    assertThat(second.get("attention").asString()).isEqualTo("int8");
+    double expected = second.get("perplexity").asDouble() / first.get("perplexity").asDouble() - 1;
+    assertThat(second.get("change").asDouble()).isEqualTo(expected);
+    assertThat(first.get("perplexity").asDouble()).isBetween(2.0, 500.0);
+  }
+
+  @Test
+  void aPassedLimitIsStatusOne() throws IOException {
+    String text = text().toString();
+    assertThat(
+            CliRun.of(
+                    "eval",
+                    "perplexity",
+                    "--text",
+                    text,
+                    "--samples",
+                    "1",
+                    "--context",
+                    "64",
+                    "--max-perplexity",
+                    "1.5")
+                .status())
+        .isEqualTo(1);
+    assertThat(
+            CliRun.of(
+                    "eval",
+                    "perplexity",
+                    "--text",
+                    text,
+                    "--samples",
+                    "1",
+                    "--context",
+                    "64",
+                    "--max-perplexity",
+                    "100000")
+                .status())
+        .isZero();
+  }
+
+  @Test
+  void aQuantizedCheckpointIsSmallerRunsAndIsNotOverwritten() {
+    Path out = scratch.resolve("w8a8");
+    CliRun run = CliRun.of("quantize", "--scheme", "w8a8", "--out", out.toString());
+    assertThat(run.status()).as(run.err()).isZero();
+    assertThat(run.out()).contains("35 layers", "w8a8", "MiB instead of");
+    CliRun text =
+        CliRun.of(
+            "generate", "--model", out.toString(), "--prompt", "The dog", "--max-tokens", "4");
+    assertThat(text.status()).as(text.err()).isZero();
+    assertRefused(CliRun.of("quantize", "--scheme", "w8a8", "--out", out.toString()), "--force");
+    assertThat(
+            CliRun.of("quantize", "--scheme", "fp8", "--out", out.toString(), "--force").status())
+        .isZero();
+  }
+
+  private Path text() throws IOException {
+    String demo = Files.readString(BundledModel.home().resolve("models/demo.txt"));
+    return Files.writeString(scratch.resolve("text.txt"), demo.substring(0, 2500));
+  }
+}
