@@ -102,7 +102,7 @@ final class DemoCommand extends OctetCommand {
             terminal
                 .outStyle()
                 .cyan(
-                    "%s on %s (%d tokens)"
+                    "%s on %s (%d tokens); prefill and decode in tokens/s"
                         .formatted(directory.getFileName(), sample.name(), sample.ids().length)));
     table(rows).print(terminal.out(), terminal.outStyle());
     terminal.out().println();
@@ -123,8 +123,8 @@ final class DemoCommand extends OctetCommand {
             .number("KV/token")
             .number("perplexity")
             .number("change")
-            .number("prefill t/s")
-            .number("decode t/s");
+            .number("prefill")
+            .number("decode");
     for (DemoRow row : rows) {
       table.row(
           row.variant().label(),
