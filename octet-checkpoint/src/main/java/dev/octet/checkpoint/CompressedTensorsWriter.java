@@ -23,19 +23,19 @@ import java.util.UUID;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Writes a quantized model directory that vLLM and {@link Checkpoints} load,
- * layer by layer. Nothing of a layer is kept in memory once it is added.
+ * Writes a quantized model directory that vLLM and {@link Checkpoints} load, layer by layer.
+ * Nothing of a layer is kept in memory once it is added.
  *
  * <p>The result grows in {@code <directory>.partial} and is moved into place by {@link #finish}: a
  * reader sees the whole model or none. An interrupted run leaves that folder; {@link
  * WriteOptions#resume} picks it up, and {@link #has} says which layers it holds. {@link #discard}
  * removes it.
  *
- * <p>What is read back equals what was added bit for bit. Scales are therefore stored in the model's
- * type (BF16 or F16) only where every scale of the tensor is exact in it, else as F32. vLLM keeps
- * the scales of INT8 and FP8 layers in F32 and loads either; those of {@code pack-quantized} layers
- * it converts to the model's type, so that F32 scales load there too but are rounded. A quantizer
- * that wants W4A16 to be the same everywhere rounds its scales to the model's type first.
+ * <p>What is read back equals what was added bit for bit. Scales are therefore stored in the
+ * model's type (BF16 or F16) only where every scale of the tensor is exact in it, else as F32. vLLM
+ * keeps the scales of INT8 and FP8 layers in F32 and loads either; those of {@code pack-quantized}
+ * layers it converts to the model's type, so that F32 scales load there too but are rounded. A
+ * quantizer that wants W4A16 to be the same everywhere rounds its scales to the model's type first.
  *
  * <p>Layers may have different schemes ({@code mixed-precision}). For vLLM, q, k and v of a layer
  * must share theirs, as must gate and up, weights of layers with quantized activations must be
@@ -54,8 +54,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
   private final SchemeJournal journal;
 
   private CompressedTensorsWriter(
-      Path directory, WriteOptions options, Path source, PartialFolder partial)
-      throws IOException {
+      Path directory, WriteOptions options, Path source, PartialFolder partial) throws IOException {
     this.directory = directory;
     this.options = options;
     this.source = source;
@@ -88,7 +87,9 @@ public final class CompressedTensorsWriter implements AutoCloseable {
     }
   }
 
-  /** All that decides what the files hold: layers of a run that differs in any of it are useless. */
+  /**
+   * All that decides what the files hold: layers of a run that differs in any of it are useless.
+   */
   private static String recipe(Path source, WriteOptions options) throws IOException {
     return "%s%nshards of %d bytes%n%s"
         .formatted(
@@ -165,7 +166,8 @@ public final class CompressedTensorsWriter implements AutoCloseable {
   /**
    * Completes the directory: shards, index, tokenizer files, config.json last.
    *
-   * @throws CheckpointException if a tensor of the architecture was never added, or the disk is full
+   * @throws CheckpointException if a tensor of the architecture was never added, or the disk is
+   *     full
    */
   public void finish() {
     requireComplete();
@@ -190,8 +192,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
     ModelLayout.plain(
         config, plain -> missing.addAll(has(plain.name(), partial.has(plain.name()))));
     ModelLayout.linears(
-        config,
-        shape -> missing.addAll(has(shape.module(), partial.hasModule(shape.module()))));
+        config, shape -> missing.addAll(has(shape.module(), partial.hasModule(shape.module()))));
     if (!missing.isEmpty()) {
       throw new IllegalStateException(
           "%s: %d tensors were not added, first %s"
@@ -259,8 +260,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
         String name = String.valueOf(file.getFileName());
         boolean ours = name.equals("config.json") || name.endsWith(".index.json");
         if (!ours && Files.isRegularFile(file) && Files.size(file) <= Json.MAX_FILE) {
-          Files.copy(
-              file, partial.folder().resolve(name), StandardCopyOption.REPLACE_EXISTING);
+          Files.copy(file, partial.folder().resolve(name), StandardCopyOption.REPLACE_EXISTING);
         }
       }
     }

@@ -78,8 +78,7 @@ final class ForeignFields {
     }
     for (String name : ONE) {
       if (config.number(name).orElse(1) != 1) {
-        throw config.unsupported(
-            name, "is %s: only 1 is supported".formatted(config.raw(name)));
+        throw config.unsupported(name, "is %s: only 1 is supported".formatted(config.raw(name)));
       }
     }
   }

@@ -4,8 +4,8 @@ import dev.octet.tensor.DType;
 import java.util.List;
 
 /**
- * What config.json says about a model, validated: every size is positive and consistent, every field
- * that would change the result is understood.
+ * What config.json says about a model, validated: every size is positive and consistent, every
+ * field that would change the result is understood.
  *
  * @param architecture model family
  * @param vocabSize rows of the embedding

@@ -32,8 +32,7 @@ final class ModelFiles {
     }
     if (!Files.exists(index)) {
       throw new CheckpointException(
-          "%s: has neither %s nor %s%s"
-              .formatted(directory, SINGLE, INDEX, pickle(directory)));
+          "%s: has neither %s nor %s%s".formatted(directory, SINGLE, INDEX, pickle(directory)));
     }
     Map<String, String> weightMap = weightMap(requireInside(directory, index));
     Map<String, Path> shards = new TreeMap<>();
@@ -124,9 +123,7 @@ final class ModelFiles {
       Path real = file.toRealPath();
       Path up = home.getParent();
       boolean cached =
-          up != null
-              && up.endsWith("snapshots")
-              && real.startsWith(up.resolveSibling("blobs"));
+          up != null && up.endsWith("snapshots") && real.startsWith(up.resolveSibling("blobs"));
       if (!real.startsWith(home) && !cached) {
         throw new CheckpointException(
             file + ": is a symbolic link out of the directory, to " + real);

@@ -29,6 +29,7 @@ final class PartialFolder {
 
   private final Path folder;
   private final Path parts;
+
   /** Everything finished so far: specs by tensor name, and the file each is in. */
   private final SortedMap<String, TensorSpec> specs = new TreeMap<>();
 

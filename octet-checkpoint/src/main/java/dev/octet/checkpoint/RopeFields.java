@@ -8,8 +8,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Reads the rotary embedding of config.json: {@code rope_theta} and {@code rope_scaling} (with
- * {@code type} or {@code rope_type}), or {@code rope_parameters} of transformers 5, which holds both.
- * Fields of the block that its type does not know are refused, for all of them change the result.
+ * {@code type} or {@code rope_type}), or {@code rope_parameters} of transformers 5, which holds
+ * both. Fields of the block that its type does not know are refused, for all of them change the
+ * result.
  */
 final class RopeFields {
   private static final Set<String> COMMON =
@@ -50,8 +51,7 @@ final class RopeFields {
     String type = type(block);
     return switch (type) {
       case "default" -> known(block, new RopeScaling.Default(), Set.of());
-      case "linear" ->
-          known(block, new RopeScaling.LinearScaling(factor(block)), Set.of("factor"));
+      case "linear" -> known(block, new RopeScaling.LinearScaling(factor(block)), Set.of("factor"));
       case "dynamic" ->
           known(
               block,
@@ -103,8 +103,7 @@ final class RopeFields {
     if (low >= high) {
       throw rope.problem("low_freq_factor", "must be below high_freq_factor");
     }
-    int original =
-        rope.requireInteger("original_max_position_embeddings", 1, Integer.MAX_VALUE);
+    int original = rope.requireInteger("original_max_position_embeddings", 1, Integer.MAX_VALUE);
     return known(
         rope,
         new RopeScaling.Llama3(factor(rope), low, high, original),

@@ -32,7 +32,8 @@ public final class SafetensorsFile implements AutoCloseable {
   private final SortedMap<String, Tensor> tensors;
   private final Map<String, String> metadata;
 
-  private SafetensorsFile(Path file, Arena arena, long headerBytes, SafetensorsHeader header, MemorySegment data) {
+  private SafetensorsFile(
+      Path file, Arena arena, long headerBytes, SafetensorsHeader header, MemorySegment data) {
     this.file = file;
     this.arena = arena;
     this.headerBytes = headerBytes;

@@ -154,9 +154,7 @@ final class SafetensorsHeader {
   }
 
   private String token() {
-    return json.currentToken().isScalarValue()
-        ? Texts.quote(json.getString())
-        : "a nested value";
+    return json.currentToken().isScalarValue() ? Texts.quote(json.getString()) : "a nested value";
   }
 
   private static Entry checked(

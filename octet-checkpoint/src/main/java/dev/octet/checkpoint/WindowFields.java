@@ -26,13 +26,11 @@ final class WindowFields {
         };
     List<String> types = config.texts("layer_types");
     if (!types.isEmpty() && types.size() < layers) {
-      throw config.problem(
-          "layer_types", "names %d layers of %d".formatted(types.size(), layers));
+      throw config.problem("layer_types", "names %d layers of %d".formatted(types.size(), layers));
     }
     List<Integer> windows = new ArrayList<>(layers);
     for (int layer = 0; layer < layers; layer++) {
-      boolean slides =
-          types.isEmpty() ? layer >= first : slides(config, types.get(layer), window);
+      boolean slides = types.isEmpty() ? layer >= first : slides(config, types.get(layer), window);
       windows.add(slides ? window : 0);
     }
     return windows;

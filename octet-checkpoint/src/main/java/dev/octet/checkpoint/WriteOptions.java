@@ -1,6 +1,5 @@
 package dev.octet.checkpoint;
 
-
 /**
  * How {@link CompressedTensorsWriter} treats what is there already.
  *

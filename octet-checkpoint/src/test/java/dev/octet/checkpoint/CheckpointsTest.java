@@ -164,17 +164,15 @@ class CheckpointsTest {
     Path source = Shared.path("conformance/llama_bf16_sharded/model");
     copy(source, dir);
     Path third = dir.resolve("model-00003-of-00003.safetensors");
-    Files.copy(
-        dir.resolve("model-00001-of-00003.safetensors"),
-        third,
-        REPLACE_EXISTING);
+    Files.copy(dir.resolve("model-00001-of-00003.safetensors"), third, REPLACE_EXISTING);
     assertThatThrownBy(() -> Checkpoints.open(dir)).isInstanceOf(CheckpointException.class);
     Path index = dir.resolve("model.safetensors.index.json");
     Files.writeString(index, Files.readString(index).replace("00003-of", "00001-of"));
     assertThatThrownBy(() -> Checkpoints.open(dir)).hasMessageContaining("index says so");
     copy(source, dir);
     Path second = dir.resolve("model-00002-of-00003.safetensors");
-    try (SafetensorsFile one = SafetensorsFile.open(dir.resolve("model-00001-of-00003.safetensors"));
+    try (SafetensorsFile one =
+            SafetensorsFile.open(dir.resolve("model-00001-of-00003.safetensors"));
         SafetensorsFile two = SafetensorsFile.open(second)) {
       Map<String, Tensor> both = new TreeMap<>(two.tensors());
       both.put(one.tensors().firstKey(), one.tensors().get(one.tensors().firstKey()));
@@ -193,7 +191,8 @@ class CheckpointsTest {
       assertThatThrownBy(() -> Checkpoints.open(gguf))
           .isInstanceOf(UnsupportedCheckpointException.class);
     }
-    assertThatThrownBy(() -> Checkpoints.open(dir.resolve("nothing"))).hasMessageContaining("no such");
+    assertThatThrownBy(() -> Checkpoints.open(dir.resolve("nothing")))
+        .hasMessageContaining("no such");
   }
 
   @Test
@@ -227,7 +226,10 @@ class CheckpointsTest {
     Path config = dir.resolve("config.json");
     String text = Files.readString(config, StandardCharsets.UTF_8);
     Files.writeString(
-        config, text.replace("re:model\\\\.layers\\\\.0\\\\.self_attn\\\\.o_proj", "re:([a-z._]|[a-z._0-9])*\\\\1!"));
+        config,
+        text.replace(
+            "re:model\\\\.layers\\\\.0\\\\.self_attn\\\\.o_proj",
+            "re:([a-z._]|[a-z._0-9])*\\\\1!"));
     assertThat(Files.readString(config)).contains("re:([a-z._]|");
     assertThatThrownBy(() -> Checkpoints.open(dir)).hasMessageContaining("takes too long");
   }
@@ -235,10 +237,7 @@ class CheckpointsTest {
   private static void copy(Path from, Path to) throws IOException {
     try (Stream<Path> files = Files.list(from)) {
       for (Path file : files.toList()) {
-        Files.copy(
-            file,
-            to.resolve(file.getFileName()),
-            REPLACE_EXISTING);
+        Files.copy(file, to.resolve(file.getFileName()), REPLACE_EXISTING);
       }
     }
   }

@@ -32,12 +32,12 @@ import java.util.stream.Stream;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.jspecify.annotations.Nullable;
 
 class CompressedTensorsWriterTest {
   private static final int HIDDEN = 20;
@@ -132,8 +132,7 @@ class CompressedTensorsWriterTest {
 
   /** Columns shuffled, but ascending within a group, as reading restores them. */
   private static Tensor order(Random random, long k) {
-    List<Integer> columns =
-        new ArrayList<>(IntStream.range(0, (int) k).boxed().toList());
+    List<Integer> columns = new ArrayList<>(IntStream.range(0, (int) k).boxed().toList());
     Collections.shuffle(columns, random);
     Tensor t = Tensor.allocate(Arena.ofAuto(), DType.I32, k);
     for (int from = 0; from < k; from += 4) {
@@ -179,14 +178,14 @@ class CompressedTensorsWriterTest {
     return t;
   }
 
-  private Map<String, LinearWeights> layers(Random random, BiFunction<Long, Long, LinearWeights> f) {
+  private Map<String, LinearWeights> layers(
+      Random random, BiFunction<Long, Long, LinearWeights> f) {
     Map<String, LinearWeights> layers = new TreeMap<>();
     ModelConfig config = ModelConfigs.read(source.resolve("config.json"));
     ModelLayout.linears(config, s -> layers.put(s.module(), f.apply(s.rows(), s.columns())));
     Tensor head = codes(random, DType.BF16, 10, HIDDEN);
     layers.put(
-        "lm_head",
-        new LinearWeights(new DenseWeight(head), null, new ActivationQuant.None()));
+        "lm_head", new LinearWeights(new DenseWeight(head), null, new ActivationQuant.None()));
     return layers;
   }
 
@@ -196,7 +195,8 @@ class CompressedTensorsWriterTest {
         ModelConfigs.read(source.resolve("config.json")),
         p -> {
           long[] shape = p.shape().stream().mapToLong(Long::longValue).toArray();
-          Tensor t = codes(random, DType.BF16, p.shape().getFirst(), shape.length == 2 ? HIDDEN : 1);
+          Tensor t =
+              codes(random, DType.BF16, p.shape().getFirst(), shape.length == 2 ? HIDDEN : 1);
           writer.addDense(p.name(), t.reshape(shape));
         });
   }
@@ -263,8 +263,7 @@ class CompressedTensorsWriterTest {
     try (Checkpoint read = Checkpoints.open(model);
         CompressedTensorsWriter writer =
             CompressedTensorsWriter.open(out, model, WriteOptions.of(false, false, ""))) {
-      ModelLayout.plain(
-          read.config(), p -> writer.addDense(p.name(), read.tensor(p.name())));
+      ModelLayout.plain(read.config(), p -> writer.addDense(p.name(), read.tensor(p.name())));
       ModelLayout.linears(read.config(), s -> writer.add(s.module(), read.linear(s.module())));
       writer.finish();
       try (Checkpoint again = Checkpoints.open(out)) {
@@ -321,7 +320,8 @@ class CompressedTensorsWriterTest {
     }
     assertThat(out).doesNotExist();
     assertThatThrownBy(
-            () -> CompressedTensorsWriter.open(out, source, new WriteOptions(false, true, "x", 2000)))
+            () ->
+                CompressedTensorsWriter.open(out, source, new WriteOptions(false, true, "x", 2000)))
         .hasMessageContaining("other settings");
     Files.writeString(dir.resolve("out.partial/parts/.half.tmp"), "torn");
     try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, source, resume)) {

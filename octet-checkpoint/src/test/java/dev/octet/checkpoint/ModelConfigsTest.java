@@ -94,7 +94,8 @@ class ModelConfigsTest {
     ModelConfig c = read(MISTRAL_7B);
     assertThat(c.headDim()).isEqualTo(128);
     assertThat(c.windows()).containsOnly(4096).hasSize(32);
-    ModelConfig later = read(MISTRAL_7B.replace("\"sliding_window\": 4096", "\"sliding_window\": null"));
+    ModelConfig later =
+        read(MISTRAL_7B.replace("\"sliding_window\": 4096", "\"sliding_window\": null"));
     assertThat(later.windows()).containsOnly(0);
   }
 
@@ -152,11 +153,15 @@ class ModelConfigsTest {
         .isEqualTo(new RopeScaling.LinearScaling(4));
     assertThat(rope("{\"rope_type\": \"dynamic\", \"factor\": 2.0}"))
         .isEqualTo(new RopeScaling.Dynamic(2, 131072));
-    assertThat(rope("{\"rope_type\": \"yarn\", \"type\": \"yarn\", \"factor\": 4.0,"
-            + " \"original_max_position_embeddings\": 32768}"))
+    assertThat(
+            rope(
+                "{\"rope_type\": \"yarn\", \"type\": \"yarn\", \"factor\": 4.0,"
+                    + " \"original_max_position_embeddings\": 32768}"))
         .isEqualTo(new RopeScaling.Yarn(4, 32768, 32, 1, null, null, null, true));
-    assertThat(rope("{\"rope_type\": \"yarn\", \"original_max_position_embeddings\": 32768,"
-            + " \"attention_factor\": 1.5, \"truncate\": false}"))
+    assertThat(
+            rope(
+                "{\"rope_type\": \"yarn\", \"original_max_position_embeddings\": 32768,"
+                    + " \"attention_factor\": 1.5, \"truncate\": false}"))
         .isEqualTo(new RopeScaling.Yarn(4, 32768, 32, 1, 1.5, null, null, false));
     assertThat(rope("{}")).isEqualTo(new RopeScaling.Default());
   }
@@ -272,7 +277,8 @@ class ModelConfigsTest {
   private static String with(String field, String value) {
     String entry = "\"%s\": ".formatted(field);
     // The first version of a field is cut out, for duplicate keys are refused.
-    String json = LLAMA_3_2_1B.replaceAll("\"" + field + "\": (\\{[^}]*\\}|\\[[^\\]]*\\]|[^,}]*),?", "");
+    String json =
+        LLAMA_3_2_1B.replaceAll("\"" + field + "\": (\\{[^}]*\\}|\\[[^\\]]*\\]|[^,}]*),?", "");
     return "{" + entry + value + ", " + json.strip().substring(1).replaceAll(",\\s*\\}$", "}");
   }
 

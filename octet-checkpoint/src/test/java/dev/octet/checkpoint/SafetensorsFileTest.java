@@ -83,7 +83,8 @@ class SafetensorsFileTest {
   @Test
   void whatIsNoRegularFileIsRefused() {
     assertThatThrownBy(() -> SafetensorsFile.open(dir)).hasMessageContaining("not a regular file");
-    assertThatThrownBy(() -> SafetensorsFile.open(dir.resolve("x"))).hasMessageContaining("no such");
+    assertThatThrownBy(() -> SafetensorsFile.open(dir.resolve("x")))
+        .hasMessageContaining("no such");
   }
 
   @Test

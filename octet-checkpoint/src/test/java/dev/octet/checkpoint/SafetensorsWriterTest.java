@@ -52,8 +52,7 @@ class SafetensorsWriterTest {
     Map<String, Tensor> tensors = new TreeMap<>();
     for (int i = 0; i < n; i++) {
       long[] shape = random.longs(random.nextInt(4), 0, 5).toArray();
-      Tensor t =
-          Tensor.allocate(Arena.ofAuto(), TYPES.get(random.nextInt(TYPES.size())), shape);
+      Tensor t = Tensor.allocate(Arena.ofAuto(), TYPES.get(random.nextInt(TYPES.size())), shape);
       byte[] bytes = new byte[(int) t.byteSize()];
       random.nextBytes(bytes);
       t.segment().copyFrom(MemorySegment.ofArray(bytes));

@@ -9,8 +9,8 @@ public enum AttentionKind {
   /** Q, K, V and P rounded to BF16, F32 accumulation: the 16-bit baseline (FlashAttention-2). */
   BF16("bf16"),
   /**
-   * Full INT8: smoothed and rotated keys, token scales of Q, K and V, V's folded into unsigned 8-bit
-   * P, block-local maximum, unquantized row sums.
+   * Full INT8: smoothed and rotated keys, token scales of Q, K and V, V's folded into unsigned
+   * 8-bit P, block-local maximum, unquantized row sums.
    */
   INT8("int8"),
   /** INT8 QKᵀ with smoothed and rotated keys, P and V in BF16. */

@@ -7,12 +7,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * What a query may see. Query i of m stands at key position {@code offset + i}.
  *
- * @param heads query heads, a multiple of the key/value heads; head h reads kv head {@code h·kvHeads
- *     / heads}
+ * @param heads query heads, a multiple of the key/value heads; head h reads kv head {@code
+ *     h·kvHeads / heads}
  * @param scale factor on the scores, usually {@code 1/sqrt(headDim)}
  * @param causal whether a query sees only keys up to its own position
  * @param offset key position of the first query; for a cache, its length before the append
- * @param window if positive, a query sees only the {@code window} keys that end with its own (Mistral)
+ * @param window if positive, a query sees only the {@code window} keys that end with its own
+ *     (Mistral)
  * @param mask U8 [queries, keys], 1 = visible, on top of the above; or null
  */
 public record AttentionSpec(

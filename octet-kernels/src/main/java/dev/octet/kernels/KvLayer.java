@@ -7,8 +7,8 @@ import dev.octet.tensor.Tensor;
  * block holds its codes together with the scales that encode them.
  *
  * <p>Quantized keys are stored minus a constant vector k̄ and rotated (softmax does not see either;
- * see {@link AttentionKind#INT8}). k̄ is the mean of the first block's keys, so it depends on nothing
- * that comes later and blocks can be shared between sequences with the same beginning.
+ * see {@link AttentionKind#INT8}). k̄ is the mean of the first block's keys, so it depends on
+ * nothing that comes later and blocks can be shared between sequences with the same beginning.
  */
 public interface KvLayer extends AutoCloseable {
   KvSpec spec();

@@ -33,8 +33,7 @@ public final class RotaryTables {
    * Dynamic NTK: beyond {@code context} the base grows with {@code length}, the number of tokens of
    * the whole pass.
    */
-  public static RotaryTable dynamic(
-      int dim, double theta, double factor, int context, int length) {
+  public static RotaryTable dynamic(int dim, double theta, double factor, int context, int length) {
     if (length <= context) {
       return standard(dim, theta);
     }

@@ -9,8 +9,8 @@ import java.util.function.IntConsumer;
 
 /**
  * The bounded pool that every kernel splits its work over. The calling thread takes part, so a pool
- * of one thread runs everything in place. Tasks are handed out one at a time, so uneven ones (causal
- * rows, ragged sequences) balance themselves.
+ * of one thread runs everything in place. Tasks are handed out one at a time, so uneven ones
+ * (causal rows, ragged sequences) balance themselves.
  */
 public final class WorkPool implements AutoCloseable {
   private final int threads;

@@ -24,8 +24,8 @@ import java.util.TreeSet;
 
 /**
  * Writes a quantized copy of a checkpoint, as compressed-tensors, layer by layer: memory holds one
- * layer at a time. An interrupted run can be resumed; until the last step the result is not there at
- * all.
+ * layer at a time. An interrupted run can be resumed; until the last step the result is not there
+ * at all.
  */
 public final class CheckpointQuantizer {
   private CheckpointQuantizer() {}
@@ -170,9 +170,7 @@ public final class CheckpointQuantizer {
                 .formatted(
                     wanted.group(),
                     shape.columns(),
-                    scheme.group() == 0
-                        ? "one scale a row"
-                        : "groups of " + scheme.group()));
+                    scheme.group() == 0 ? "one scale a row" : "groups of " + scheme.group()));
       }
       return scheme;
     }

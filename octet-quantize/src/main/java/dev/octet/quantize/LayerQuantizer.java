@@ -41,8 +41,8 @@ final class LayerQuantizer {
   }
 
   /**
-   * The scheme with groups that divide {@code columns}, as other runtimes ask for: the scheme's own,
-   * else the largest power of two below that does, else one group a row.
+   * The scheme with groups that divide {@code columns}, as other runtimes ask for: the scheme's
+   * own, else the largest power of two below that does, else one group a row.
    */
   static QuantScheme dividing(QuantScheme scheme, long columns) {
     if (scheme.granularity() != ScaleGranularity.GROUP || columns % scheme.group() == 0) {

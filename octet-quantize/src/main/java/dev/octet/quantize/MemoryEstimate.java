@@ -47,8 +47,7 @@ public record MemoryEstimate(
     }
     long kvBytes = kvBytes(config, context, kv);
     List<MemoryEstimate> rows = new ArrayList<>();
-    rows.add(
-        new MemoryEstimate(config.dtype().label(), null, weightBytes(config, null), kvBytes));
+    rows.add(new MemoryEstimate(config.dtype().label(), null, weightBytes(config, null), kvBytes));
     for (QuantScheme scheme : BY_ACCURACY) {
       QuantizeOptions options = QuantizeOptions.of(scheme);
       rows.add(new MemoryEstimate(scheme.name(), scheme, weightBytes(config, options), kvBytes));

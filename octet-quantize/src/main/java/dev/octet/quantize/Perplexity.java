@@ -40,8 +40,8 @@ public final class Perplexity {
    * Measures.
    *
    * @param ids the text; without a BOS its first token is context only
-   * @throws IllegalArgumentException if the text is too short, a token is outside the vocabulary, or
-   *     the context is longer than the model's
+   * @throws IllegalArgumentException if the text is too short, a token is outside the vocabulary,
+   *     or the context is longer than the model's
    * @throws ArithmeticException if the model gives NaN, naming the token
    */
   public static PerplexityResult measure(

@@ -10,8 +10,9 @@ import java.lang.foreign.Arena;
 import java.util.Optional;
 
 /**
- * Weights quantized while they are loaded, layer by layer, as each is asked for. A quantized layer's
- * memory is freed when nothing refers to it any more; the original stays in its mapped file.
+ * Weights quantized while they are loaded, layer by layer, as each is asked for. A quantized
+ * layer's memory is freed when nothing refers to it any more; the original stays in its mapped
+ * file.
  *
  * <p>Groups that do not divide the input features end in a short one. A layer that the checkpoint
  * holds quantized already is refused, unless it is ignored.

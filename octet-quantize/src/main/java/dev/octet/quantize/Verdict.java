@@ -39,8 +39,7 @@ public record Verdict(Level level, double change, String advice) {
       return new Verdict(Level.FINE, change, "fine: under 1 %");
     }
     if (change <= ACCEPTABLE) {
-      return new Verdict(
-          Level.ACCEPTABLE, change, "acceptable; if it matters, " + remedy(scheme));
+      return new Verdict(Level.ACCEPTABLE, change, "acceptable; if it matters, " + remedy(scheme));
     }
     return new Verdict(Level.POOR, change, "more than 2 %: " + remedy(scheme));
   }

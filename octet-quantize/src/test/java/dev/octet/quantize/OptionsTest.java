@@ -49,8 +49,13 @@ class OptionsTest {
 
   @ParameterizedTest
   @CsvSource({
-    "8GiB, 8589934592", "8g, 8589934592", "512MB, 512000000", "512MiB, 536870912",
-    "1.5 KiB, 1536", "123, 123", "2TB, 2000000000000"
+    "8GiB, 8589934592",
+    "8g, 8589934592",
+    "512MB, 512000000",
+    "512MiB, 536870912",
+    "1.5 KiB, 1536",
+    "123, 123",
+    "2TB, 2000000000000"
   })
   void sizesAreReadAsPeopleWriteThem(String text, long bytes) {
     assertThat(MemorySize.parse(text).bytes()).isEqualTo(bytes);
@@ -84,8 +89,7 @@ class OptionsTest {
   void theVerdictTurnsAtOneAndAtTwoPerCentAndNamesARemedy() {
     assertThat(Verdict.of(10, 10.0999, QuantScheme.W8A8).level()).isEqualTo(Verdict.Level.FINE);
     assertThat(Verdict.of(10, 9.9, QuantScheme.W8A8).level()).isEqualTo(Verdict.Level.FINE);
-    assertThat(Verdict.of(10, 10.15, QuantScheme.W8A8).level())
-        .isEqualTo(Verdict.Level.ACCEPTABLE);
+    assertThat(Verdict.of(10, 10.15, QuantScheme.W8A8).level()).isEqualTo(Verdict.Level.ACCEPTABLE);
     for (String name : QuantScheme.names()) {
       Verdict poor = Verdict.of(10, 10.21, QuantScheme.of(name));
       assertThat(poor.level()).isEqualTo(Verdict.Level.POOR);
@@ -111,8 +115,7 @@ class OptionsTest {
     MemoryEstimate plain = table.getFirst();
     assertThat(plain.weightBytes()).isEqualTo(2L * 8_030_261_248L);
     assertThat(plain.kvBytes()).isEqualTo(1L << 30);
-    assertThat(plain.totalBytes())
-        .isBetween((long) (1.2 * 17.1e9), (long) (1.2 * 17.2e9));
+    assertThat(plain.totalBytes()).isBetween((long) (1.2 * 17.1e9), (long) (1.2 * 17.2e9));
     assertThat(MemoryEstimate.recommend(table, MemorySize.parse("24GiB"))).contains(plain);
     assertThat(MemoryEstimate.recommend(table, MemorySize.parse("12GiB")).orElseThrow().name())
         .isEqualTo("w8a16");

@@ -72,8 +72,7 @@ class StoriesTest {
       LinearWeights layer = source.linear(module);
       return layer.weight() instanceof DenseWeight dense
           ? new LinearWeights(
-              RoundToNearest.quantize(
-                  dense.values(), scheme, ScaleRule.TEXTBOOK, Arena.ofAuto()),
+              RoundToNearest.quantize(dense.values(), scheme, ScaleRule.TEXTBOOK, Arena.ofAuto()),
               layer.bias(),
               scheme.activation())
           : layer;
@@ -241,8 +240,7 @@ class StoriesTest {
             throw new IllegalStateException("power cut");
           }
         };
-    assertThatThrownBy(
-            () -> CheckpointQuantizer.run(model, out, options, false, false, interrupt))
+    assertThatThrownBy(() -> CheckpointQuantizer.run(model, out, options, false, false, interrupt))
         .hasMessage("power cut");
     assertThat(out).doesNotExist();
     CheckpointQuantizer.run(model, out, options, false, true, Progress.NONE);

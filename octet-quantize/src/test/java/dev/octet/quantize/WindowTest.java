@@ -48,8 +48,7 @@ class WindowTest {
   void samplesAreSpreadEvenlyAndAlwaysTheSame() {
     int[] ids = IntStream.range(0, 100).toArray();
     PerplexityOptions options = PerplexityOptions.fixed(10, -1).withSamples(4);
-    List<Integer> starts =
-        Window.cut(ids, 10, options).stream().map(Window::start).toList();
+    List<Integer> starts = Window.cut(ids, 10, options).stream().map(Window::start).toList();
     assertThat(starts).containsExactly(0, 20, 50, 70);
     assertThat(Window.cut(ids, 10, options.withSamples(50))).hasSize(10);
   }

@@ -13,8 +13,8 @@ public sealed interface ActivationQuant {
   record DynamicInt8() implements ActivationQuant {}
 
   /**
-   * INT8 with one scale for all: {@code q = clamp(rint(x / scale + offset), -128, 127)}, {@code x' =
-   * (q - offset)·scale}.
+   * INT8 with one scale for all: {@code q = clamp(rint(x / scale + offset), -128, 127)}, {@code x'
+   * = (q - offset)·scale}.
    */
   record StaticInt8(float scale, int offset) implements ActivationQuant {
     public StaticInt8 {

@@ -5,8 +5,9 @@ package dev.octet.tensor;
  * {@link Float#float16ToFloat}.
  *
  * <p>FP8 follows "FP8 Formats for Deep Learning" (arXiv 2209.05433): E4M3 in its {@code fn} form
- * (no infinities, NaN only 0x7F/0xFF, maximum 448), E5M2 as IEEE (maximum 57344). Encoding saturates
- * at the largest finite value, infinities included; NaN stays NaN and zero keeps its sign.
+ * (no infinities, NaN only 0x7F/0xFF, maximum 448), E5M2 as IEEE (maximum 57344). Encoding
+ * saturates at the largest finite value, infinities included; NaN stays NaN and zero keeps its
+ * sign.
  */
 public final class Codecs {
   public static final float E4M3_MAX = 448f;

@@ -15,8 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param grid scales per channel or group over <em>stored</em> columns
  * @param permutation I32 [k], a permutation of 0…k-1; null: identity
  */
-public record Int4Weight(
-    Tensor packed, long columns, ScaleGrid grid, @Nullable Tensor permutation)
+public record Int4Weight(Tensor packed, long columns, ScaleGrid grid, @Nullable Tensor permutation)
     implements QuantizedWeight {
   public Int4Weight {
     if (packed.dtype() != DType.U8 || packed.rank() != 2 || !packed.isContiguous()) {
@@ -52,9 +51,7 @@ public record Int4Weight(
 
   @Override
   public long byteSize() {
-    return packed.byteSize()
-        + grid.byteSize()
-        + (permutation == null ? 0 : permutation.byteSize());
+    return packed.byteSize() + grid.byteSize() + (permutation == null ? 0 : permutation.byteSize());
   }
 
   @Override

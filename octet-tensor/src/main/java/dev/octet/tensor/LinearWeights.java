@@ -13,8 +13,7 @@ public record LinearWeights(
     QuantizedWeight weight, @Nullable Tensor bias, ActivationQuant activation) {
   public LinearWeights {
     if (bias != null && (bias.dtype() != DType.F32 || !bias.hasShape(weight.rows()))) {
-      throw new IllegalArgumentException(
-          "bias must be F32 [" + weight.rows() + "], not " + bias);
+      throw new IllegalArgumentException("bias must be F32 [" + weight.rows() + "], not " + bias);
     }
   }
 

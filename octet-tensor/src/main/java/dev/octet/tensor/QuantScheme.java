@@ -54,7 +54,12 @@ public record QuantScheme(
           "w4a16", WeightType.INT4, ScaleGranularity.GROUP, 128, true, new ActivationQuant.None());
   public static final QuantScheme W4A16_ASYM =
       new QuantScheme(
-          "w4a16-asym", WeightType.INT4, ScaleGranularity.GROUP, 128, false, new ActivationQuant.None());
+          "w4a16-asym",
+          WeightType.INT4,
+          ScaleGranularity.GROUP,
+          128,
+          false,
+          new ActivationQuant.None());
   public static final QuantScheme W4A8 =
       new QuantScheme(
           "w4a8",
@@ -76,7 +81,12 @@ public record QuantScheme(
           new ActivationQuant.DynamicFp8());
   public static final QuantScheme FP8_E5M2 =
       new QuantScheme(
-          "fp8-e5m2", WeightType.FP8_E5M2, ScaleGranularity.CHANNEL, 0, true, new ActivationQuant.None());
+          "fp8-e5m2",
+          WeightType.FP8_E5M2,
+          ScaleGranularity.CHANNEL,
+          0,
+          true,
+          new ActivationQuant.None());
   public static final QuantScheme FP8_BLOCK =
       new QuantScheme(
           "fp8-block",
@@ -91,8 +101,7 @@ public record QuantScheme(
   private static Map<String, QuantScheme> presets() {
     Map<String, QuantScheme> map = new LinkedHashMap<>();
     for (QuantScheme s :
-        List.of(
-            W8A8, W8A16, W4A16, W4A16_ASYM, W4A8, FP8, FP8_DYNAMIC, FP8_E5M2, FP8_BLOCK)) {
+        List.of(W8A8, W8A16, W4A16, W4A16_ASYM, W4A8, FP8, FP8_DYNAMIC, FP8_E5M2, FP8_BLOCK)) {
       map.put(s.name, s);
     }
     map.put("int8", W8A8);
@@ -121,8 +130,7 @@ public record QuantScheme(
 
   /** The same scheme with another group size. */
   public QuantScheme withGroup(int columns) {
-    return new QuantScheme(
-        name, type, ScaleGranularity.GROUP, columns, symmetric, activation);
+    return new QuantScheme(name, type, ScaleGranularity.GROUP, columns, symmetric, activation);
   }
 
   /** The same scheme with one scale a row. */

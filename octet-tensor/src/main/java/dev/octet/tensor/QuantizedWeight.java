@@ -4,8 +4,7 @@ package dev.octet.tensor;
  * A linear layer's weight W [out, in] in one of the canonical forms that every checkpoint format is
  * mapped to and every kernel computes on. {@code y = x·Wᵀ}.
  */
-public sealed interface QuantizedWeight
-    permits DenseWeight, Int8Weight, Int4Weight, Fp8Weight {
+public sealed interface QuantizedWeight permits DenseWeight, Int8Weight, Int4Weight, Fp8Weight {
 
   /** Output features n. */
   long rows();

@@ -12,7 +12,9 @@ import org.jspecify.annotations.Nullable;
  * One thread uses one.
  */
 final class RowQuantizer {
-  /** Adding it rounds a small float to a whole number, half to even; its bits are then the integer. */
+  /**
+   * Adding it rounds a small float to a whole number, half to even; its bits are then the integer.
+   */
   private static final float ROUNDER = 0x1.8p23f;
 
   private static final int ROUNDER_BITS = Float.floatToRawIntBits(ROUNDER);

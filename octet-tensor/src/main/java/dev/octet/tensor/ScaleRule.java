@@ -30,8 +30,8 @@ public enum ScaleRule {
    */
   TEXTBOOK,
   /**
-   * {@code max|w| / (2^(b−1) − ½)}: divisors 127.5 and 7.5, as compressed-tensors does. Every step is
-   * smaller, but the largest weight of a block is off by half a step.
+   * {@code max|w| / (2^(b−1) − ½)}: divisors 127.5 and 7.5, as compressed-tensors does. Every step
+   * is smaller, but the largest weight of a block is off by half a step.
    */
   FULL_RANGE,
   /**

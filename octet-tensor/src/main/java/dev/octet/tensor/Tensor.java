@@ -13,11 +13,12 @@ import java.util.Arrays;
 import java.util.Objects;
 
 /**
- * A dense n-dimensional view of a memory segment: row-major, little-endian, indexed by {@code long}.
- * The segment may be a slice of a mapped file; its arena decides how long the tensor may be used.
+ * A dense n-dimensional view of a memory segment: row-major, little-endian, indexed by {@code
+ * long}. The segment may be a slice of a mapped file; its arena decides how long the tensor may be
+ * used.
  *
- * <p>Rows may lie further apart than they are long ({@link #rowStride}), so that a column range of a
- * matrix is a view too; within a row, elements are always adjacent.
+ * <p>Rows may lie further apart than they are long ({@link #rowStride}), so that a column range of
+ * a matrix is a view too; within a row, elements are always adjacent.
  */
 public final class Tensor {
   /** Alignment of allocated tensors in bytes: one cache line, and one AVX-512 vector. */
@@ -138,7 +139,9 @@ public final class Tensor {
     return rowRange(i, i + 1).reshape(columns());
   }
 
-  /** Rows {@code from} (inclusive) to {@code to} (exclusive) of the matrix view, as [n, columns]. */
+  /**
+   * Rows {@code from} (inclusive) to {@code to} (exclusive) of the matrix view, as [n, columns].
+   */
   public Tensor rowRange(long from, long to) {
     if (from < 0 || to < from || to > rows()) {
       throw new IndexOutOfBoundsException("rows " + from + ".." + to + " of " + rows());
@@ -227,7 +230,8 @@ public final class Tensor {
       case I8 -> segment.set(JAVA_BYTE, i, (byte) Codecs.roundClamp(value, -128, 127));
       case U8 -> segment.set(JAVA_BYTE, i, (byte) Codecs.roundClamp(value, 0, 255));
       case I16 ->
-          segment.set(JAVA_SHORT_UNALIGNED, i << 1, (short) Codecs.roundClamp(value, -32768, 32767));
+          segment.set(
+              JAVA_SHORT_UNALIGNED, i << 1, (short) Codecs.roundClamp(value, -32768, 32767));
       case I32 -> segment.set(JAVA_INT_UNALIGNED, i << 2, (int) Codecs.roundWhole(value));
       case I64 -> segment.set(JAVA_LONG_UNALIGNED, i << 3, (long) Codecs.roundWhole(value));
       case F64 -> segment.set(JAVA_DOUBLE_UNALIGNED, i << 3, value);
@@ -310,8 +314,8 @@ public final class Tensor {
   }
 
   /**
-   * A copy of another element type in {@code arena}, rounded to nearest even by way of F32: I32, I64
-   * and F64 keep what fits 24 bits, unless {@code target} is the type they have.
+   * A copy of another element type in {@code arena}, rounded to nearest even by way of F32: I32,
+   * I64 and F64 keep what fits 24 bits, unless {@code target} is the type they have.
    */
   public Tensor to(DType target, Arena arena) {
     Tensor copy = allocate(arena, target, shape);

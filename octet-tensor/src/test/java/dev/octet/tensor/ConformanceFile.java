@@ -56,7 +56,10 @@ final class ConformanceFile {
       throw new IllegalArgumentException(name + " is not in " + header);
     }
     long[] shape =
-        Arrays.stream(entry.group(2).split(",", -1)).map(String::strip).mapToLong(Long::parseLong).toArray();
+        Arrays.stream(entry.group(2).split(",", -1))
+            .map(String::strip)
+            .mapToLong(Long::parseLong)
+            .toArray();
     long from = Long.parseLong(entry.group(3));
     long to = Long.parseLong(entry.group(4));
     return Tensor.of(DType.valueOf(entry.group(1)), data.asSlice(from, to - from), shape);

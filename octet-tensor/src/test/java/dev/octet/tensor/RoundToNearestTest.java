@@ -18,8 +18,7 @@ import org.junit.jupiter.api.Test;
 class RoundToNearestTest {
   private static QuantScheme scheme(
       WeightType type, ScaleGranularity granularity, int group, boolean symmetric) {
-    return new QuantScheme(
-        "test", type, granularity, group, symmetric, new ActivationQuant.None());
+    return new QuantScheme("test", type, granularity, group, symmetric, new ActivationQuant.None());
   }
 
   @Provide
@@ -119,8 +118,7 @@ class RoundToNearestTest {
     boolean rowsShare =
         scheme.granularity() == ScaleGranularity.TENSOR
             || scheme.granularity() == ScaleGranularity.BLOCK;
-    ScaleRule rule =
-        rowsShare ? ScaleRule.TEXTBOOK : ScaleRule.best(scheme.type());
+    ScaleRule rule = rowsShare ? ScaleRule.TEXTBOOK : ScaleRule.best(scheme.type());
     Tensor w = random(seed, n, k);
     float[][] once = dequantized(RoundToNearest.quantize(w, scheme, rule, Arena.ofAuto()));
     float[][] twice =
@@ -137,8 +135,7 @@ class RoundToNearestTest {
   void codesAscendWithTheWeights(@ForAll("schemes") QuantScheme scheme, @ForAll long seed) {
     Tensor w = random(seed, 1, 64);
     float[] in = w.toFloats();
-    QuantScheme one =
-        scheme(scheme.type(), ScaleGranularity.CHANNEL, 0, scheme.symmetric());
+    QuantScheme one = scheme(scheme.type(), ScaleGranularity.CHANNEL, 0, scheme.symmetric());
     float[] out = dequantized(RoundToNearest.quantize(w, one, Arena.ofAuto()))[0];
     for (int a = 0; a < in.length; a++) {
       for (int b = 0; b < in.length; b++) {

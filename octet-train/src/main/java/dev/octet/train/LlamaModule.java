@@ -12,8 +12,9 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * The Llama decoder in libtorch: RMSNorm, rotary embedding (half rotation), grouped-query attention,
- * SwiGLU, as Hugging Face's {@code LlamaForCausalLM} computes it, with that class's parameter names.
+ * The Llama decoder in libtorch: RMSNorm, rotary embedding (half rotation), grouped-query
+ * attention, SwiGLU, as Hugging Face's {@code LlamaForCausalLM} computes it, with that class's
+ * parameter names.
  *
  * <p>Under {@link ComputeType#BF16} the linear layers run on BF16 copies of the F32 parameters;
  * norms, attention, the residual stream and the loss stay in F32 (libtorch's BF16 attention on CPUs
@@ -87,8 +88,7 @@ final class LlamaModule implements AutoCloseable {
     return torch.cross_entropy(forward(ids), targets);
   }
 
-  private Tensor attention(
-      Tensor x, String name, long batch, long time, Tensor cos, Tensor sin) {
+  private Tensor attention(Tensor x, String name, long batch, long time, Tensor cos, Tensor sin) {
     int d = shape.headDim();
     Tensor in = narrow(x);
     Tensor q = linear(in, name + "q_proj.weight").view(batch, time, shape.heads(), d);

@@ -29,7 +29,9 @@ public final class LossChart {
       throw new TrainException("the loss log holds no training step");
     }
     low = Math.floor(entries.stream().mapToDouble(LossLog.Entry::loss).min().orElse(0));
-    high = Math.max(low + 1, Math.ceil(entries.stream().mapToDouble(LossLog.Entry::loss).max().orElse(1)));
+    high =
+        Math.max(
+            low + 1, Math.ceil(entries.stream().mapToDouble(LossLog.Entry::loss).max().orElse(1)));
     steps = training.getLast().step();
   }
 
@@ -86,7 +88,12 @@ public final class LossChart {
   }
 
   private void legend(StringBuilder svg) {
-    text(svg, WIDTH - RIGHT - 8, TOP + 18, "end", "line: training text (mean of neighbouring steps)");
+    text(
+        svg,
+        WIDTH - RIGHT - 8,
+        TOP + 18,
+        "end",
+        "line: training text (mean of neighbouring steps)");
     if (!validation.isEmpty()) {
       text(svg, WIDTH - RIGHT - 8, TOP + 36, "end", "dots: held-out text");
     }

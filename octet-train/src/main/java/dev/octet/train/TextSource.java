@@ -22,7 +22,8 @@ public record TextSource(Path file, double weight) {
     int at = text.lastIndexOf('@');
     if (at > 0) {
       try {
-        return new TextSource(Path.of(text.substring(0, at)), Double.parseDouble(text.substring(at + 1)));
+        return new TextSource(
+            Path.of(text.substring(0, at)), Double.parseDouble(text.substring(at + 1)));
       } catch (NumberFormatException e) {
         return new TextSource(Path.of(text), 1);
       }

@@ -37,10 +37,32 @@ public final class TrainArguments {
   private static final Set<String> LISTS = Set.of("text", "validation");
   private static final Set<String> NAMES =
       Set.of(
-          "text", "validation", "out", "tokenizer", "vocab-size", "hidden", "layers", "heads",
-          "kv-heads", "intermediate", "context", "untied", "steps", "tokens", "batch",
-          "micro-batch", "lr", "warmup", "weight-decay", "clip", "seed", "dtype",
-          "checkpoint-every", "evaluate-every", "resume", "threads");
+          "text",
+          "validation",
+          "out",
+          "tokenizer",
+          "vocab-size",
+          "hidden",
+          "layers",
+          "heads",
+          "kv-heads",
+          "intermediate",
+          "context",
+          "untied",
+          "steps",
+          "tokens",
+          "batch",
+          "micro-batch",
+          "lr",
+          "warmup",
+          "weight-decay",
+          "clip",
+          "seed",
+          "dtype",
+          "checkpoint-every",
+          "evaluate-every",
+          "resume",
+          "threads");
 
   private final Map<String, List<String>> values;
 

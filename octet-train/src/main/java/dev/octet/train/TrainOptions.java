@@ -69,7 +69,9 @@ public record TrainOptions(
         shape.vocabSize() >= 258,
         "--vocab-size must be at least 258 (256 bytes and 2 special tokens), not "
             + shape.vocabSize());
-    check((long) microBatch * shape.context() <= 1 << 24, "--micro-batch times --context is too large");
+    check(
+        (long) microBatch * shape.context() <= 1 << 24,
+        "--micro-batch times --context is too large");
   }
 
   private static void check(boolean holds, String message) {

@@ -63,7 +63,8 @@ final class TrainState {
       }
       if (header.getLong() != fingerprint) {
         throw new TrainException(
-            file + " belongs to a run with other options: resume with the same ones, or start anew");
+            file
+                + " belongs to a run with other options: resume with the same ones, or start anew");
       }
       long step = header.getLong();
       long length = header.getLong();
@@ -82,7 +83,9 @@ final class TrainState {
   }
 
   private static ByteBuffer bytes(Tensor tensor, long length) {
-    return new BytePointer(tensor.data_ptr()).capacity(Math.multiplyExact(length, 4L)).asByteBuffer();
+    return new BytePointer(tensor.data_ptr())
+        .capacity(Math.multiplyExact(length, 4L))
+        .asByteBuffer();
   }
 
   private static void writeAll(FileChannel out, ByteBuffer data) throws IOException {

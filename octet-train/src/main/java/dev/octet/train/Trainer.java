@@ -80,8 +80,7 @@ final class Trainer implements AutoCloseable {
       done++;
       log.train(progress);
       listener.progress(progress);
-      if (validation != null
-          && (done % options.evaluateEvery() == 0 || done == options.steps())) {
+      if (validation != null && (done % options.evaluateEvery() == 0 || done == options.steps())) {
         double loss = validate(validation);
         log.validation(done, loss);
         listener.validated(done, loss);

@@ -43,8 +43,7 @@ public final class Training {
             .formatted(
                 corpus.tokens(), shape.parameters(), options.steps(), options.tokensPerStep()));
     long fingerprint = fingerprint(options, shape, vocabulary);
-    try (Trainer trainer =
-        new Trainer(options, shape, corpus, validation, fingerprint, listener)) {
+    try (Trainer trainer = new Trainer(options, shape, corpus, validation, fingerprint, listener)) {
       trainer.run(stop);
       new ModelWriter(options.out(), shape, vocabulary).write(trainer.model().parameters());
       chart(options.out().resolve(Trainer.DIRECTORY));

@@ -105,8 +105,7 @@ final class Workers implements AutoCloseable {
     return Arrays.stream(losses).sum();
   }
 
-  private double one(
-      LlamaModule module, long[] ids, long[] targets, double share, boolean learn) {
+  private double one(LlamaModule module, long[] ids, long[] targets, double share, boolean learn) {
     try (PointerScope _ = new PointerScope();
         Gradients _ = learn ? Gradients.on() : Gradients.off()) {
       Tensor in = Tensor.create(ids, ids.length / window, window);

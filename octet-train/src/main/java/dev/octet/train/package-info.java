@@ -1,5 +1,6 @@
 /**
- * Trains small Llama models with libtorch; optional at run time. {@link Training#run} is the way in.
+ * Trains small Llama models with libtorch; optional at run time. {@link Training#run} is the way
+ * in.
  */
 @NullMarked
 package dev.octet.train;

@@ -85,6 +85,7 @@ class TrainArgumentsTest {
   void weightsMustBePositiveNumbers() {
     assertThatThrownBy(() -> TextSource.parse("a.txt@0")).hasMessageContaining("weight");
     assertThatThrownBy(() -> TextSource.parse("a.txt@NaN")).hasMessageContaining("weight");
-    assertThat(TextSource.parse("me@home.txt")).isEqualTo(new TextSource(Path.of("me@home.txt"), 1));
+    assertThat(TextSource.parse("me@home.txt"))
+        .isEqualTo(new TextSource(Path.of("me@home.txt"), 1));
   }
 }

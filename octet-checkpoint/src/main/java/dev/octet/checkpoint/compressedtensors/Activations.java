@@ -55,8 +55,7 @@ final class Activations {
         .unsupported(
             "strategy",
             "is '%s' for %s activations; supported are dynamic token and static tensor"
-                .formatted(
-                    inputs.strategy().label(), inputs.dynamic() ? "dynamic" : "static"));
+                .formatted(inputs.strategy().label(), inputs.dynamic() ? "dynamic" : "static"));
   }
 
   private static ActivationQuant fixed(

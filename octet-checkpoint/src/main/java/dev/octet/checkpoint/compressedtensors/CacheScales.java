@@ -21,8 +21,7 @@ final class CacheScales {
   private final ModelConfig config;
   private final StoredTensors tensors;
 
-  CacheScales(
-      Optional<QuantizationArgs> scheme, ModelConfig config, StoredTensors tensors) {
+  CacheScales(Optional<QuantizationArgs> scheme, ModelConfig config, StoredTensors tensors) {
     this.scheme = scheme;
     this.config = config;
     this.tensors = tensors;
@@ -36,7 +35,8 @@ final class CacheScales {
         case TENSOR, ATTN_HEAD, CHANNEL, TOKEN -> {}
         case GROUP, BLOCK ->
             throw args.fields()
-                .unsupported("strategy", "is '%s' for the cache".formatted(args.strategy().label()));
+                .unsupported(
+                    "strategy", "is '%s' for the cache".formatted(args.strategy().label()));
       }
     }
   }
@@ -54,7 +54,8 @@ final class CacheScales {
     }
     if (key == null || value == null) {
       String there = key == null ? value : key;
-      throw tensors.problem(String.valueOf(there), "is there, but its counterpart for k or v is not");
+      throw tensors.problem(
+          String.valueOf(there), "is there, but its counterpart for k or v is not");
     }
     DType type = scheme.get().isFloat() ? DType.F8_E4M3 : DType.I8;
     return Optional.of(new KvScales(type, read(key), read(value)));

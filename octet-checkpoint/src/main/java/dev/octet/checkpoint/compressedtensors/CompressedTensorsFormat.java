@@ -54,9 +54,7 @@ public final class CompressedTensorsFormat implements LinearFormat {
   @Override
   public LinearWeights read(LinearShape shape) {
     Optional<Settings.Group> group = settings.groupOf(shape.module());
-    return group.isPresent()
-        ? new Layer(tensors, shape, group.get()).read()
-        : dense.read(shape);
+    return group.isPresent() ? new Layer(tensors, shape, group.get()).read() : dense.read(shape);
   }
 
   @Override

@@ -55,9 +55,7 @@ final class Layer {
     QuantizedWeight weight =
         args.isFloat()
             ? new Fp8Weight(codes(), scales.read())
-            : args.bits() > 4
-                ? new Int8Weight(bytes(), scales.read())
-                : int4();
+            : args.bits() > 4 ? new Int8Weight(bytes(), scales.read()) : int4();
     return new LinearWeights(
         weight,
         DenseFormat.bias(tensors, shape),
@@ -76,8 +74,7 @@ final class Layer {
     long words = Packing.words(shape.columns(), args.bits());
     if (codes.dtype() != DType.I32
         || !(codes.hasShape(shape.rows(), words)
-            || codes.hasShape(
-                shape.rows(), Packing.laneWords(shape.columns(), args.bits())))) {
+            || codes.hasShape(shape.rows(), Packing.laneWords(shape.columns(), args.bits())))) {
       throw tensors.problem(
           name,
           "is %s, expected I32 [%d, %d]: %d columns of %d bits"
@@ -96,8 +93,7 @@ final class Layer {
       throw tensors.problem(
           name,
           "says [%d, %d], the model needs [%d, %d]"
-              .formatted(
-                  stored.getLong(0), stored.getLong(1), shape.rows(), shape.columns()));
+              .formatted(stored.getLong(0), stored.getLong(1), shape.rows(), shape.columns()));
     }
   }
 
@@ -137,8 +133,7 @@ final class Layer {
     if (order.isPresent()) {
       bytes = reordered(bytes, order.get());
     }
-    Tensor out =
-        Tensor.allocate(Arena.ofAuto(), DType.U8, shape.rows(), (shape.columns() + 1) / 2);
+    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.U8, shape.rows(), (shape.columns() + 1) / 2);
     long bad = Packing.gather(bytes, out, args.minCode(), args.maxCode());
     if (bad >= 0) {
       throw tensors.problem(

@@ -89,8 +89,7 @@ final class Packing {
     long from = packed.dim(1) * 4;
     Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I8, rows, columns);
     for (long r = 0; r < rows; r++) {
-      flip(
-          packed.segment(), r * from, out.segment(), r * columns, columns, 0x8080808080808080L);
+      flip(packed.segment(), r * from, out.segment(), r * columns, columns, 0x8080808080808080L);
     }
     return out;
   }

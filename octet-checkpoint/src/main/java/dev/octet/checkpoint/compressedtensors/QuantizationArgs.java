@@ -59,10 +59,12 @@ record QuantizationArgs(
         };
     if (isFloat && bits != 8) {
       throw f.unsupported(
-          "num_bits", "asks for %d-bit floats (NVFP4 or MXFP4); only FP8 is supported".formatted(bits));
+          "num_bits",
+          "asks for %d-bit floats (NVFP4 or MXFP4); only FP8 is supported".formatted(bits));
     }
     if (!isFloat && bits > 8) {
-      throw f.unsupported("num_bits", "asks for %d-bit integers; 1 to 8 are supported".formatted(bits));
+      throw f.unsupported(
+          "num_bits", "asks for %d-bit integers; 1 to 8 are supported".formatted(bits));
     }
     int group = f.integer("group_size", -1, Integer.MAX_VALUE).orElse(-1);
     if (group == 0) {

@@ -31,8 +31,7 @@ public final class Scheme {
           Optional.of(group(integers(inputs), weights(8, "int", grid, false), layer));
       case Int4Weight w ->
           Optional.of(
-              group(
-                  integers(inputs), weights(4, "int", w.grid(), w.permutation() != null), layer));
+              group(integers(inputs), weights(4, "int", w.grid(), w.permutation() != null), layer));
       case Fp8Weight(var codes, ScaleGrid grid) -> {
         if (codes.dtype() != DType.F8_E4M3) {
           throw unsupported(module, layer.weight());

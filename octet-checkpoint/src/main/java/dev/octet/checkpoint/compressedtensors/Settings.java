@@ -53,7 +53,8 @@ final class Settings {
       Fields sparsity = f.object("sparsity_config").orElseThrow();
       String format = sparsity.text("format").orElse("dense");
       if (!format.equals("dense")) {
-        throw sparsity.unsupported("format", "is '%s': sparse weights are not supported".formatted(format));
+        throw sparsity.unsupported(
+            "format", "is '%s': sparse weights are not supported".formatted(format));
       }
     }
   }
@@ -70,8 +71,7 @@ final class Settings {
     if (g.isFilled("output_activations")) {
       throw g.unsupported("output_activations", "is set: outputs are never quantized");
     }
-    Fields weights =
-        g.object("weights").orElseThrow(() -> g.problem("weights", "is missing"));
+    Fields weights = g.object("weights").orElseThrow(() -> g.problem("weights", "is missing"));
     List<Target> targets = targets(g, "targets");
     if (targets.isEmpty()) {
       throw g.problem("targets", "is empty");

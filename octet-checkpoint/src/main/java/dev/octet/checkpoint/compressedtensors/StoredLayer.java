@@ -22,9 +22,9 @@ import java.util.TreeMap;
 /**
  * A linear layer as compressed-tensors stores it: the inverse of {@link Layer}.
  *
- * <p>Integer weights without activation quantization are {@code pack-quantized}; with it, codes take
- * a byte each ({@code int-quantized}), whatever their width. Scales are stored in the model's own
- * type if every one of them is exact in it, else as F32.
+ * <p>Integer weights without activation quantization are {@code pack-quantized}; with it, codes
+ * take a byte each ({@code int-quantized}), whatever their width. Scales are stored in the model's
+ * own type if every one of them is exact in it, else as F32.
  */
 public final class StoredLayer {
   private final String module;
@@ -39,7 +39,8 @@ public final class StoredLayer {
   }
 
   /** The tensors by their full names. */
-  public static SortedMap<String, Tensor> tensors(String module, LinearWeights layer, DType modelType) {
+  public static SortedMap<String, Tensor> tensors(
+      String module, LinearWeights layer, DType modelType) {
     StoredLayer stored = new StoredLayer(module, layer, modelType);
     stored.weight(layer.weight());
     Tensor bias = layer.bias();

@@ -68,8 +68,7 @@ public record GgufHeader(
     }
     try (Arena arena = Arena.ofConfined();
         FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-      MemorySegment all =
-          channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+      MemorySegment all = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
       return parse(new GgufCursor(file.toString(), all), all.byteSize());
     } catch (IOException e) {
       throw new CheckpointException(file + ": cannot be read: " + e.getMessage(), e);
@@ -96,7 +95,8 @@ public record GgufHeader(
         throw in.error(what + " is there twice");
       }
     }
-    return new GgufHeader(version, metadata, tensors(in, tensorCount, alignment(in, metadata), fileSize));
+    return new GgufHeader(
+        version, metadata, tensors(in, tensorCount, alignment(in, metadata), fileSize));
   }
 
   private static GgufValue value(GgufCursor in, int type, String what) {
@@ -171,7 +171,9 @@ public record GgufHeader(
         throw in.error(
             "tensor "
                 + Texts.quote(name)
-                + (name.length() > MAX_NAME ? ": name longer than " + MAX_NAME : " is there twice"));
+                + (name.length() > MAX_NAME
+                    ? ": name longer than " + MAX_NAME
+                    : " is there twice"));
       }
       relative.add(tensor(in, name, alignment));
     }
@@ -185,8 +187,7 @@ public record GgufHeader(
             "tensor %s: %d bytes from byte %d of the data on, the file has %d there (cut off?)"
                 .formatted(Texts.quote(t.name()), t.byteSize(), t.offset(), Math.max(0, room)));
       }
-      tensors.add(
-          new GgufTensor(t.name(), t.shape(), t.type(), start + t.offset(), t.byteSize()));
+      tensors.add(new GgufTensor(t.name(), t.shape(), t.type(), start + t.offset(), t.byteSize()));
     }
     requireNoOverlap(in, tensors);
     return tensors;
@@ -197,7 +198,11 @@ public record GgufHeader(
     int rank = in.u32(what);
     if (rank < 0 || rank > MAX_DIMENSIONS) {
       throw in.error(
-          what + " has " + Integer.toUnsignedString(rank) + " dimensions, at most " + MAX_DIMENSIONS);
+          what
+              + " has "
+              + Integer.toUnsignedString(rank)
+              + " dimensions, at most "
+              + MAX_DIMENSIONS);
     }
     long[] shape = new long[rank];
     for (int d = rank - 1; d >= 0; d--) {

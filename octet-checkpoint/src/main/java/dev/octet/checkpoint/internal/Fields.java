@@ -14,8 +14,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Typed access to the fields of a JSON object. A field that is {@code null} counts as absent; one of
- * the wrong type or out of range is an error that names file and field.
+ * Typed access to the fields of a JSON object. A field that is {@code null} counts as absent; one
+ * of the wrong type or out of range is an error that names file and field.
  */
 public final class Fields {
   private final String where;
@@ -198,6 +198,7 @@ public final class Fields {
   }
 
   private String text(String name, String what) {
-    return "%s: field '%s' %s".formatted(where, prefix + Texts.printable(name), Texts.shorten(what));
+    return "%s: field '%s' %s"
+        .formatted(where, prefix + Texts.printable(name), Texts.shorten(what));
   }
 }

@@ -96,8 +96,7 @@ public final class Json {
   /** What the parser says is wrong and where, on one line. */
   public static String problem(JacksonException e) {
     String message = e.getOriginalMessage();
-    String text =
-        message == null ? e.getClass().getSimpleName() : Texts.printable(plain(message));
+    String text = message == null ? e.getClass().getSimpleName() : Texts.printable(plain(message));
     return e.getLocation() == null
         ? text
         : text

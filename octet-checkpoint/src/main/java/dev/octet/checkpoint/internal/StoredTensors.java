@@ -82,9 +82,7 @@ public final class StoredTensors implements AutoCloseable {
 
   /** A vector of that length as F32 in garbage-collected memory, or null if there is none. */
   public @Nullable Tensor vector(String name, Set<DType> types, long length) {
-    return has(name)
-        ? require(name, types, length).to(DType.F32, Arena.ofAuto())
-        : null;
+    return has(name) ? require(name, types, length).to(DType.F32, Arena.ofAuto()) : null;
   }
 
   /** An error about a stored tensor. */

@@ -130,10 +130,23 @@ class CompressedTensorsReaderTest {
 
   @Test
   void whatTheFamilyHoldsBesidesIsRefusedByName() throws IOException {
-    refused("ct_w8a8_dynamic", "\"sparsity_config\": {}", "\"sparsity_config\": {\"format\": \"sparse-24-bitmask\"}", "sparse-24-bitmask");
-    refused("ct_w8a8_dynamic", "\"transform_config\": {}", "\"transform_config\": {\"config_groups\": {}}", "transform_config");
-    refused("ct_w8a8_dynamic", "\"int-quantized\"", "\"mxfp4-pack-quantized\"", "mxfp4-pack-quantized");
-    refused("ct_w8a8_dynamic", "\"output_activations\": null", "\"output_activations\": {\"num_bits\": 8}", "output_activations");
+    refused(
+        "ct_w8a8_dynamic",
+        "\"sparsity_config\": {}",
+        "\"sparsity_config\": {\"format\": \"sparse-24-bitmask\"}",
+        "sparse-24-bitmask");
+    refused(
+        "ct_w8a8_dynamic",
+        "\"transform_config\": {}",
+        "\"transform_config\": {\"config_groups\": {}}",
+        "transform_config");
+    refused(
+        "ct_w8a8_dynamic", "\"int-quantized\"", "\"mxfp4-pack-quantized\"", "mxfp4-pack-quantized");
+    refused(
+        "ct_w8a8_dynamic",
+        "\"output_activations\": null",
+        "\"output_activations\": {\"num_bits\": 8}",
+        "output_activations");
     refused("ct_w8a8_dynamic", "\"strategy\": \"token\"", "\"strategy\": \"tensor\"", "strategy");
     refused("ct_w4a16_sym", "\"group_size\": 32", "\"group_size\": 16", "weight_scale");
     refused("ct_w4a16_sym", "\"num_bits\": 4", "\"num_bits\": 8", "weight_packed");

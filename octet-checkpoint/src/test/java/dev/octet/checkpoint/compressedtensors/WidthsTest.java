@@ -94,12 +94,15 @@ class WidthsTest {
 
   @ParameterizedTest
   @CsvSource({
-    "1,false", "2,false", "3,false", "3,true", "4,false", "5,false", "5,true", "6,true",
-    "7,false", "7,true", "8,false"
+    "1,false", "2,false", "3,false", "3,true", "4,false", "5,false", "5,true", "6,true", "7,false",
+    "7,true", "8,false"
   })
   void weightsOfEveryWidthAreReadFromBothLayouts(int bits, boolean lanes) throws IOException {
     ModelConfig config =
-        config("\"num_bits\": %d, \"strategy\": \"channel\"".formatted(bits), "pack-quantized", "null");
+        config(
+            "\"num_bits\": %d, \"strategy\": \"channel\"".formatted(bits),
+            "pack-quantized",
+            "null");
     Random random = new Random(bits);
     ModelLayout.linears(config, shape -> layer(shape, bits, lanes, random));
     try (Checkpoint checkpoint = written(config)) {

@@ -60,7 +60,11 @@ final class GgufHeaderTest {
   }
 
   private static Bytes start(int tensors, int entries) {
-    return new Bytes().raw("GGUF".getBytes(StandardCharsets.US_ASCII)).u32(3).u64(tensors).u64(entries);
+    return new Bytes()
+        .raw("GGUF".getBytes(StandardCharsets.US_ASCII))
+        .u32(3)
+        .u64(tensors)
+        .u64(entries);
   }
 
   private static byte[] valid() {

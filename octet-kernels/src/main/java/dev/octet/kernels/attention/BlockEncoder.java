@@ -50,8 +50,7 @@ final class BlockEncoder {
         block.set(JAVA_FLOAT_UNALIGNED, format.keyScaleOffset(h) + 4L * slot, own);
       }
       write(block, format.keyOffset(h), slot, format.keyType(), scratch, h * dim, body);
-      write(
-          block, format.tailOffset(h), slot, KvType.BF16, scratch, h * dim + body, dim - body);
+      write(block, format.tailOffset(h), slot, KvType.BF16, scratch, h * dim + body, dim - body);
     }
   }
 
@@ -66,7 +65,10 @@ final class BlockEncoder {
       }
       for (int c = 0; c < dim; c++) {
         ElementCodec.write(
-            block, format.valueOffset(h), (long) slot * dim + c, format.valueType(),
+            block,
+            format.valueOffset(h),
+            (long) slot * dim + c,
+            format.valueType(),
             scratch[h * dim + c]);
       }
     }
@@ -100,7 +102,9 @@ final class BlockEncoder {
     return own == 0 ? scaleOfZeros : own;
   }
 
-  /** Static scales clamp at −128, as the formats that carry them do; a token's own never reach it. */
+  /**
+   * Static scales clamp at −128, as the formats that carry them do; a token's own never reach it.
+   */
   private static float intCode(float x, float scale, boolean fixed) {
     if (!fixed) {
       return RowQuant.code(x, scale);

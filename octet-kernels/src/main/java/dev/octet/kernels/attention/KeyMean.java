@@ -17,7 +17,9 @@ public final class KeyMean {
     return divide(sums, rows);
   }
 
-  /** Mean over the first dimension of {@code keys} [keys, heads, dim]; zeros where there is none. */
+  /**
+   * Mean over the first dimension of {@code keys} [keys, heads, dim]; zeros where there is none.
+   */
   static float[] of(Tensor keys) {
     int width = Math.toIntExact(keys.dim(1) * keys.dim(2));
     int rows = Math.toIntExact(keys.dim(0));

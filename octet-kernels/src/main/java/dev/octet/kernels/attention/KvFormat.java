@@ -52,8 +52,7 @@ public record KvFormat(
           case INT8, INT8_BF16 -> KvType.INT8;
         };
     KvType values = kind == AttentionKind.INT8_BF16 ? KvType.BF16 : keys;
-    return new KvFormat(
-        heads, keyDim, valueDim, keys, values, keys == KvType.INT8, null, null);
+    return new KvFormat(heads, keyDim, valueDim, keys, values, keys == KvType.INT8, null, null);
   }
 
   /** Whether a type needs no scale. */
@@ -73,8 +72,8 @@ public record KvFormat(
 
   /**
    * The channels that make keys wider than values: in latent attention the rotary part, whose range
-   * is much wider than that of the rest. It is neither smoothed nor rotated nor quantized to INT8 but
-   * kept in BF16.
+   * is much wider than that of the rest. It is neither smoothed nor rotated nor quantized to INT8
+   * but kept in BF16.
    */
   public static int tail(int keyDim, int valueDim) {
     return Math.max(0, keyDim - valueDim);

@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Rotated keys are stored minus k̄, the mean of the first block's keys. While that block fills,
  * its keys are kept in F32 and encoded anew with every append, so what is stored does not depend on
- * how the tokens arrived. Once it is full k̄ stays, also when the sequence is cut back into the first
- * block: any constant vector is exact. Cutting back to nothing forgets it.
+ * how the tokens arrived. Once it is full k̄ stays, also when the sequence is cut back into the
+ * first block: any constant vector is exact. Cutting back to nothing forgets it.
  */
 public final class PagedKvLayer implements KvLayer {
   private final KvSpec spec;
@@ -50,8 +50,8 @@ public final class PagedKvLayer implements KvLayer {
   /**
    * A store of keys and values that are all at hand.
    *
-   * @param mean what is subtracted from keys before they are rotated [heads·keyDim]; null where they
-   *     are not
+   * @param mean what is subtracted from keys before they are rotated [heads·keyDim]; null where
+   *     they are not
    */
   PagedKvLayer(KvSpec spec, KvFormat format, float @Nullable [] mean) {
     this.spec = spec;
@@ -187,7 +187,9 @@ public final class PagedKvLayer implements KvLayer {
     }
   }
 
-  /** Keeps what falls into the open first block, encodes that block; returns the tokens it holds. */
+  /**
+   * Keeps what falls into the open first block, encodes that block; returns the tokens it holds.
+   */
   private int keepFirstKeys(Tensor keys, int end) {
     int width = format.heads() * format.keyDim();
     float[] kept = firstKeys;
@@ -276,8 +278,7 @@ public final class PagedKvLayer implements KvLayer {
     if (!fits) {
       throw new IllegalArgumentException(
           "keys %s and values %s do not fit a layer of %d heads of %d and %d channels"
-              .formatted(
-                  keys, values, format.heads(), format.keyDim(), format.valueDim()));
+              .formatted(keys, values, format.heads(), format.keyDim(), format.valueDim()));
     }
     return Math.toIntExact(tokens);
   }

@@ -14,8 +14,8 @@ import java.util.Arrays;
  * Quantizes one token's activations, the same way in every provider: F32 division by the scale (a
  * product with the reciprocal would decide ties differently), then round half to even, then clamp.
  *
- * <p>A row with a NaN or an infinity has no scale; its scale is NaN, which makes every output of the
- * row NaN instead of a plausible number.
+ * <p>A row with a NaN or an infinity has no scale; its scale is NaN, which makes every output of
+ * the row NaN instead of a plausible number.
  */
 public final class Activations {
   private Activations() {}

@@ -67,10 +67,7 @@ final class ReferenceHead {
     for (int j = 0; j < x.length; j++) {
       int key = firstKey + j;
       boolean seen = key >= from && key < end && visibility.unmasked(queryIndex, key);
-      x[j] =
-          seen
-              ? tile.score(j, query) * spec.scale() * LOG2_E
-              : Double.NEGATIVE_INFINITY;
+      x[j] = seen ? tile.score(j, query) * spec.scale() * LOG2_E : Double.NEGATIVE_INFINITY;
     }
     return x;
   }

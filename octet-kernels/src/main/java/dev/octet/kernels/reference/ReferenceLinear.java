@@ -14,8 +14,9 @@ import dev.octet.tensor.ScaleGrid;
 import dev.octet.tensor.Tensor;
 
 /**
- * A linear layer as its definition says: integer codes times integer codes summed exactly and scaled
- * once per block of columns that share a scale; everything else in double on dequantized weights.
+ * A linear layer as its definition says: integer codes times integer codes summed exactly and
+ * scaled once per block of columns that share a scale; everything else in double on dequantized
+ * weights.
  */
 final class ReferenceLinear implements Linear {
   private final LinearWeights weights;
@@ -70,8 +71,7 @@ final class ReferenceLinear implements Linear {
     int k = Math.toIntExact(inFeatures());
     int[][] codes = new int[rows][k];
     float[] scales = new float[rows];
-    pool.run(
-        rows, r -> scales[r] = Activations.int8(weights.activation(), input(x, r), codes[r]));
+    pool.run(rows, r -> scales[r] = Activations.int8(weights.activation(), input(x, r), codes[r]));
     pool.run(
         Math.toIntExact(outFeatures()),
         o -> {

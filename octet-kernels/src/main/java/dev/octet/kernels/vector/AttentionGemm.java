@@ -8,9 +8,9 @@ import jdk.incubator.vector.VectorSpecies;
  * rows of B loaded, so neither needs a horizontal sum. Six rows by two vectors stay in registers:
  * twelve independent sums cover the latency of fused multiply-add and fit 16 registers.
  *
- * <p>INT8 codes run through the same F32 arithmetic and stay exact: {@code d·127²} is below 2²⁴ up to
- * d = 1040, {@code 64·255·127} is 2.07 million. The Vector API has no INT8 dot product; widening to
- * INT16 products and INT32 sums takes more instructions for each of them than F32 does (see
+ * <p>INT8 codes run through the same F32 arithmetic and stay exact: {@code d·127²} is below 2²⁴ up
+ * to d = 1040, {@code 64·255·127} is 2.07 million. The Vector API has no INT8 dot product; widening
+ * to INT16 products and INT32 sums takes more instructions for each of them than F32 does (see
  * docs/performance.md).
  */
 final class AttentionGemm {

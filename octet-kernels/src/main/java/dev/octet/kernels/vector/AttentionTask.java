@@ -72,8 +72,7 @@ final class AttentionTask {
     for (int r = 0; r < rows; r++) {
       float[] acc = Arrays.copyOfRange(output, r * stride, r * stride + shapes.valueDim());
       values.scaleOutput(acc);
-      results[at + r] =
-          new PartialAttention(acc, softmax.max[r], softmax.sum[r], queries.shift[r]);
+      results[at + r] = new PartialAttention(acc, softmax.max[r], softmax.sum[r], queries.shift[r]);
     }
   }
 

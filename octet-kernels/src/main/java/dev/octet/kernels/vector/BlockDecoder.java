@@ -34,11 +34,10 @@ final class BlockDecoder {
   private BlockDecoder() {}
 
   /**
-   * Decodes {@code n} codes from byte {@code offset} on into {@code out[at ..)}. Reads and writes up
-   * to a whole vector more.
+   * Decodes {@code n} codes from byte {@code offset} on into {@code out[at ..)}. Reads and writes
+   * up to a whole vector more.
    */
-  static void decode(
-      KvType type, MemorySegment block, long offset, int n, float[] out, int at) {
+  static void decode(KvType type, MemorySegment block, long offset, int n, float[] out, int at) {
     switch (type) {
       case F32 -> MemorySegment.copy(block, JAVA_FLOAT_UNALIGNED, offset, out, at, n);
       case F16 -> f16(block, offset, n, out, at);

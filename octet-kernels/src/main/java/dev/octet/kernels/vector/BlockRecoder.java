@@ -18,9 +18,10 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Copies a cache into the codes of an INT8 kind, one block and head at a time. Keys lie channel-major,
- * so smoothing, rotating and quantizing 64 of them are loops over 64 neighbours that the compiler
- * vectorizes; the arithmetic is that of {@link Rotation} and {@link RowQuant}, code for code.
+ * Copies a cache into the codes of an INT8 kind, one block and head at a time. Keys lie
+ * channel-major, so smoothing, rotating and quantizing 64 of them are loops over 64 neighbours that
+ * the compiler vectorizes; the arithmetic is that of {@link Rotation} and {@link RowQuant}, code
+ * for code.
  */
 final class BlockRecoder {
   private final PagedKvLayer from;
@@ -60,7 +61,13 @@ final class BlockRecoder {
         };
     KvFormat format =
         new KvFormat(
-            f.heads(), f.keyDim(), f.valueDim(), KvType.INT8, values, mean != null, null,
+            f.heads(),
+            f.keyDim(),
+            f.valueDim(),
+            KvType.INT8,
+            values,
+            mean != null,
+            null,
             headScales);
     PagedKvLayer to = PagedKvLayer.blank(from.spec(), format, mean, from.length());
     try {
@@ -130,15 +137,13 @@ final class BlockRecoder {
     if (body < format.keyDim()) {
       tail(memory, body);
     }
-    MemorySegment.copy(
-        scale, 0, memory, JAVA_FLOAT_UNALIGNED, format.keyScaleOffset(head), BLOCK);
+    MemorySegment.copy(scale, 0, memory, JAVA_FLOAT_UNALIGNED, format.keyScaleOffset(head), BLOCK);
   }
 
   private void tail(MemorySegment memory, int body) {
     long base = to.format().tailOffset(head);
     for (int i = body * BLOCK; i < to.format().keyDim() * BLOCK; i++) {
-      memory.set(
-          JAVA_SHORT_UNALIGNED, base + 2L * (i - body * BLOCK), Codecs.floatToBf16(x[i]));
+      memory.set(JAVA_SHORT_UNALIGNED, base + 2L * (i - body * BLOCK), Codecs.floatToBf16(x[i]));
     }
     for (int j = 0; j < BLOCK; j++) {
       scale[j] = scale[j] == 0 ? 1 : scale[j];

@@ -74,8 +74,7 @@ final class DenseDecoder implements RowDecoder {
       value = value.mul(rebias);
       VectorMask<Integer> special = magnitude.compare(VectorOperators.GE, 0x7C00);
       if (special.anyTrue()) {
-        IntVector bits =
-            magnitude.and(0x3FF).lanewise(VectorOperators.LSHL, 13).or(0x7F800000);
+        IntVector bits = magnitude.and(0x3FF).lanewise(VectorOperators.LSHL, 13).or(0x7F800000);
         value = value.blend(bits.reinterpretAsFloats(), special.cast(F));
       }
       IntVector sign = h.and(0x8000).lanewise(VectorOperators.LSHL, 16);

@@ -18,7 +18,14 @@ final class Dot {
 
   /** {@code out[4·i + j] = w row i · x row j} for four rows of each. */
   static void block4x4(
-      float[] w, int wFrom, int wStride, float[] x, int xFrom, int xStride, int length, float[] out) {
+      float[] w,
+      int wFrom,
+      int wStride,
+      float[] x,
+      int xFrom,
+      int xStride,
+      int length,
+      float[] out) {
     FloatVector a00 = FloatVector.zero(F);
     FloatVector a01 = a00;
     FloatVector a02 = a00;

@@ -42,7 +42,9 @@ final class FloatRows {
     }
   }
 
-  /** Sums and differences of the two halves of {@code x[base .. base + 2·width)}, in their place. */
+  /**
+   * Sums and differences of the two halves of {@code x[base .. base + 2·width)}, in their place.
+   */
   static void butterflies(float[] x, int base, int width) {
     for (int i = base; i < base + width; i += VL) {
       FloatVector a = FloatVector.fromArray(F, x, i);
@@ -53,8 +55,8 @@ final class FloatRows {
   }
 
   /**
-   * {@link RowQuant#code} of {@code x[from + j]} under {@code scale[j]} into {@code codes[from + j]};
-   * the quotient NaN of a zero row becomes code 0 as well.
+   * {@link RowQuant#code} of {@code x[from + j]} under {@code scale[j]} into {@code codes[from +
+   * j]}; the quotient NaN of a zero row becomes code 0 as well.
    */
   static void quantize(float[] x, int from, int n, float[] scale, byte[] codes) {
     if (VL < 8) { // vectors of bytes have at least eight lanes

@@ -16,8 +16,8 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * FP8 weights. Exponent and mantissa are moved to where F32 has them and the bias is corrected by an
- * exact product with a power of two, which takes subnormals along.
+ * FP8 weights. Exponent and mantissa are moved to where F32 has them and the bias is corrected by
+ * an exact product with a power of two, which takes subnormals along.
  */
 final class Fp8Decoder implements RowDecoder {
   private static final VectorSpecies<Integer> I = IntVector.SPECIES_PREFERRED;

@@ -13,9 +13,9 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * FP8 weights, four a word. A code at the top of a lane is shifted down arithmetically until exponent
- * and mantissa lie where F32 has them and the copies of the sign are masked off; the bias is
- * corrected by an exact product with a power of two, which takes subnormals along.
+ * FP8 weights, four a word. A code at the top of a lane is shifted down arithmetically until
+ * exponent and mantissa lie where F32 has them and the copies of the sign are masked off; the bias
+ * is corrected by an exact product with a power of two, which takes subnormals along.
  *
  * <p>NaNs and infinities would become plain numbers that way. Adding one step to the magnitudes of
  * all four codes at once carries into the sign bit exactly for them; a row that has any is computed

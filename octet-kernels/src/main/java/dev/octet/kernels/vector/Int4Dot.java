@@ -14,9 +14,9 @@ import jdk.incubator.vector.VectorOperators;
 /**
  * Packed INT4 weights, eight a word. A nibble is masked where it lies, not shifted down: as an
  * integer it is {@code (q + 8)·16^p}, and x at place p carries the factor {@code 16^-p}; both are
- * powers of two, so nothing is rounded. Three operations a vector of weights are left: mask, convert,
- * multiply-add. The 8 and the zero point come off once a block, {@code (8 + z)·Σx}; as weights are
- * at most 15 that costs about a bit of F32's 24.
+ * powers of two, so nothing is rounded. Three operations a vector of weights are left: mask,
+ * convert, multiply-add. The 8 and the zero point come off once a block, {@code (8 + z)·Σx}; as
+ * weights are at most 15 that costs about a bit of F32's 24.
  *
  * <p>For integer x every lane's sum is an exact integer: 15 · 255 · 4096 is less than 2²⁴.
  */
@@ -153,7 +153,8 @@ final class Int4Dot implements RowDot {
         .lanewise(VectorOperators.XOR, BIAS);
   }
 
-  private static FloatVector place(IntVector v, IntVector mask, float[] x, int at, FloatVector sum) {
+  private static FloatVector place(
+      IntVector v, IntVector mask, float[] x, int at, FloatVector sum) {
     return Lanes.toFloat(v.lanewise(VectorOperators.AND, mask))
         .fma(FloatVector.fromArray(F, x, at), sum);
   }

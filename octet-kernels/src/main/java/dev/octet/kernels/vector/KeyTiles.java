@@ -8,8 +8,8 @@ import dev.octet.kernels.attention.PagedKvLayer;
 import java.util.Arrays;
 
 /**
- * The keys of one head, a tile of 64 at a time, as the right-hand operand of the scores: [keyDim, 64]
- * numbers or codes, and what each key's score is multiplied by.
+ * The keys of one head, a tile of 64 at a time, as the right-hand operand of the scores: [keyDim,
+ * 64] numbers or codes, and what each key's score is multiplied by.
  */
 final class KeyTiles {
   private final PagedKvLayer kv;

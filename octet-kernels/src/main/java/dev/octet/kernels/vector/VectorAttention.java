@@ -18,9 +18,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Attention with the Vector API: tiles of 64 keys are widened to F32 once for up to {@value
- * #ROW_BLOCK} rows (queries of all heads that share the keys), scores and outputs are register-blocked
- * products. Work is split by key/value head and row block and, where that leaves threads idle
- * (decoding), by keys as well.
+ * #ROW_BLOCK} rows (queries of all heads that share the keys), scores and outputs are
+ * register-blocked products. Work is split by key/value head and row block and, where that leaves
+ * threads idle (decoding), by keys as well.
  */
 public final class VectorAttention implements AttentionKernels {
   private static final int ROW_BLOCK = 96;
@@ -91,8 +91,7 @@ public final class VectorAttention implements AttentionKernels {
           int from = (int) ((long) blocks * split / splits);
           int to = (int) ((long) blocks * (split + 1) / splits);
           AttentionTask work =
-              new AttentionTask(
-                  kind, spec, shapes, operand, head, first, count, scratch.get());
+              new AttentionTask(kind, spec, shapes, operand, head, first, count, scratch.get());
           work.run(q, from, to, parts, (head * splits + split) * rows + first);
           if (splits == 1) {
             store(shapes, head, first, count, parts, 1, rows, out, lse);
@@ -129,8 +128,7 @@ public final class VectorAttention implements AttentionKernels {
         whole = whole.merge(parts[(head * splits + s) * rows + r]);
       }
       long at = QueryTile.index(shapes, head, r) * dim;
-      MemorySegment.copy(
-          whole.output(), 0, out.segment(), JAVA_FLOAT_UNALIGNED, at * 4, dim);
+      MemorySegment.copy(whole.output(), 0, out.segment(), JAVA_FLOAT_UNALIGNED, at * 4, dim);
       if (lse != null) {
         long queryHead = (long) head * shapes.group() + r % shapes.group();
         lse.setFloat(queryHead * shapes.queries() + r / shapes.group(), whole.lse());

@@ -25,9 +25,9 @@ import org.jspecify.annotations.Nullable;
  * and multiplies it with all rows of x, four by four.
  *
  * <p>Where weight and activations are both integers under one scale a row, panels hold the integers
- * themselves and {@link #columnStep} is so short that every partial sum is exact in F32 (below 2²⁴);
- * panels are summed as integers and scaled once. With scales per group the scale is folded into the
- * decoded weight instead, one rounding of 2⁻²⁴ a product.
+ * themselves and {@link #columnStep} is so short that every partial sum is exact in F32 (below
+ * 2²⁴); panels are summed as integers and scaled once. With scales per group the scale is folded
+ * into the decoded weight instead, one rounding of 2⁻²⁴ a product.
  *
  * <p>For a few rows of x (decoding) no panel pays: a {@link RowDot} multiplies in registers.
  */

@@ -22,7 +22,9 @@ import org.junit.jupiter.api.TestFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Every published attention vector, every provider, every kind within the tolerance given for it. */
+/**
+ * Every published attention vector, every provider, every kind within the tolerance given for it.
+ */
 class AttentionConformanceTest {
   private static final Map<AttentionKind, String> TOLERANCES =
       Map.of(
@@ -94,9 +96,7 @@ class AttentionConformanceTest {
       assertThat(error / total)
           .as("relL1 of %s", kind)
           .isLessThanOrEqualTo(limits.get("max_rel_l1").doubleValue());
-      assertThat(lseError)
-          .as("lse of %s", kind)
-          .isLessThanOrEqualTo(lseLimit(dir, kind, limits));
+      assertThat(lseError).as("lse of %s", kind).isLessThanOrEqualTo(lseLimit(dir, kind, limits));
     }
   }
 

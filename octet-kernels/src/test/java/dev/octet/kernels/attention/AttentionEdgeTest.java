@@ -102,8 +102,7 @@ class AttentionEdgeTest {
   @MethodSource("kinds")
   void orderOfBlocksDoesNotMatter(String provider, AttentionKind kind) {
     Inputs x = Inputs.normal(4, 4, 2, 192, 1, 64, 64);
-    Inputs swapped =
-        new Inputs(x.q(), swapBlocks(x.keys()), swapBlocks(x.values()));
+    Inputs swapped = new Inputs(x.q(), swapBlocks(x.keys()), swapBlocks(x.values()));
     AttentionSpec spec = AttentionSpec.full(2, 0.125f);
     Inputs.Result a = x.attend(kernels(provider), kind, spec);
     Inputs.Result b = swapped.attend(kernels(provider), kind, spec);
@@ -200,8 +199,7 @@ class AttentionEdgeTest {
     assertThatThrownBy(
             () ->
                 kernels(provider)
-                    .attend(
-                        kind, AttentionSpec.full(2, 1), y.q(), y.keys(), y.values(), out, null))
+                    .attend(kind, AttentionSpec.full(2, 1), y.q(), y.keys(), y.values(), out, null))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("out");
   }

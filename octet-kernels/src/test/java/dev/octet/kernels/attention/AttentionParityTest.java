@@ -116,7 +116,9 @@ class AttentionParityTest {
       for (AttentionKind kind : AttentionKind.values()) {
         Inputs.Result expected = inputs.attend(REFERENCE, kind, call.spec(), a);
         Inputs.Result got = inputs.attend(VECTOR, kind, call.spec(), b);
-        assertThat(Inputs.relL1(got.out(), expected.out())).as("%s", kind).isLessThan(limit(kind, call));
+        assertThat(Inputs.relL1(got.out(), expected.out()))
+            .as("%s", kind)
+            .isLessThan(limit(kind, call));
         assertThat(Inputs.maxDiff(got.lse(), Inputs.widen(expected.lse())))
             .as("lse %s", kind)
             .isLessThan(kind == AttentionKind.INT_FLASH ? 2e-3 : 2e-5);

@@ -9,8 +9,15 @@ import java.util.Random;
 
 /** Shape and visibility of one call; queries stand at the end of the keys. */
 record Call(
-    int queries, int heads, int kvHeads, int n, int keyDim, int valueDim, boolean causal,
-    int window, boolean masked) {
+    int queries,
+    int heads,
+    int kvHeads,
+    int n,
+    int keyDim,
+    int valueDim,
+    boolean causal,
+    int window,
+    boolean masked) {
   /** Ragged lengths, grouped heads, odd and unequal dimensions, windows, masks. */
   static final List<Call> ALL =
       List.of(

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.octet.kernels.AttentionKernels;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.AttentionSpec;
-import dev.octet.kernels.KvLayer;
 import dev.octet.kernels.KvSpec;
 import dev.octet.kernels.KvType;
 import dev.octet.kernels.StaticKvScales;

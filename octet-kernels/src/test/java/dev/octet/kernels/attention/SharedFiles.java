@@ -12,7 +12,9 @@ final class SharedFiles {
   static Optional<Path> conformance() {
     String given = System.getProperty("octet.shared");
     Path shared = given != null ? Path.of(given) : besideRepository();
-    return Optional.ofNullable(shared).map(p -> p.resolve("conformance")).filter(Files::isDirectory);
+    return Optional.ofNullable(shared)
+        .map(p -> p.resolve("conformance"))
+        .filter(Files::isDirectory);
   }
 
   private static @Nullable Path besideRepository() {

@@ -147,8 +147,7 @@ final class Weights {
   }
 
   /** A layer whose weight (row, column) is NaN. */
-  static LinearWeights withNan(
-      DType type, int n, int k, int row, int column, Random random) {
+  static LinearWeights withNan(DType type, int n, int k, int row, int column, Random random) {
     ActivationQuant none = new ActivationQuant.None();
     if (type == DType.F8_E4M3 || type == DType.F8_E5M2) {
       Fp8Weight weight = fp8(type, n, k, 1, k, random);

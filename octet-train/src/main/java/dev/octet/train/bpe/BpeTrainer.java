@@ -13,11 +13,12 @@ import java.util.Set;
 /**
  * Learns byte-pair merges (Sennrich et al. 2016) from text.
  *
- * <p>Words are counted once; the count of every pair of neighbours is then kept up to date as merges
- * are made. Candidates wait in a priority queue with the count they had when they were queued; one
- * whose count has fallen since is put back with the true one. Among equal counts the pair with the
- * smaller ids wins, so the result depends on the text alone. A pair that would spell a token the
- * vocabulary already has is passed over: tokens are told apart by their text in tokenizer.json.
+ * <p>Words are counted once; the count of every pair of neighbours is then kept up to date as
+ * merges are made. Candidates wait in a priority queue with the count they had when they were
+ * queued; one whose count has fallen since is put back with the true one. Among equal counts the
+ * pair with the smaller ids wins, so the result depends on the text alone. A pair that would spell
+ * a token the vocabulary already has is passed over: tokens are told apart by their text in
+ * tokenizer.json.
  */
 public final class BpeTrainer {
   private final Map<String, Integer> words = new HashMap<>();

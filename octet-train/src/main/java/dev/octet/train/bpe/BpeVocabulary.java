@@ -28,7 +28,10 @@ public record BpeVocabulary(List<String> special, List<Merge> merges) {
       Merge merge = merges.get(i);
       int first = special.size();
       int end = special.size() + 256 + i;
-      if (merge.left() < first || merge.left() >= end || merge.right() < first || merge.right() >= end) {
+      if (merge.left() < first
+          || merge.left() >= end
+          || merge.right() < first
+          || merge.right() >= end) {
         throw new IllegalArgumentException(
             "merge %d joins %d and %d, but only ids %d to %d exist before it"
                 .formatted(i, merge.left(), merge.right(), first, end - 1));

@@ -1,4 +1,6 @@
-/** Byte-level byte-pair encoding: training a vocabulary, encoding with it, writing tokenizer.json. */
+/**
+ * Byte-level byte-pair encoding: training a vocabulary, encoding with it, writing tokenizer.json.
+ */
 @NullMarked
 package dev.octet.train.bpe;
 

@@ -96,7 +96,8 @@ class BpeTest {
 
   @Example
   void aMergeOfTokensThatDoNotExistIsRefused() {
-    assertThatThrownBy(() -> new BpeVocabulary(List.of("x"), List.of(new BpeVocabulary.Merge(1, 257))))
+    assertThatThrownBy(
+            () -> new BpeVocabulary(List.of("x"), List.of(new BpeVocabulary.Merge(1, 257))))
         .hasMessageContaining("merge 0");
   }
 
@@ -149,8 +150,7 @@ class BpeTest {
     return counts.entrySet().stream()
         .filter(e -> e.getValue() >= 2)
         .min(
-            Comparator.<Map.Entry<BpeVocabulary.Merge, Integer>>comparingInt(
-                    e -> -e.getValue())
+            Comparator.<Map.Entry<BpeVocabulary.Merge, Integer>>comparingInt(e -> -e.getValue())
                 .thenComparingInt(e -> e.getKey().left())
                 .thenComparingInt(e -> e.getKey().right()))
         .map(Map.Entry::getKey);

@@ -60,7 +60,9 @@ class HuggingFaceTokenizerTest {
   @Property(tries = 300)
   void bothEncodeToTheSameIds(@ForAll("texts") String text) {
     int[] expected =
-        Arrays.stream(THEIRS.encode(text, false, false).getIds()).mapToInt(Math::toIntExact).toArray();
+        Arrays.stream(THEIRS.encode(text, false, false).getIds())
+            .mapToInt(Math::toIntExact)
+            .toArray();
     assertThat(ours.encode(text)).as("<%s>", text).isEqualTo(expected);
   }
 
