@@ -143,7 +143,7 @@ class StoriesTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"4, 1.3977", "32, 1.4700", "64, 1.4888"})
+  @CsvSource({"4, 1.3965", "16, 1.4663", "32, 1.4921", "64, 1.5077", "0, 1.5237"})
   void theDefaultInt4RuleBeatsTheTextbookByWhatItsCommentSays(int group, double want) {
     try (Checkpoint stories = Checkpoints.open(model)) {
       QuantScheme scheme = weightOnly(WeightType.INT4, group);
@@ -202,7 +202,7 @@ class StoriesTest {
             "groups of 128 do not divide 172 input features: one scale a row there",
             "groups of 128 do not divide 64 input features: groups of 64 there");
     try (Checkpoint written = Checkpoints.open(out)) {
-      assertThat(nll(written)).isBetween(1.45, 1.52);
+      assertThat(nll(written)).isBetween(1.47, 1.54);
     }
   }
 

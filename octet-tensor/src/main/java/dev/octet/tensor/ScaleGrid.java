@@ -19,8 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param granularity which of the four it is
  * @param rowBlock rows that share a scale, at least 1
  * @param columnBlock columns that share a scale, at least 1
- * @param scales F32, finite and positive; those of symmetric INT4 may be negative ({@link
- *     ScaleRule#SIGNED})
+ * @param scales F32, finite and positive
  * @param zeroPoints I16 of the shape of {@code scales}, in the signed code space; null: all zero
  */
 public record ScaleGrid(

@@ -49,11 +49,7 @@ final class Scales {
 
   /** Checks types, shapes and values without copying anything. */
   void check() {
-    if (args.symmetric() && args.bits() == 4) {
-      requireUsable(tensors, scaleName(), stored());
-    } else {
-      requirePositive(tensors, scaleName(), stored());
-    }
+    requirePositive(tensors, scaleName(), stored());
     zeroPoints();
   }
 
@@ -159,18 +155,6 @@ final class Scales {
       if (!(s > 0) || s == Float.POSITIVE_INFINITY) {
         throw tensors.problem(
             name, "holds the scale %s at index %d; it must be finite and positive".formatted(s, i));
-      }
-    }
-  }
-
-  /** Symmetric INT4 may be scaled by the signed maximum over −8, see ScaleRule.SIGNED. */
-  private static void requireUsable(StoredTensors tensors, String name, Tensor scale) {
-    long n = scale.size();
-    for (long i = 0; i < n; i++) {
-      float s = scale.getFloat(i);
-      if (s == 0 || !Float.isFinite(s)) {
-        throw tensors.problem(
-            name, "holds the scale %s at index %d; it must be finite and not 0".formatted(s, i));
       }
     }
   }

@@ -130,8 +130,7 @@ public final class StoredLayer {
   private void grid(ScaleGrid grid, int bits, boolean packed) {
     for (long i = 0; i < grid.scales().size(); i++) {
       float s = grid.scales().getFloat(i);
-      boolean signed = bits == 4 && grid.symmetric() && s < 0; // see ScaleRule.SIGNED
-      if (!(s > 0 || signed) || Float.isInfinite(s)) {
+      if (!(s > 0) || s == Float.POSITIVE_INFINITY) {
         throw new CheckpointException(
             "%s: scale %d is %s; only positive, finite scales can be stored"
                 .formatted(module, i, s));
