@@ -9,6 +9,7 @@ import dev.octet.checkpoint.internal.LinearFormat;
 import dev.octet.checkpoint.internal.StoredTensors;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Opens model directories of any format that is understood. */
@@ -34,7 +35,8 @@ public final class Checkpoints {
     ObjectNode json = Json.readObject(file);
     Fields fields = Fields.of(file.toString(), json);
     ForeignFormats.refuseByConfig(directory, fields);
-    ModelConfig config = ModelConfigs.read(file.toString(), json);
+    ModelConfig config =
+        ModelConfigs.read(file.toString(), json).withMoreEosTokens(generationEos(directory));
     StoredTensors tensors = ModelFiles.open(directory);
     try {
       return new StoredCheckpoint(config, tensors, format(fields, config, tensors));
@@ -42,6 +44,18 @@ public final class Checkpoints {
       tensors.close();
       throw e;
     }
+  }
+
+  /** End tokens of generation_config.json: Llama 3 names those of its chat turns only there. */
+  private static List<Integer> generationEos(Path directory) {
+    Path file = directory.resolve("generation_config.json");
+    if (!Files.exists(file)) {
+      return List.of();
+    }
+    Path inside = ModelFiles.requireInside(directory, file);
+    return Fields.of(inside.toString(), Json.readObject(inside)).integers("eos_token_id").stream()
+        .filter(id -> id >= 0)
+        .toList();
   }
 
   private static LinearFormat format(Fields fields, ModelConfig config, StoredTensors tensors) {

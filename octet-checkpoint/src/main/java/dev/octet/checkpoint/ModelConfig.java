@@ -2,6 +2,7 @@ package dev.octet.checkpoint;
 
 import dev.octet.tensor.DType;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * What config.json says about a model, validated: every size is positive and consistent, every
@@ -59,5 +60,32 @@ public record ModelConfig(
   /** Query heads that share a key/value head. */
   public int groupSize() {
     return heads / kvHeads;
+  }
+
+  /** The same with further tokens that end generation. */
+  ModelConfig withMoreEosTokens(List<Integer> more) {
+    List<Integer> all = Stream.concat(eosTokenIds.stream(), more.stream()).distinct().toList();
+    return new ModelConfig(
+        architecture,
+        vocabSize,
+        hiddenSize,
+        intermediateSize,
+        layers,
+        heads,
+        kvHeads,
+        headDim,
+        rmsNormEps,
+        ropeTheta,
+        ropeScaling,
+        maxPositions,
+        tiedEmbeddings,
+        qkvBias,
+        outputBias,
+        mlpBias,
+        qkNorm,
+        windows,
+        bosTokenId,
+        all,
+        dtype);
   }
 }

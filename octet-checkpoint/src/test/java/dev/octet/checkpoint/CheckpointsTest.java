@@ -241,4 +241,22 @@ class CheckpointsTest {
       }
     }
   }
+
+  @Test
+  void endTokensOfGenerationConfigAreAdded() throws IOException {
+    Path model = Shared.path("conformance/ok_tiny_dense/model");
+    for (String name : List.of("config.json", "model.safetensors")) {
+      Files.copy(model.resolve(name), dir.resolve(name));
+    }
+    List<Integer> own;
+    try (Checkpoint plain = Checkpoints.open(dir)) {
+      own = plain.config().eosTokenIds();
+    }
+    Files.writeString(dir.resolve("generation_config.json"), "{\"eos_token_id\": [7, 9]}");
+    try (Checkpoint c = Checkpoints.open(dir)) {
+      assertThat(c.config().eosTokenIds()).containsAll(own).contains(7, 9).doesNotHaveDuplicates();
+    }
+    Files.writeString(dir.resolve("generation_config.json"), "{");
+    assertThatThrownBy(() -> Checkpoints.open(dir)).hasMessageContaining("generation_config.json");
+  }
 }
