@@ -2,6 +2,7 @@ package dev.octet.quantize;
 
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
+import dev.octet.kernels.KvSpec;
 import dev.octet.kernels.KvType;
 import dev.octet.tensor.QuantScheme;
 import java.util.ArrayList;
@@ -89,17 +90,13 @@ public record MemoryEstimate(
     sum.addAndGet((long) Math.ceil(bits));
   }
 
-  /** Sliding-window layers keep no more than their window. */
+  /**
+   * What the cache allocates: whole blocks, with a scale for every key and value of an 8-bit type.
+   * Sliding-window layers keep every token too; the window only limits what is read.
+   */
   private static long kvBytes(ModelConfig config, int context, KvType kv) {
-    long perToken = 2L * config.kvHeads() * config.headDim() * kv.bits() / 8;
-    boolean scaled = kv == KvType.INT8;
-    long scales = scaled ? 2L * config.kvHeads() * Float.BYTES : 0;
-    long bytes = 0;
-    for (int layer = 0; layer < config.layers(); layer++) {
-      int window = layer < config.windows().size() ? config.windows().get(layer) : 0;
-      long kept = window > 0 ? Math.min(window, context) : context;
-      bytes = Math.addExact(bytes, Math.multiplyExact(kept, perToken + scales));
-    }
-    return bytes;
+    long tokens = ((long) context + KvSpec.BLOCK - 1) / KvSpec.BLOCK * KvSpec.BLOCK;
+    long perHead = 2L * config.headDim() * kv.bits() / 8 + (kv.bits() == 8 ? 2L * Float.BYTES : 0);
+    return Math.multiplyExact(tokens * config.layers(), config.kvHeads() * perHead);
   }
 }

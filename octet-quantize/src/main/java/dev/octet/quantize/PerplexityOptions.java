@@ -11,10 +11,19 @@ package dev.octet.quantize;
  */
 public record PerplexityOptions(int context, int stride, int samples, int bosTokenId) {
   public PerplexityOptions {
-    if (context < 0 || context == 1 || stride < 0 || samples < 0 || bosTokenId < -1) {
+    if (context < 0 || context == 1) {
       throw new IllegalArgumentException(
-          "context %d, stride %d, samples %d, BOS %d"
-              .formatted(context, stride, samples, bosTokenId));
+          "context must be at least 2 tokens, or 0 for the usual, not " + context);
+    }
+    requireAtLeast(0, stride, "stride");
+    requireAtLeast(0, samples, "samples");
+    requireAtLeast(-1, bosTokenId, "BOS token id");
+  }
+
+  private static void requireAtLeast(int least, int value, String what) {
+    if (value < least) {
+      throw new IllegalArgumentException(
+          what + " must be at least " + least + ", not " + value);
     }
   }
 

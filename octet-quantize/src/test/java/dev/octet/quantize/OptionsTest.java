@@ -123,4 +123,36 @@ class OptionsTest {
         .startsWith("w4a16");
     assertThat(MemoryEstimate.recommend(table, MemorySize.parse("2GiB"))).isEmpty();
   }
+
+  @Test
+  void memoryOfTheCacheCountsWholeBlocksScalesAndTokensBeyondTheWindow(@TempDir Path dir)
+      throws IOException {
+    Path file = dir.resolve("config.json");
+    Files.writeString(
+        file,
+        """
+        {"model_type": "mistral", "architectures": ["MistralForCausalLM"], "hidden_size": 256,
+         "intermediate_size": 512, "num_hidden_layers": 3, "num_attention_heads": 4,
+         "num_key_value_heads": 2, "vocab_size": 100, "max_position_embeddings": 1024,
+         "rms_norm_eps": 1e-5, "sliding_window": 32, "torch_dtype": "bfloat16"}
+        """);
+    ModelConfig config = ModelConfigs.read(file);
+    for (KvType kv : List.of(KvType.INT8, KvType.FP8_E4M3, KvType.FP8_E5M2)) {
+      assertThat(MemoryEstimate.table(config, 65, kv).getFirst().kvBytes())
+          .as(kv.toString())
+          .isEqualTo(128L * 3 * 2 * (2 * 64 + 2 * Float.BYTES));
+    }
+    assertThat(MemoryEstimate.table(config, 65, KvType.BF16).getFirst().kvBytes())
+        .isEqualTo(128L * 3 * 2 * 2 * 64 * 2);
+  }
+
+  @Test
+  void perplexityOptionsSayWhichOneIsWrongAndWhatWouldWork() {
+    assertThatThrownBy(() -> PerplexityOptions.fixed(1, -1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("context must be at least 2");
+    assertThatThrownBy(() -> new PerplexityOptions(0, -1, 0, -1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("stride must be at least 0, not -1");
+  }
 }
