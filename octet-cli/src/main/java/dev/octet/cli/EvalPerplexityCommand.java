@@ -5,12 +5,14 @@ import dev.octet.checkpoint.Checkpoints;
 import dev.octet.cli.output.ProgressBar;
 import dev.octet.kernels.Kernels;
 import dev.octet.model.CausalLm;
+import dev.octet.model.KvCache;
 import dev.octet.model.RunOptions;
 import dev.octet.quantize.Perplexity;
 import dev.octet.quantize.PerplexityOptions;
 import dev.octet.quantize.PerplexityResult;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -95,6 +97,9 @@ final class EvalPerplexityCommand extends OctetCommand {
   @Option(names = "--json", description = "one JSON object a line instead of a table")
   boolean json;
 
+  private static final int WARM_UP_TOKENS = 64;
+  private static final long WARM_UP_NANOS = 1_000_000_000L;
+
   private record Variant(QuantChoice quantization, RunOptions options) {}
 
   @Override
@@ -138,9 +143,22 @@ final class EvalPerplexityCommand extends OctetCommand {
 
   private PerplexityResult measure(
       CausalLm lm, Variant variant, EvalText text, PerplexityOptions options) {
+    warmUp(lm, text.ids());
     try (ProgressBar bar = terminal().progress(variant.quantization().label())) {
       return Perplexity.measure(lm, text.ids(), options, bar::update);
     }
+  }
+
+  /** Lets the compiler settle, so that the rows' speeds can be compared. */
+  private static void warmUp(CausalLm lm, int[] ids) {
+    int[] some =
+        Arrays.copyOf(ids, Math.min(ids.length, Math.min(WARM_UP_TOKENS, lm.contextLength())));
+    long started = System.nanoTime();
+    do {
+      try (KvCache cache = lm.newCache()) {
+        lm.forward(some, cache, false);
+      }
+    } while (System.nanoTime() - started < WARM_UP_NANOS);
   }
 
   private boolean withinLimits(PerplexityReport report) {

@@ -129,10 +129,18 @@ final class PerplexityReport {
                 rows.getFirst().result().perplexity(),
                 row.result().perplexity(),
                 row.quantization().scheme());
-        table.row(row.quantization().label(), colour(verdict));
+        table.row(label(row), colour(verdict));
       }
     }
     return table;
+  }
+
+  /** The scheme, and how the model ran where that differs among the rows. */
+  private String label(Row row) {
+    boolean oneWay = rows.stream().map(r -> r.attention() + r.kvType()).distinct().count() == 1;
+    return oneWay
+        ? row.quantization().label()
+        : row.quantization().label() + ", " + row.attention() + ", " + row.kvType();
   }
 
   private String colour(Verdict verdict) {
