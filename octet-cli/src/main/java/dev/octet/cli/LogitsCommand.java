@@ -88,6 +88,7 @@ final class LogitsCommand extends OctetCommand {
           CausalLm lm = CausalLm.load(quantized(checkpoint), kernels, options());
           KvCache cache = lm.newCache()) {
         Tensor logits = lm.forward(tokens, cache, false);
+        requireFinite(logits);
         SafetensorsWriter.write(out, Map.of("logits", logits));
         terminal()
             .note(
@@ -103,6 +104,20 @@ final class LogitsCommand extends OctetCommand {
       }
     }
     return ExitCode.OK;
+  }
+
+  private void requireFinite(Tensor logits) {
+    float[] row = new float[Math.toIntExact(logits.columns())];
+    for (long r = 0; r < logits.rows(); r++) {
+      logits.copyRange(r * row.length, row);
+      for (float value : row) {
+        if (!Float.isFinite(value)) {
+          throw new CliException(
+              "--out %s: not written, position %d has a logit that is %s; the weights hold a value that is not finite, or activations overflow"
+                  .formatted(out, r, value));
+        }
+      }
+    }
   }
 
   private RunOptions options() {

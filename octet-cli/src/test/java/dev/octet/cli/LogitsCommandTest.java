@@ -12,6 +12,7 @@ import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -124,6 +125,22 @@ final class LogitsCommandTest {
       sum += Math.abs(a[i]);
     }
     assertThat(difference / sum).isBetween(1e-7, 0.02);
+  }
+
+  @Test
+  void logitsThatAreNoNumbersAreNotWritten() throws IOException {
+    Path file = dir.resolve("model/model.safetensors");
+    Map<String, Tensor> map = new TreeMap<>();
+    try (SafetensorsFile stored = SafetensorsFile.open(file)) {
+      stored.tensors().forEach((name, t) -> map.put(name, t.to(DType.F32, Arena.ofAuto())));
+    }
+    Tensor norm = Objects.requireNonNull(map.get("model.norm.weight"));
+    norm.setFloat(3, Float.NaN);
+    SafetensorsWriter.write(file, map);
+    CliRun run = run("1,2", "a.safetensors");
+    assertThat(run.status()).isEqualTo(2);
+    assertThat(run.err()).contains("not written").contains("NaN");
+    assertThat(dir.resolve("a.safetensors")).doesNotExist();
   }
 
   @Test

@@ -3,6 +3,7 @@ package dev.octet.kernels;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntConsumer;
@@ -66,11 +67,17 @@ public final class WorkPool implements AutoCloseable {
           }
         };
     for (int w = 1; w < workers; w++) {
-      helpers.execute(
-          () -> {
-            loop.run();
-            done.countDown();
-          });
+      try {
+        helpers.execute(
+            () -> {
+              loop.run();
+              done.countDown();
+            });
+      } catch (RejectedExecutionException e) { // closed meanwhile: wait for those that started
+        failure.compareAndSet(null, e);
+        next.set(count);
+        done.countDown();
+      }
     }
     loop.run();
     awaitUninterruptibly(done);

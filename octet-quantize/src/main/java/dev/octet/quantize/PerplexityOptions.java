@@ -22,8 +22,7 @@ public record PerplexityOptions(int context, int stride, int samples, int bosTok
 
   private static void requireAtLeast(int least, int value, String what) {
     if (value < least) {
-      throw new IllegalArgumentException(
-          what + " must be at least " + least + ", not " + value);
+      throw new IllegalArgumentException(what + " must be at least " + least + ", not " + value);
     }
   }
 

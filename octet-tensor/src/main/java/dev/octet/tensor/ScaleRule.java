@@ -48,8 +48,8 @@ public enum ScaleRule {
   private static final List<ScaleRule> CANDIDATES = List.of(TEXTBOOK, FULL_RANGE, CLIPPED);
 
   /**
-   * Smallest scale. It keeps quotients finite where all weights are (nearly) zero,
-   * and is far below any weight that matters.
+   * Smallest scale. It keeps quotients finite where all weights are (nearly) zero, and is far below
+   * any weight that matters.
    */
   public static final float EPSILON = 1e-12f;
 

@@ -61,7 +61,7 @@ public final class Activations {
         }
       }
       case DynamicFp8 _ -> fp8(x, 0, x.length, absMax(x) / Codecs.E4M3_MAX);
-      case StaticFp8 s -> fp8(x, 0, x.length, s.scale());
+      case StaticFp8 s -> fp8(x, 0, x.length, Float.isFinite(absMax(x)) ? s.scale() : Float.NaN);
       case DynamicFp8Block b -> {
         for (int from = 0; from < x.length; from += b.block()) {
           int to = Math.min(x.length, from + b.block());
