@@ -7,6 +7,7 @@ import dev.octet.tensor.QuantScheme;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -62,10 +63,23 @@ public final class Octet extends OctetCommand {
     PrintStream out = utf8(System.out);
     PrintStream err = utf8(StandardError.open());
     System.setErr(err);
-    int status = run(Terminal.system(out, err, System.getenv()), args);
+    Terminal terminal = Terminal.system(out, err, System.getenv());
+    AtomicBoolean done = new AtomicBoolean();
+    if (terminal.errIsTerminal()) {
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> endLine(done, err), "octet-exit"));
+    }
+    int status = run(terminal, args);
+    done.set(true);
     out.flush();
     err.flush();
     System.exit(status);
+  }
+
+  /** After Ctrl-C the shell's prompt is to begin on a line of its own. */
+  private static void endLine(AtomicBoolean done, PrintStream err) {
+    if (!done.get()) {
+      err.println();
+    }
   }
 
   /** Runs a command line and returns its exit status; nothing is thrown. */
