@@ -7,6 +7,7 @@ import dev.octet.kernels.Linear;
 import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.linear.Activations;
 import dev.octet.kernels.linear.Shapes;
+import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.Fp8Weight;
 import dev.octet.tensor.Int4Weight;
@@ -34,7 +35,7 @@ import org.jspecify.annotations.Nullable;
 final class VectorLinear implements Linear {
   private static final int PAIR = 2 * LANES;
   private static final int EXACT = 1 << 24;
-  private static final int COLUMNS = 1024;
+  private static final int COLUMNS = 2048;
   private static final int ROW_BLOCK = 64;
 
   /** Up to so many rows of x, decoding a weight again for each costs less than a panel. */
@@ -42,7 +43,7 @@ final class VectorLinear implements Linear {
 
   private static final float[] NOTHING = {};
 
-  /** Panel of decoded weights, one a thread: 64 rows of 1024 columns, or 4 for few rows of x. */
+  /** Panel of decoded weights, one a thread: 64 rows of 2048 columns, or 4 for few rows of x. */
   private static final ThreadLocal<float[]> PANEL =
       ThreadLocal.withInitial(() -> new float[ROW_BLOCK * COLUMNS]);
 
@@ -105,7 +106,8 @@ final class VectorLinear implements Linear {
     if (!integers) {
       return COLUMNS;
     }
-    int largestProduct = decoder.integerBound() * 255; // an input offset widens codes to 255
+    boolean offset = weights.activation() instanceof ActivationQuant.StaticInt8;
+    int largestProduct = decoder.integerBound() * (offset ? 255 : 127); // an offset widens codes
     return Math.min(COLUMNS, Math.max(PAIR, EXACT / largestProduct / PAIR * PAIR));
   }
 
