@@ -36,6 +36,7 @@ class CheckpointsTest {
 
   @Test
   void refusalsNameTheTrueReason() {
+    Shared.require();
     Map<String, String> reasons =
         Map.ofEntries(
             Map.entry("config_array", "must hold a JSON object"),
@@ -116,6 +117,7 @@ class CheckpointsTest {
 
   @Test
   void otherFormatsAreNamedNotMisread() {
+    Shared.require();
     Map<String, String> names =
         Map.of(
             "gptq_w4_act_order", "GPTQ",

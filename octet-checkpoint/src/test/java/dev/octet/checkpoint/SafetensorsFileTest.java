@@ -37,6 +37,7 @@ class SafetensorsFileTest {
 
   @Test
   void refusalsNameTheTrueReason() {
+    Shared.require();
     Map<String, String> reasons =
         Map.ofEntries(
             Map.entry("bad_utf8", "UTF-8"),

@@ -12,6 +12,11 @@ import org.junit.jupiter.api.Assumptions;
 public final class Shared {
   private Shared() {}
 
+  /** Skips the test if there is no such folder: to be called before a lambda that must throw. */
+  public static void require() {
+    path("");
+  }
+
   /** A path below the folder. */
   public static Path path(String relative) {
     String override = System.getProperty("octet.shared");

@@ -37,6 +37,7 @@ class GgufConformanceTest {
 
   @Test
   void refusalsNameTheTrueReason() {
+    Shared.require();
     Map<String, String> reasons =
         Map.ofEntries(
             Map.entry("alignment_zero", "general.alignment is 0"),
