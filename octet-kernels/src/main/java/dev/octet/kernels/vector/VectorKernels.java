@@ -2,6 +2,7 @@ package dev.octet.kernels.vector;
 
 import static dev.octet.kernels.vector.Dot.F;
 import static dev.octet.kernels.vector.Dot.LANES;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import dev.octet.kernels.AttentionKernels;
@@ -85,6 +86,21 @@ public final class VectorKernels implements Kernels {
   }
 
   private static double squares(MemorySegment x, long base, int n) {
+    double sum = quickSquares(x, base, n);
+    return sum == Double.POSITIVE_INFINITY ? wideSquares(x, base, n) : sum;
+  }
+
+  /** For squares beyond F32's range, which would turn the whole row into zeros. */
+  private static double wideSquares(MemorySegment x, long base, int n) {
+    double total = 0;
+    for (int j = 0; j < n; j++) {
+      double v = x.get(JAVA_FLOAT_UNALIGNED, (base + j) << 2);
+      total += v * v;
+    }
+    return total;
+  }
+
+  private static double quickSquares(MemorySegment x, long base, int n) {
     double total = 0;
     for (int from = 0; from < n; from += 16 * LANES) {
       int to = Math.min(n, from + 16 * LANES);
@@ -106,7 +122,7 @@ public final class VectorKernels implements Kernels {
     int heads = Math.toIntExact(x.dim(1));
     long headDim = x.dim(2);
     for (int t = 0; t < positions.length; t++) {
-      int at = positions[t] * half;
+      int at = (positions[t] - angles.first()) * half;
       for (int h = 0; h < heads; h++) {
         long first = ((long) t * heads + h) * headDim;
         for (int i = 0; i < half; i += LANES) {

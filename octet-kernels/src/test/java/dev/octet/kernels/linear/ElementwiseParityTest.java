@@ -7,10 +7,14 @@ import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Providers;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.RotaryTables;
+import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.function.BiConsumer;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -72,5 +76,53 @@ class ElementwiseParityTest {
       kernels.softmax(x);
       assertThat(x.toFloats()).containsOnly(0f);
     }
+  }
+
+  @Test
+  void rowsWhoseSquaresOverflowAreNormalizedAllTheSame() {
+    float[] row = new float[70];
+    Arrays.fill(row, 3e38f);
+    row[3] = -1e20f;
+    Tensor one = Weights.gaussian(new Random(1), 70);
+    onBoth(Tensor.ofFloats(row, 1, 70), (k, x) -> k.rmsNorm(x, one, null, 1e-5f, x));
+  }
+
+  /** A NaN may carry any bits, for instance those of erased memory. */
+  @ParameterizedTest
+  @ValueSource(ints = {0x7FC00000, 0x7FC00001, 0xFFFFFFFF, 0x7F800001})
+  void nanReachesTheWholeRowOfASoftmaxAndItsOwnPlaceElsewhere(int bits) {
+    for (String provider : new String[] {"reference", "vector"}) {
+      try (Kernels kernels = Providers.create(provider, 1)) {
+        Tensor x = Weights.gaussian(new Random(2), 1, 37);
+        Tensor up = Weights.gaussian(new Random(3), 1, 37);
+        x.segment().set(ValueLayout.JAVA_INT_UNALIGNED, 4 * 20, bits);
+        Tensor gated = Tensor.allocate(Arena.ofAuto(), DType.F32, 1, 37);
+        kernels.swiGlu(x, up, gated);
+        kernels.softmax(x);
+        for (int i = 0; i < 37; i++) {
+          assertThat(x.getFloat(i)).as("softmax %d", i).isNaN();
+          assertThat(Float.isNaN(gated.getFloat(i))).as("swiglu %d", i).isEqualTo(i == 20);
+        }
+      }
+    }
+  }
+
+  /** Dynamic NTK has a table of its own every step, and sequences of a batch have each theirs. */
+  @Test
+  void tablesMayChangeFromCallToCall() {
+    RotaryTable plain = RotaryTables.standard(16, 1e4);
+    RotaryTable longer = RotaryTables.dynamic(16, 1e4, 2, 32, 70);
+    Random random = new Random(4);
+    Tensor start = Weights.gaussian(random, 3, 2, 16);
+    onBoth(
+        start,
+        (k, x) -> {
+          k.rope(x, new int[] {5, 6, 7}, plain);
+          k.rope(x, new int[] {70, 71, 69}, longer);
+          k.rope(x, new int[] {72, 73, 74}, longer);
+          k.rope(x, new int[] {2, 75, 9000}, longer);
+          k.rope(x, new int[] {8, 9, 400}, plain);
+          k.rope(x, new int[] {0, 9, 10}, plain);
+        });
   }
 }
