@@ -9,6 +9,9 @@ import dev.octet.tensor.Tensor;
  * <p>Quantized keys are stored minus a constant vector k̄ and rotated (softmax does not see either;
  * see {@link AttentionKind#INT8}). k̄ is the mean of the first block's keys, so it depends on
  * nothing that comes later and blocks can be shared between sequences with the same beginning.
+ *
+ * <p>Not for several threads at once, not even to attend: a kind that multiplies other codes than
+ * are stored may keep a copy in the layer.
  */
 public interface KvLayer extends AutoCloseable {
   KvSpec spec();
@@ -31,7 +34,7 @@ public interface KvLayer extends AutoCloseable {
    */
   void truncate(int length);
 
-  /** Bytes in use, scales included. */
+  /** Bytes in use, scales and copies in other codes included. */
   long byteSize();
 
   /** Frees the blocks. */

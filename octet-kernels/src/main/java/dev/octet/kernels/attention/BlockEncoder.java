@@ -94,10 +94,15 @@ final class BlockEncoder {
     if (KvFormat.isWide(type)) {
       return 1;
     }
-    float own = fixed != null ? 1 : RowQuant.absMax(row, from, n) / ElementCodec.maxCode(type);
+    if (fixed != null) {
+      for (int c = from; c < from + n; c++) {
+        row[c] = type == KvType.INT8 ? intCode(row[c], fixed[c]) : fp8Value(row[c], fixed[c]);
+      }
+      return 1;
+    }
+    float own = RowQuant.absMax(row, from, n) / ElementCodec.maxCode(type);
     for (int c = from; c < from + n; c++) {
-      float s = fixed != null ? fixed[c] : own;
-      row[c] = type == KvType.INT8 ? intCode(row[c], s, fixed != null) : s == 0 ? 0 : row[c] / s;
+      row[c] = type == KvType.INT8 ? RowQuant.code(row[c], own) : own == 0 ? 0 : row[c] / own;
     }
     return own == 0 ? scaleOfZeros : own;
   }
@@ -105,13 +110,15 @@ final class BlockEncoder {
   /**
    * Static scales clamp at −128, as the formats that carry them do; a token's own never reach it.
    */
-  private static float intCode(float x, float scale, boolean fixed) {
-    if (!fixed) {
-      return RowQuant.code(x, scale);
-    }
-    if (Float.isNaN(x)) {
-      throw new ArithmeticException("NaN cannot be stored in an INT8 cache with static scales");
+  private static float intCode(float x, float scale) {
+    if (!Float.isFinite(x)) {
+      throw new ArithmeticException(x + " cannot be stored in an INT8 cache with static scales");
     }
     return (float) Math.clamp(Math.rint(x / scale), -128.0, 127.0);
+  }
+
+  /** Clamping is for numbers: an infinity would come back as a plausible one. */
+  private static float fp8Value(float x, float scale) {
+    return Float.isFinite(x) ? x / scale : Float.NaN;
   }
 }

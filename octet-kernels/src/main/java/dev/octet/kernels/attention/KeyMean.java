@@ -2,7 +2,10 @@ package dev.octet.kernels.attention;
 
 import dev.octet.tensor.Tensor;
 
-/** The mean k̄ of keys, summed in F64 so that it does not depend on how they are chunked. */
+/**
+ * The mean k̄ of keys, summed in F64 so that it does not depend on how they are chunked. What is
+ * not finite counts as 0: any constant vector will do, and a damaged key must not reach the others.
+ */
 public final class KeyMean {
   private KeyMean() {}
 
@@ -11,7 +14,7 @@ public final class KeyMean {
     double[] sums = new double[width];
     for (int r = 0; r < rows; r++) {
       for (int c = 0; c < width; c++) {
-        sums[c] += x[r * width + c];
+        sums[c] += finite(x[r * width + c]);
       }
     }
     return divide(sums, rows);
@@ -28,7 +31,7 @@ public final class KeyMean {
     for (int r = 0; r < rows; r++) {
       keys.copyRange((long) r * width, row);
       for (int c = 0; c < width; c++) {
-        sums[c] += row[c];
+        sums[c] += finite(row[c]);
       }
     }
     return divide(sums, rows);
@@ -41,6 +44,10 @@ public final class KeyMean {
         mean[c] = 0;
       }
     }
+  }
+
+  private static float finite(float x) {
+    return Float.isFinite(x) ? x : 0;
   }
 
   private static float[] divide(double[] sums, int rows) {

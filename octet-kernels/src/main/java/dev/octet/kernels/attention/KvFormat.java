@@ -55,6 +55,12 @@ public record KvFormat(
     return new KvFormat(heads, keyDim, valueDim, keys, values, keys == KvType.INT8, null, null);
   }
 
+  /** The same with static scales of values [heads·valueDim]. */
+  public KvFormat withValueScales(float[] scales) {
+    return new KvFormat(
+        heads, keyDim, valueDim, keyType, valueType, rotatedKeys, keyScales, scales);
+  }
+
   /** Whether a type needs no scale. */
   public static boolean isWide(KvType type) {
     return type == KvType.F32 || type == KvType.F16 || type == KvType.BF16;

@@ -22,6 +22,9 @@ import org.jspecify.annotations.Nullable;
  * its keys are kept in F32 and encoded anew with every append, so what is stored does not depend on
  * how the tokens arrived. Once it is full k̄ stays, also when the sequence is cut back into the
  * first block: any constant vector is exact. Cutting back to nothing forgets it.
+ *
+ * <p>A kind that multiplies other codes than are stored makes a copy. Full blocks never change, so
+ * the layer can keep that copy ({@link #recoded}), and each token is recoded once.
  */
 public final class PagedKvLayer implements KvLayer {
   private final KvSpec spec;
@@ -31,6 +34,7 @@ public final class PagedKvLayer implements KvLayer {
   private final float @Nullable [] givenMean;
   private float @Nullable [] mean;
   private float @Nullable [] firstKeys;
+  private @Nullable PagedKvLayer recoded;
   private int length;
   private boolean closed;
 
@@ -86,10 +90,48 @@ public final class PagedKvLayer implements KvLayer {
    */
   public static PagedKvLayer of(KvLayer layer) {
     if (layer instanceof PagedKvLayer paged) {
+      paged.requireOpen();
       return paged;
     }
     throw new IllegalArgumentException(
         "a KV layer of " + layer.getClass().getName() + " was not made by these kernels");
+  }
+
+  /**
+   * The copy kept for a format, as far as it has been filled: all of it is as this layer is now.
+   * Null if there is none, or one for another format.
+   */
+  public @Nullable PagedKvLayer recoded(KvFormat wanted) {
+    return recoded != null && recoded.format.equals(wanted) ? recoded : null;
+  }
+
+  /**
+   * Keeps an empty copy instead of the one there was, to be freed with this layer.
+   *
+   * @param mean k̄ of the copy's keys
+   * @throws IllegalStateException while the first block, on which k̄ depends, may still change
+   */
+  public PagedKvLayer keepRecoded(KvFormat wanted, float[] mean) {
+    if (length < BLOCK) {
+      throw new IllegalStateException("the first block is not full");
+    }
+    dropRecoded();
+    recoded = new PagedKvLayer(spec, wanted, mean);
+    return recoded;
+  }
+
+  /** Makes room up to {@code tokens}, to be filled through {@link #block}. */
+  public void extend(int tokens) {
+    requireOpen();
+    grow(tokens);
+    length = tokens;
+  }
+
+  private void dropRecoded() {
+    if (recoded != null) {
+      recoded.close();
+      recoded = null;
+    }
   }
 
   @Override
@@ -235,6 +277,7 @@ public final class PagedKvLayer implements KvLayer {
     while (slabs.size() > blocks()) {
       slabs.removeLast().free();
     }
+    truncateRecoded(newLength);
     if (newLength == 0) {
       mean = givenMean;
       firstKeys = openFirstBlock();
@@ -243,11 +286,20 @@ public final class PagedKvLayer implements KvLayer {
     }
   }
 
+  private void truncateRecoded(int newLength) {
+    if (newLength < BLOCK) {
+      dropRecoded(); // other keys may take the place of those that made its mean
+    } else if (recoded != null && recoded.length > newLength) {
+      recoded.truncate(newLength);
+    }
+  }
+
   @Override
   public long byteSize() {
     long floats = mean == null ? 0 : mean.length;
     floats += firstKeys == null ? 0 : firstKeys.length;
-    return slabs.size() * format.blockBytes() + 4 * floats;
+    long copy = recoded == null ? 0 : recoded.byteSize();
+    return slabs.size() * format.blockBytes() + 4 * floats + copy;
   }
 
   @Override
@@ -257,6 +309,7 @@ public final class PagedKvLayer implements KvLayer {
       length = 0;
       slabs.forEach(Slab::free);
       slabs.clear();
+      dropRecoded();
       mean = null;
       firstKeys = null;
     }

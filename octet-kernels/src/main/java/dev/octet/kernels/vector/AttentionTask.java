@@ -107,20 +107,52 @@ final class AttentionTask {
     AttentionGemm.multiply(q, k, s, end - begin, dim, BLOCK);
     values.load(block);
     int count = kv.tokensIn(block);
+    boolean hidden = false;
     for (int r = begin; r < end; r++) {
       TileSoftmax.scale(scores, r * BLOCK, queries.scale[r], keys.scale);
-      hide(r, block * BLOCK, count);
+      hidden |= hide(r, block * BLOCK, count);
       softmax.add(scores, r * BLOCK, r, values.scale);
     }
     Rows v = new Rows(values.tile, 0, shapes.valueDim());
     Rows o = new Rows(output, begin * stride, stride);
     Rows product = new Rows(products, 0, stride);
-    AttentionGemm.multiply(s, v, product, end - begin, count, shapes.valueDim());
+    if (hidden && !values.isFinite(count)) {
+      multiplySeen(block * BLOCK, count, begin, end);
+    } else {
+      AttentionGemm.multiply(s, v, product, end - begin, count, shapes.valueDim());
+    }
     AttentionGemm.accumulate(o, product, end - begin, stride, softmax.factors, 2 * begin);
   }
 
-  /** Sets the scores of keys the row does not see to −∞. */
-  private void hide(int row, int firstKey, int count) {
+  /** P·V key by key: 0 times the NaN of a key that a row does not see would be NaN, too. */
+  private void multiplySeen(int firstKey, int count, int begin, int end) {
+    int dim = shapes.valueDim();
+    for (int r = begin; r < end; r++) {
+      int at = (r - begin) * stride;
+      Arrays.fill(products, at, at + stride, 0);
+      for (int j = 0; j < count; j++) {
+        float p = scores[r * BLOCK + j];
+        if (sees(r, firstKey + j)) {
+          for (int c = 0; c < dim; c++) {
+            products[at + c] += p * values.tile[j * dim + c];
+          }
+        }
+      }
+    }
+  }
+
+  private boolean sees(int row, int key) {
+    int i = query(row);
+    boolean near = key >= visibility.first(i) && key < visibility.end(i);
+    return near && visibility.unmasked(i, key);
+  }
+
+  /**
+   * Sets the scores of keys the row does not see to −∞.
+   *
+   * @return whether there were any, those beyond {@code count} aside
+   */
+  private boolean hide(int row, int firstKey, int count) {
     int i = query(row);
     int at = row * BLOCK;
     int from = Math.clamp(visibility.first(i) - firstKey, 0, BLOCK);
@@ -138,5 +170,6 @@ final class AttentionTask {
         }
       }
     }
+    return from > 0 || end < count || spec.mask() != null;
   }
 }

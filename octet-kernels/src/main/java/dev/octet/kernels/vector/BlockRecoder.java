@@ -44,36 +44,37 @@ final class BlockRecoder {
     this.codes = new byte[widest * BLOCK];
   }
 
-  /**
-   * A copy of {@code from} for {@code kind}, which the caller closes.
-   *
-   * @param mean what to smooth keys with before they are rotated; null to leave them as they are
-   */
-  static PagedKvLayer copy(
-      AttentionKind kind, PagedKvLayer from, float @Nullable [] mean, WorkPool pool) {
-    KvFormat f = from.format();
-    float[] headScales = kind == AttentionKind.INT_FLASH ? headScales(from, pool) : null;
+  /** What {@code kind} multiplies where the cache holds something else; keys rotated or not. */
+  static KvFormat format(AttentionKind kind, KvFormat from, boolean rotated) {
     KvType values =
         switch (kind) {
           case INT8_BF16 -> KvType.BF16;
           case INT_FLASH_HALF -> KvType.F16;
           default -> KvType.INT8;
         };
-    KvFormat format =
-        new KvFormat(
-            f.heads(),
-            f.keyDim(),
-            f.valueDim(),
-            KvType.INT8,
-            values,
-            mean != null,
-            null,
-            headScales);
+    return new KvFormat(
+        from.heads(), from.keyDim(), from.valueDim(), KvType.INT8, values, rotated, null, null);
+  }
+
+  /** A copy of {@code from} as INT-FlashAttention reads it, which the caller closes. */
+  static PagedKvLayer intFlash(AttentionKind kind, PagedKvLayer from, WorkPool pool) {
+    KvFormat format = format(kind, from.format(), false);
+    if (kind == AttentionKind.INT_FLASH) {
+      format = format.withValueScales(headScales(from, pool));
+    }
+    return copy(from, format, null, pool);
+  }
+
+  /**
+   * A copy of {@code from} that the caller closes.
+   *
+   * @param mean what to smooth keys with before they are rotated; null to leave them as they are
+   */
+  static PagedKvLayer copy(
+      PagedKvLayer from, KvFormat format, float @Nullable [] mean, WorkPool pool) {
     PagedKvLayer to = PagedKvLayer.blank(from.spec(), format, mean, from.length());
     try {
-      int tasks = f.heads() * from.blocks();
-      int chunks = Math.min(tasks, 4 * pool.threads());
-      pool.run(chunks, c -> copyTasks(from, to, mean, tasks, c, chunks));
+      recode(from, to, 0, pool);
       return to;
     } catch (RuntimeException | Error e) {
       to.close();
@@ -81,19 +82,40 @@ final class BlockRecoder {
     }
   }
 
-  private static void copyTasks(
-      PagedKvLayer from, PagedKvLayer to, float @Nullable [] mean, int tasks, int c, int chunks) {
-    int begin = (int) ((long) tasks * c / chunks);
-    int end = (int) ((long) tasks * (c + 1) / chunks);
-    BlockRecoder recoder = null;
-    for (int task = begin; task < end; task++) {
-      int head = task / from.blocks();
-      if (recoder == null || recoder.head != head) {
-        recoder = new BlockRecoder(from, to, mean, head);
-      }
-      recoder.keys(task % from.blocks());
-      recoder.values(task % from.blocks());
+  /** Brings a kept copy up to date: recodes what came since, and the block it fell into. */
+  static void update(PagedKvLayer from, PagedKvLayer to, WorkPool pool) {
+    int known = to.length();
+    if (known == from.length()) {
+      return;
     }
+    to.extend(from.length());
+    try {
+      recode(from, to, known / BLOCK, pool);
+    } catch (RuntimeException | Error e) {
+      to.truncate(known);
+      throw e;
+    }
+  }
+
+  private static void recode(PagedKvLayer from, PagedKvLayer to, int firstBlock, WorkPool pool) {
+    int blocks = from.blocks() - firstBlock;
+    int tasks = from.format().heads() * blocks;
+    int chunks = Math.min(tasks, 4 * pool.threads());
+    pool.run(
+        chunks,
+        c -> {
+          int begin = (int) ((long) tasks * c / chunks);
+          int end = (int) ((long) tasks * (c + 1) / chunks);
+          BlockRecoder recoder = null;
+          for (int task = begin; task < end; task++) {
+            int head = task / blocks;
+            if (recoder == null || recoder.head != head) {
+              recoder = new BlockRecoder(from, to, to.mean(), head);
+            }
+            recoder.keys(firstBlock + task % blocks);
+            recoder.values(firstBlock + task % blocks);
+          }
+        });
   }
 
   /** INT-FlashAttention's scale of V: one a head, repeated for its channels. */

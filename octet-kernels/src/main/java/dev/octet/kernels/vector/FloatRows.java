@@ -19,6 +19,20 @@ final class FloatRows {
 
   private FloatRows() {}
 
+  /** Whether {@code x[0 .. n)} holds no NaN and no infinity. */
+  static boolean isFinite(float[] x, int n) {
+    FloatVector zeros = FloatVector.zero(F); // stay zeros: only what is not finite times 0 is NaN
+    int i = 0;
+    for (; i + VL <= n; i += VL) {
+      zeros = FloatVector.fromArray(F, x, i).fma(FloatVector.zero(F), zeros);
+    }
+    float rest = Lanes.sum(zeros);
+    for (; i < n; i++) {
+      rest += x[i] * 0;
+    }
+    return !Float.isNaN(rest);
+  }
+
   /** {@code x[from .. from+n) *= factor}. */
   static void scale(float[] x, int from, int n, float factor) {
     for (int i = from; i < from + n; i++) {

@@ -1,5 +1,7 @@
 package dev.octet.kernels.vector;
 
+import static dev.octet.kernels.KvSpec.BLOCK;
+
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
 import dev.octet.kernels.WorkPool;
@@ -12,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Keys and values in the codes a kind multiplies, and how queries must be turned to meet them. What
  * the cache holds is used as it is where it can be; otherwise a copy in the right codes is made,
- * once for all queries of the call.
+ * once for all queries, and kept where it can be.
  *
  * @param kv what is read
  * @param copied whether {@code kv} is a copy that {@link #close} frees
@@ -25,26 +27,41 @@ record Operand(
 
   static Operand of(AttentionKind kind, PagedKvLayer kv, WorkPool pool) {
     KvFormat format = kv.format();
-    boolean smooth = kind == AttentionKind.INT8 || kind == AttentionKind.INT8_BF16;
-    boolean asStored =
-        switch (kind) {
-          case F32, BF16 -> true;
-          case INT8 -> format.keyType() == KvType.INT8 && format.valueType() == KvType.INT8;
-          case INT8_BF16 -> format.keyType() == KvType.INT8;
-          case INT_FLASH, INT_FLASH_HALF -> false;
-        };
-    boolean rotateHere = smooth && !asStored;
-    if (asStored && !format.rotatedKeys()) {
-      return new Operand(kv, false, null, null);
+    return switch (kind) {
+      case F32, BF16 -> asStored(kv);
+      case INT8 ->
+          format.keyType() == KvType.INT8 && format.valueType() == KvType.INT8
+              ? asStored(kv)
+              : smoothed(kind, kv, pool);
+      case INT8_BF16 -> format.keyType() == KvType.INT8 ? asStored(kv) : smoothed(kind, kv, pool);
+      case INT_FLASH, INT_FLASH_HALF -> {
+        Operand stored = asStored(kv);
+        PagedKvLayer copy = BlockRecoder.intFlash(kind, kv, pool);
+        yield new Operand(copy, true, stored.rotation, stored.mean);
+      }
+    };
+  }
+
+  private static Operand asStored(PagedKvLayer kv) {
+    return kv.format().rotatedKeys()
+        ? new Operand(kv, false, Rotation.of(kv.format().body()), means(kv))
+        : new Operand(kv, false, null, null);
+  }
+
+  /** In INT8, smoothed and rotated: kept beside the cache once k̄, the first block's, is final. */
+  private static Operand smoothed(AttentionKind kind, PagedKvLayer kv, WorkPool pool) {
+    KvFormat format = BlockRecoder.format(kind, kv.format(), true);
+    Rotation rotation = Rotation.of(format.body());
+    if (kv.length() < BLOCK) {
+      float[] mean = means(kv);
+      return new Operand(BlockRecoder.copy(kv, format, mean, pool), true, rotation, mean);
     }
-    boolean rotated = rotateHere || format.rotatedKeys();
-    float[] mean = rotated ? means(kv) : null;
-    if (asStored) {
-      return new Operand(kv, false, Rotation.of(format.body()), mean);
+    PagedKvLayer kept = kv.recoded(format);
+    if (kept == null) {
+      kept = kv.keepRecoded(format, means(kv));
     }
-    PagedKvLayer copy = BlockRecoder.copy(kind, kv, rotateHere ? mean : null, pool);
-    int body = rotateHere ? copy.format().body() : format.body();
-    return new Operand(copy, true, rotated ? Rotation.of(body) : null, mean);
+    BlockRecoder.update(kv, kept, pool);
+    return new Operand(kept, false, rotation, kept.mean());
   }
 
   private static float[] means(PagedKvLayer kv) {

@@ -5,6 +5,7 @@ import static dev.octet.kernels.KvSpec.BLOCK;
 import dev.octet.kernels.AttentionKind;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -125,10 +126,12 @@ final class TileSoftmax {
     FloatVector l = FloatVector.zero(F);
     FloatVector top = FloatVector.zero(F);
     for (int j = 0; j < BLOCK; j += VL) {
-      FloatVector p = Exp2.of(FloatVector.fromArray(F, s, at + j).sub(max));
+      FloatVector x = FloatVector.fromArray(F, s, at + j);
+      FloatVector p = Exp2.of(x.sub(max));
       l = l.add(p);
+      VectorMask<Float> hidden = x.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY);
       FloatVector folded = p.mul(FloatVector.fromArray(F, valueScale, j));
-      folded = folded.blend(0f, p.compare(VectorOperators.EQ, 0f)); // unseen keys may be NaN
+      folded = folded.blend(0f, hidden); // the values of hidden keys may be NaN
       top = top.max(folded);
       folded.intoArray(s, at + j);
     }

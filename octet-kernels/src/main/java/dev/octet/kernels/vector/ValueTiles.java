@@ -60,6 +60,11 @@ final class ValueTiles {
     }
   }
 
+  /** Whether every number of the tile last loaded is finite; codes always are. */
+  boolean isFinite(int count) {
+    return codes || FloatRows.isFinite(tile, count * format.valueDim());
+  }
+
   /** Multiplies an output row by the scales that are not in P. */
   void scaleOutput(float[] row) {
     float[] fixed = format.valueScales();

@@ -1,5 +1,6 @@
 package dev.octet.kernels.vector;
 
+import static dev.octet.kernels.KvSpec.BLOCK;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import dev.octet.kernels.AttentionKernels;
@@ -12,6 +13,7 @@ import dev.octet.kernels.attention.AttentionShapes;
 import dev.octet.kernels.attention.GivenKv;
 import dev.octet.kernels.attention.PagedKvLayer;
 import dev.octet.kernels.attention.PartialAttention;
+import dev.octet.kernels.attention.Visibility;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -19,11 +21,18 @@ import org.jspecify.annotations.Nullable;
 /**
  * Attention with the Vector API: tiles of 64 keys are widened to F32 once for up to {@value
  * #ROW_BLOCK} rows (queries of all heads that share the keys), scores and outputs are
- * register-blocked products. Work is split by key/value head and row block and, where that leaves
- * threads idle (decoding), by keys as well.
+ * register-blocked products. Work is split by key/value head and row block and, where that makes
+ * few tasks (decoding), by keys as well. How, depends on the shapes alone: sums are rounded where
+ * they are split, and the same seed must give the same text on any number of threads.
  */
 public final class VectorAttention implements AttentionKernels {
   private static final int ROW_BLOCK = 96;
+
+  /** Keys are split until there are so many tasks, which keeps as many threads busy … */
+  private static final int TASKS = 64;
+
+  /** … but no part is made shorter than this: every part costs a pass over the queries. */
+  private static final int LEAST_BLOCKS = 4;
 
   private final WorkPool pool;
   private final ThreadLocal<Scratch> scratch = ThreadLocal.withInitial(Scratch::new);
@@ -76,8 +85,14 @@ public final class VectorAttention implements AttentionKernels {
       @Nullable Tensor lse) {
     int heads = operand.kv().spec().heads();
     int rows = shapes.queries() * shapes.group();
+    if (rows == 0) {
+      return;
+    }
     int rowBlocks = Math.ceilDiv(rows, ROW_BLOCK);
-    int splits = splits(kind, heads * rowBlocks, operand.kv().blocks());
+    Visibility visibility = new Visibility(spec, operand.kv().length());
+    int begin = visibility.first(0) / BLOCK;
+    int blocks = Math.ceilDiv(visibility.end(shapes.queries() - 1), BLOCK) - begin;
+    int splits = splits(kind, heads * rowBlocks, blocks);
     PartialAttention[] parts = new PartialAttention[heads * splits * rows];
     // Later rows see more keys: hand them out first.
     pool.run(
@@ -87,9 +102,8 @@ public final class VectorAttention implements AttentionKernels {
           int head = task / splits % heads;
           int first = (rowBlocks - 1 - task / splits / heads) * ROW_BLOCK;
           int count = Math.min(ROW_BLOCK, rows - first);
-          int blocks = operand.kv().blocks();
-          int from = (int) ((long) blocks * split / splits);
-          int to = (int) ((long) blocks * (split + 1) / splits);
+          int from = begin + blocks * split / splits;
+          int to = begin + blocks * (split + 1) / splits;
           AttentionTask work =
               new AttentionTask(kind, spec, shapes, operand, head, first, count, scratch.get());
           work.run(q, from, to, parts, (head * splits + split) * rows + first);
@@ -105,10 +119,9 @@ public final class VectorAttention implements AttentionKernels {
   }
 
   /** INT-FlashAttention rounds P under the running maximum, which a split would change. */
-  private int splits(AttentionKind kind, int tasks, int blocks) {
-    boolean splittable = kind != AttentionKind.INT_FLASH && pool.threads() > 1;
-    int wanted = splittable && tasks < 2 * pool.threads() ? 2 * pool.threads() / tasks : 1;
-    return Math.clamp(blocks / 2, 1, Math.max(1, wanted));
+  private static int splits(AttentionKind kind, int tasks, int blocks) {
+    int wanted = kind == AttentionKind.INT_FLASH ? 1 : Math.max(1, TASKS / tasks);
+    return Math.clamp(blocks / LEAST_BLOCKS, 1, wanted);
   }
 
   private static void store(

@@ -203,4 +203,103 @@ class AttentionEdgeTest {
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("out");
   }
+
+  @ParameterizedTest
+  @MethodSource("kinds")
+  void nanDoesNotReachQueriesThatDoNotSeeIt(String provider, AttentionKind kind) {
+    if (kind == AttentionKind.INT_FLASH) {
+      return; // one scale for all values of a head, as published
+    }
+    for (AttentionSpec spec : oneKeyHidden()) {
+      for (String where : new String[] {"k", "v"}) {
+        Inputs x = Inputs.normal(11, 8, 4, 40, 2, 64, 64);
+        Tensor t = where.equals("k") ? x.keys() : x.values();
+        for (int c = 0; c < 128; c++) {
+          t.setFloat(36L * 128 + c, c % 2 == 0 ? Float.NaN : Float.POSITIVE_INFINITY);
+        }
+        for (KvType type : new KvType[] {KvType.BF16, KvType.INT8, KvType.FP8_E4M3}) {
+          try (KvLayer kv = kernels(provider).newKvLayer(new KvSpec(2, 64, 64, type, null))) {
+            x.appendTo(kv, 40);
+            checkSpread(x.attend(kernels(provider), kind, spec, kv).out(), where + type);
+          }
+        }
+        checkSpread(x.attend(kernels(provider), kind, spec).out(), where);
+      }
+    }
+  }
+
+  /** Eight queries, of which the first four do not see key 36: by causality, and by a mask. */
+  private static AttentionSpec[] oneKeyHidden() {
+    Tensor mask = Tensor.allocate(Arena.ofAuto(), DType.U8, 8, 40);
+    for (int i = 0; i < mask.size(); i++) {
+      mask.setFloat(i, i < 4 * 40 && i % 40 == 36 ? 0 : 1);
+    }
+    return new AttentionSpec[] {
+      AttentionSpec.causal(4, 0.1f, 32), new AttentionSpec(4, 0.1f, false, 0, 0, mask)
+    };
+  }
+
+  private static void checkSpread(float[] out, String what) {
+    for (int i = 0; i < out.length; i++) {
+      boolean sees = i / (4 * 64) >= 4;
+      assertThat(Float.isFinite(out[i])).as("%s, element %d", what, i).isEqualTo(!sees);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("kinds")
+  void aNanThatWeighsNothingStillShows(String provider, AttentionKind kind) {
+    float[] keys = new float[2 * 8];
+    keys[0] = 1000;
+    keys[8] = -1000;
+    float[] values = new float[2 * 8];
+    values[8] = Float.NaN;
+    float[] query = new float[8];
+    query[0] = 1;
+    Inputs x =
+        new Inputs(
+            Tensor.ofFloats(query, 1, 1, 8),
+            Tensor.ofFloats(keys, 2, 1, 8),
+            Tensor.ofFloats(values, 2, 1, 8));
+    assertThat(x.attend(kernels(provider), kind, AttentionSpec.full(1, 1)).out()[0]).isNaN();
+  }
+
+  @ParameterizedTest
+  @MethodSource("kinds")
+  void noQueriesGiveNoOutput(String provider, AttentionKind kind) {
+    Inputs x = Inputs.normal(1, 1, 2, 3, 1, 16, 16);
+    Tensor none = Tensor.allocate(Arena.ofAuto(), DType.F32, 0, 2, 16);
+    Inputs empty = new Inputs(none, x.keys(), x.values());
+    assertThat(empty.attend(kernels(provider), kind, AttentionSpec.causal(2, 1, 3)).out())
+        .isEmpty();
+  }
+
+  @ParameterizedTest
+  @MethodSource("kinds")
+  void theNumberOfThreadsDoesNotChangeABit(String provider, AttentionKind kind) {
+    Inputs x = Inputs.normal(12, 2, 4, 1500, 2, 64, 64);
+    for (int window : new int[] {0, 700}) {
+      AttentionSpec spec = new AttentionSpec(4, 0.125f, true, 1498, window, null);
+      Inputs.Result expected = null;
+      for (int threads : new int[] {1, 2, 5, 16}) {
+        try (WorkPool pool = new WorkPool(threads)) {
+          Inputs.Result got = x.attend(TestProviders.attention(provider, pool), kind, spec);
+          expected = expected == null ? got : expected;
+          assertThat(got.out()).containsExactly(expected.out());
+          assertThat(got.lse()).containsExactly(expected.lse());
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("kinds")
+  void aClosedLayerIsNotAnEmptyOne(String provider, AttentionKind kind) {
+    Inputs x = Inputs.normal(1, 1, 1, 3, 1, 16, 16);
+    KvLayer kv = kernels(provider).newKvLayer(new KvSpec(1, 16, 16, KvType.BF16, null));
+    kv.close();
+    assertThatThrownBy(() -> x.attend(kernels(provider), kind, AttentionSpec.full(1, 1), kv))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("closed");
+  }
 }

@@ -18,6 +18,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class PagedKvLayerTest {
   private static final int HEADS = 2;
@@ -202,13 +203,69 @@ class PagedKvLayerTest {
     }
   }
 
-  @Test
-  void nanCannotHideInStaticInt8() {
+  @ParameterizedTest
+  @ValueSource(floats = {Float.NaN, Float.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY})
+  void whatIsNoNumberCannotHideBehindStaticScales(float poison) {
     StaticKvScales one = new StaticKvScales(new float[] {1}, new float[] {1});
+    Tensor x = Tensor.ofFloats(new float[] {poison}, 1, 1, 1);
     try (PagedKvLayer kv = new PagedKvLayer(new KvSpec(1, 1, 1, KvType.INT8, one))) {
-      Tensor nan = Tensor.ofFloats(new float[] {Float.NaN}, 1, 1, 1);
-      assertThatThrownBy(() -> kv.append(nan, nan)).isInstanceOf(ArithmeticException.class);
+      assertThatThrownBy(() -> kv.append(x, x))
+          .isInstanceOf(ArithmeticException.class)
+          .hasMessageContaining("static scales");
       assertThat(kv.length()).isZero();
+    }
+    for (KvType type : new KvType[] {KvType.FP8_E4M3, KvType.FP8_E5M2}) {
+      try (PagedKvLayer kv = new PagedKvLayer(new KvSpec(1, 1, 1, type, one))) {
+        kv.append(x, x);
+        assertThat(kv.keyCode(0, 0, 0)).isNaN();
+        assertThat(kv.valueCode(0, 0, 0)).isNaN();
+      }
+    }
+  }
+
+  /** Token after token, cut back and continued, against a layer that is recoded as a whole. */
+  @ParameterizedTest
+  @EnumSource(names = {"F16", "BF16", "FP8_E4M3"})
+  void aKeptCopyIsWhatAFreshOneWouldBe(KvType type) {
+    Inputs x = inputs(210);
+    Inputs y = Inputs.normal(99, 3, 4, 210, HEADS, DIM, DIM);
+    try (WorkPool pool = new WorkPool(2);
+        PagedKvLayer grown = layer(type)) {
+      AttentionKernels kernels = TestProviders.attention("vector", pool);
+      for (int[] step : new int[][] {{0, 50}, {50, 64}, {64, 65}, {65, 130}, {130, 131}}) {
+        appendRange(grown, x, step[0], step[1]);
+        checkAgainstFresh(kernels, x, step[1], x, grown);
+      }
+      long bytes = grown.byteSize();
+      for (int cut : new int[] {130, 100, 64, 63, 10}) { // the last two open the first block again
+        grown.truncate(cut);
+        appendRange(grown, y, cut, 131);
+        checkAgainstFresh(kernels, x, cut, y, grown);
+        assertThat(grown.byteSize()).isEqualTo(bytes);
+        grown.truncate(cut);
+        appendRange(grown, x, cut, 131);
+        checkAgainstFresh(kernels, x, 131, x, grown);
+      }
+    }
+  }
+
+  private static void appendRange(PagedKvLayer kv, Inputs x, int from, int to) {
+    kv.append(Inputs.tokens(x.keys(), from, to), Inputs.tokens(x.values(), from, to));
+  }
+
+  private static void checkAgainstFresh(
+      AttentionKernels kernels, Inputs x, int cut, Inputs rest, PagedKvLayer grown) {
+    AttentionSpec spec = AttentionSpec.full(4, 0.2f);
+    try (PagedKvLayer fresh = new PagedKvLayer(grown.spec())) {
+      appendRange(fresh, x, 0, cut);
+      appendRange(fresh, rest, cut, grown.length());
+      for (AttentionKind kind :
+          new AttentionKind[] {AttentionKind.INT8, AttentionKind.INT8, AttentionKind.INT8_BF16}) {
+        Inputs.Result expected = x.attend(kernels, kind, spec, fresh);
+        Inputs.Result got = x.attend(kernels, kind, spec, grown);
+        assertThat(got.out()).containsExactly(expected.out());
+        assertThat(got.lse()).containsExactly(expected.lse());
+      }
     }
   }
 
