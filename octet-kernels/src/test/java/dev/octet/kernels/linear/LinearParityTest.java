@@ -48,7 +48,7 @@ class LinearParityTest {
     }
   }
 
-  private static void check(Kernels kernels, String name, LinearWeights weights, Tensor x) {
+  static void check(Kernels kernels, String name, LinearWeights weights, Tensor x) {
     float[] got = apply(kernels, weights, x);
     double[][] magnitude = new double[1][];
     double[] expected = expected(weights, x, magnitude);
