@@ -38,7 +38,8 @@ public final class Generator {
 
   /**
    * Continues several prompts side by side. Each stops on its own and leaves the batch; its tokens
-   * are those it would have alone.
+   * are those it would have alone, but for ties that F32 rounding decides: sums of several rows at
+   * once round differently.
    */
   public List<Generation> generateBatch(List<GenerationRequest> requests, TokenListener listener) {
     List<RunningSequence> all = new ArrayList<>();

@@ -27,6 +27,7 @@ final class RunningSequence implements AutoCloseable {
     if (t == null && !params.stop().isEmpty()) {
       throw new IllegalArgumentException("stop strings need a tokenizer");
     }
+    model.requireTokens(request.prompt());
     this.index = index;
     this.request = request;
     this.model = model;

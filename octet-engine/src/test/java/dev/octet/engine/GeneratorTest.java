@@ -183,6 +183,9 @@ class GeneratorTest {
     assertThatThrownBy(() -> generator.generate(new int[] {512}, params, none))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("token id 512");
+    assertThatThrownBy(() -> generator.generate(new int[] {-1}, params, none))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("token id -1");
     assertThatThrownBy(() -> generator.generate(new int[513], params, none))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("context of 512");

@@ -187,13 +187,22 @@ public final class CausalLm implements AutoCloseable {
     }
   }
 
-  private void requireFits(SequenceStep step) {
-    for (int id : step.ids()) {
+  /**
+   * Checks ids before anything is made of them.
+   *
+   * @throws IllegalArgumentException if one is outside the vocabulary
+   */
+  public void requireTokens(int[] ids) {
+    for (int id : ids) {
       if (id < 0 || id >= config.vocabSize()) {
         throw new IllegalArgumentException(
             "token id " + id + " is outside the vocabulary of " + config.vocabSize());
       }
     }
+  }
+
+  private void requireFits(SequenceStep step) {
+    requireTokens(step.ids());
     long length = (long) step.cache().length() + step.ids().length;
     if (length > contextLength) {
       throw new IllegalArgumentException(
