@@ -36,11 +36,23 @@ public record ScaleGrid(
     if (scales.dtype() != DType.F32 || scales.rank() != 2 || !scales.isContiguous()) {
       throw new IllegalArgumentException("scales must be a contiguous F32 matrix, not " + scales);
     }
+    requirePositive(scales);
     if (zeroPoints != null
         && (zeroPoints.dtype() != DType.I16
             || !zeroPoints.isContiguous()
             || !zeroPoints.hasShape(scales.shape()))) {
       throw new IllegalArgumentException("zero points " + zeroPoints + " for scales " + scales);
+    }
+  }
+
+  /** Any other scale silences, inverts or poisons its whole block. */
+  private static void requirePositive(Tensor scales) {
+    for (long i = 0; i < scales.size(); i++) {
+      float s = scales.getFloat(i);
+      if (!(s > 0) || s == Float.POSITIVE_INFINITY) {
+        throw new IllegalArgumentException(
+            "scale %d is %s; it must be finite and positive".formatted(i, s));
+      }
     }
   }
 

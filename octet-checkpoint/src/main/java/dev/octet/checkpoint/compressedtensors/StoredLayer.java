@@ -4,7 +4,6 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
-import dev.octet.checkpoint.CheckpointException;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
@@ -128,14 +127,6 @@ public final class StoredLayer {
   }
 
   private void grid(ScaleGrid grid, int bits, boolean packed) {
-    for (long i = 0; i < grid.scales().size(); i++) {
-      float s = grid.scales().getFloat(i);
-      if (!(s > 0) || s == Float.POSITIVE_INFINITY) {
-        throw new CheckpointException(
-            "%s: scale %d is %s; only positive, finite scales can be stored"
-                .formatted(module, i, s));
-      }
-    }
     Tensor scales = narrowest(grid.scales());
     put("weight_scale", scales.size() == 1 ? scales.reshape(tensorShape(grid)) : scales);
     Tensor zeros = grid.zeroPoints();
