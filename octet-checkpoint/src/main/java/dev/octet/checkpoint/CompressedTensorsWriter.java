@@ -4,6 +4,7 @@ import dev.octet.checkpoint.compressedtensors.Scheme;
 import dev.octet.checkpoint.compressedtensors.StoredLayer;
 import dev.octet.checkpoint.internal.AtomicFile;
 import dev.octet.checkpoint.internal.Json;
+import dev.octet.checkpoint.internal.Texts;
 import dev.octet.checkpoint.internal.Trees;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
@@ -105,20 +106,24 @@ public final class CompressedTensorsWriter implements AutoCloseable {
         throw new CheckpointException(target + ": cannot be replaced");
       }
       if (!Files.exists(target)) {
+        if (Files.isSymbolicLink(target)) {
+          throw new CheckpointException(target + ": is a symbolic link to nothing; remove it");
+        }
         return;
       }
       if (!Files.isDirectory(target)) {
         throw new CheckpointException(target + ": exists and is no directory");
       }
-      if (Files.exists(source) && Files.isSameFile(target, source)) {
-        throw new CheckpointException(target + ": is the source; choose another directory");
+      if (Files.exists(source) && source.toRealPath().startsWith(target.toRealPath())) {
+        throw new CheckpointException(
+            target + ": is the source or holds it; choose another directory");
       }
       try (DirectoryStream<Path> files = Files.newDirectoryStream(target)) {
         if (!files.iterator().hasNext()) {
           return;
         }
       }
-      if (!Files.exists(target.resolve("config.json"))) {
+      if (!ModelFiles.holdsModel(target)) {
         throw new CheckpointException(
             target + ": holds something other than a model; choose another directory");
       }
@@ -131,7 +136,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
   }
 
   private static CheckpointException failed(Path where, IOException e) {
-    return new CheckpointException(where + ": cannot be written: " + e.getMessage(), e);
+    return new CheckpointException(where + ": cannot be written: " + Texts.reason(e), e);
   }
 
   /** Whether a linear layer is there already, from an interrupted run. */

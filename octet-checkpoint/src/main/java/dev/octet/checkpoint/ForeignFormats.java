@@ -73,6 +73,9 @@ final class ForeignFormats {
 
   /** Formats named by {@code quantization_config} of config.json. */
   static void refuseByConfig(Path directory, Fields config) {
+    if (config.isFilled("quantization")) {
+      throw unsupported(directory.resolve("config.json"), "MLX (field 'quantization')");
+    }
     if (!config.isFilled("quantization_config")) {
       return;
     }
@@ -128,9 +131,11 @@ final class ForeignFormats {
   private static Optional<Path> first(Path directory, String glob) {
     try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, glob)) {
       Iterator<Path> it = files.iterator();
-      return it.hasNext() ? Optional.of(it.next()) : Optional.empty();
+      return it.hasNext()
+          ? Optional.of(ModelFiles.requireInside(directory, it.next()))
+          : Optional.empty();
     } catch (IOException e) {
-      throw new CheckpointException(directory + ": cannot be read: " + e.getMessage(), e);
+      throw new CheckpointException(directory + ": cannot be read: " + Texts.reason(e), e);
     }
   }
 }

@@ -6,6 +6,7 @@ import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.checkpoint.internal.Texts;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -23,6 +24,12 @@ final class ModelFiles {
   private static final int MAX_SHARDS = 10_000;
 
   private ModelFiles() {}
+
+  /** Whether it looks like a model directory: settings, and weights by their usual name. */
+  static boolean holdsModel(Path directory) {
+    return Files.exists(directory.resolve("config.json"))
+        && (Files.exists(directory.resolve(SINGLE)) || Files.exists(directory.resolve(INDEX)));
+  }
 
   static StoredTensors open(Path directory) {
     Path single = directory.resolve(SINGLE);
@@ -71,10 +78,23 @@ final class ModelFiles {
                       .formatted(file.file(), Texts.quote(tensor)));
             }
           });
-      return new StoredTensors(open.values());
+      StoredTensors tensors = new StoredTensors(open.values());
+      if (!weightMap.isEmpty()) {
+        requireListed(tensors, weightMap);
+      }
+      return tensors;
     } catch (RuntimeException e) {
       open.values().forEach(SafetensorsFile::close);
       throw e;
+    }
+  }
+
+  /** Loaders that go by the index and loaders that go by the files must see the same model. */
+  private static void requireListed(StoredTensors tensors, Map<String, String> weightMap) {
+    for (String name : tensors.all().keySet()) {
+      if (!weightMap.containsKey(name)) {
+        throw tensors.problem(name, "is stored, but the index does not list it");
+      }
     }
   }
 
@@ -105,12 +125,22 @@ final class ModelFiles {
     return weightMap;
   }
 
-  /** No separators of any system, no drive letters, nothing hidden. */
+  /** No separators of any system, no drive letters, nothing hidden, nothing unnameable. */
   private static boolean isPlainName(String name) {
     return name.endsWith(".safetensors")
         && name.length() <= 255
         && !name.startsWith(".")
-        && name.chars().noneMatch(c -> c == '/' || c == '\\' || c == ':' || c < ' ' || c == 127);
+        && name.chars().noneMatch(c -> c == '/' || c == '\\' || c == ':' || c < ' ' || c == 127)
+        && isNameable(name);
+  }
+
+  /** Half a surrogate pair, say, or letters that the system's own encoding lacks. */
+  private static boolean isNameable(String name) {
+    try {
+      return Path.of(name).getNameCount() == 1;
+    } catch (InvalidPathException e) {
+      return false;
+    }
   }
 
   /**
@@ -130,7 +160,7 @@ final class ModelFiles {
       }
       return file;
     } catch (IOException e) {
-      throw new CheckpointException(file + ": cannot be read: " + e.getMessage(), e);
+      throw new CheckpointException(file + ": cannot be read: " + Texts.reason(e), e);
     }
   }
 }

@@ -38,7 +38,11 @@ final class RopeFields {
     if (top.isPresent() && inner.isPresent() && top.getAsDouble() != inner.getAsDouble()) {
       throw config.problem("rope_theta", "is given twice, as %s and %s".formatted(top, inner));
     }
-    return inner.orElse(top.orElse(10_000.0));
+    double theta = inner.orElse(top.orElse(10_000.0));
+    if (theta < 1) {
+      throw config.problem("rope_theta", "must be at least 1, not " + theta);
+    }
+    return theta;
   }
 
   RopeScaling scaling() {

@@ -2,11 +2,12 @@ package dev.octet.checkpoint;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
-import dev.octet.checkpoint.internal.Json;
+import dev.octet.checkpoint.internal.Texts;
 import dev.octet.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -57,7 +58,7 @@ public final class SafetensorsFile implements AutoCloseable {
       return read(file, arena);
     } catch (IOException e) {
       arena.close();
-      throw new CheckpointException(file + ": cannot be read: " + e.getMessage(), e);
+      throw new CheckpointException(file + ": cannot be read: " + Texts.reason(e), e);
     } catch (RuntimeException e) {
       arena.close();
       throw e;
@@ -93,8 +94,8 @@ public final class SafetensorsFile implements AutoCloseable {
           "%s: header of %d bytes, only %d follow (cut off?)".formatted(file, headerBytes, rest));
     }
     String where = file.toString();
-    String text = Json.utf8(all.asSlice(8, headerBytes).asByteBuffer(), where);
-    SafetensorsHeader header = SafetensorsHeader.parse(where, text, rest - headerBytes);
+    ByteBuffer json = all.asSlice(8, headerBytes).asByteBuffer();
+    SafetensorsHeader header = SafetensorsHeader.parse(where, json, rest - headerBytes);
     return new SafetensorsFile(file, arena, headerBytes, header, all.asSlice(8 + headerBytes));
   }
 

@@ -4,6 +4,7 @@ import dev.octet.checkpoint.internal.Json;
 import dev.octet.checkpoint.internal.Texts;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -29,6 +30,7 @@ final class SafetensorsHeader {
 
   private final String where;
   private final JsonParser json;
+  private final long[] numbers = new long[MAX_RANK];
   private final List<Entry> entries = new ArrayList<>();
   private final Map<String, String> metadata = new TreeMap<>();
 
@@ -39,21 +41,20 @@ final class SafetensorsHeader {
 
   /**
    * @param where file name for messages
-   * @param text the header, decoded
+   * @param bytes the header
    * @param dataBytes bytes after the header
    */
-  static SafetensorsHeader parse(String where, String text, long dataBytes) {
-    if (!text.startsWith("{")) {
+  static SafetensorsHeader parse(String where, ByteBuffer bytes, long dataBytes) {
+    if (!bytes.hasRemaining() || bytes.get(bytes.position()) != '{') {
       throw new CheckpointException(where + ": the header must begin with '{'");
     }
-    try (JsonParser json = Json.parser(text)) {
+    try (JsonParser json = Json.parser(bytes)) {
       SafetensorsHeader header = new SafetensorsHeader(where, json);
       header.readTop();
       header.requireTiling(dataBytes);
       return header;
     } catch (JacksonException e) {
-      throw new CheckpointException(
-          where + ": the header is not valid JSON: " + Json.problem(e), e);
+      throw new CheckpointException(where + ": the header is " + Json.problem(e), e);
     }
   }
 
@@ -102,9 +103,8 @@ final class SafetensorsHeader {
   }
 
   private Entry readEntry(String name) {
-    String at = where + ": tensor " + Texts.quote(name);
     if (json.currentToken() != JsonToken.START_OBJECT) {
-      throw new CheckpointException(at + " must be a JSON object");
+      throw problem(name, " must be a JSON object");
     }
     DType dtype = null;
     long[] shape = null;
@@ -113,59 +113,65 @@ final class SafetensorsHeader {
       String field = json.currentName();
       json.nextToken();
       switch (field) {
-        case "dtype" -> dtype = readDType(at);
-        case "shape" -> shape = readLongs(at, "shape", MAX_RANK);
-        case "data_offsets" -> offsets = readLongs(at, "data_offsets", 2);
+        case "dtype" -> dtype = readDType(name);
+        case "shape" -> shape = readLongs(name, "shape", MAX_RANK);
+        case "data_offsets" -> offsets = readLongs(name, "data_offsets", 2);
         default -> json.skipChildren();
       }
     }
-    return checked(at, name, dtype, shape, offsets);
+    return checked(name, dtype, shape, offsets);
   }
 
-  private DType readDType(String at) {
+  private DType readDType(String name) {
     if (json.currentToken() != JsonToken.VALUE_STRING) {
-      throw new CheckpointException(at + ": dtype must be a string");
+      throw problem(name, ": dtype must be a string");
     }
     String text = json.getString();
     return DType.ofSafetensors(text)
-        .orElseThrow(() -> new CheckpointException(at + ": unknown dtype " + Texts.quote(text)));
+        .orElseThrow(() -> problem(name, ": unknown dtype " + Texts.quote(text)));
   }
 
-  private long[] readLongs(String at, String field, int most) {
+  private long[] readLongs(String name, String field, int most) {
     if (json.currentToken() != JsonToken.START_ARRAY) {
-      throw new CheckpointException(at + ": " + field + " must be an array of integers");
+      throw problem(name, ": " + field + " must be an array of integers");
     }
-    long[] values = new long[most];
     int n = 0;
     while (json.nextToken() != JsonToken.END_ARRAY) {
       if (n == most) {
-        throw new CheckpointException(at + ": " + field + " has more than " + most + " entries");
+        throw problem(name, ": " + field + " has more than " + most + " entries");
       }
-      boolean fits =
-          json.currentToken() == JsonToken.VALUE_NUMBER_INT
-              && json.getNumberType() != JsonParser.NumberType.BIG_INTEGER;
-      if (!fits || json.getLongValue() < 0) {
-        throw new CheckpointException(
-            at + ": " + field + " must hold integers from 0 to 2^63 - 1, not " + token());
+      if (!isCount()) {
+        throw problem(
+            name, ": " + field + " must hold integers from 0 to 2^63 - 1, not " + token());
       }
-      values[n++] = json.getLongValue();
+      numbers[n++] = json.getLongValue();
     }
-    return Arrays.copyOf(values, n);
+    return Arrays.copyOf(numbers, n);
+  }
+
+  /** An integer that fits, and not −0, which the format's own reader takes for a fraction. */
+  private boolean isCount() {
+    if (json.currentToken() != JsonToken.VALUE_NUMBER_INT
+        || json.getNumberType() == JsonParser.NumberType.BIG_INTEGER) {
+      return false;
+    }
+    long value = json.getLongValue();
+    return value > 0 || (value == 0 && json.getStringLength() == 1);
   }
 
   private String token() {
     return json.currentToken().isScalarValue() ? Texts.quote(json.getString()) : "a nested value";
   }
 
-  private static Entry checked(
-      String at, String name, @Nullable DType dtype, long @Nullable [] shape, long @Nullable [] o) {
+  private Entry checked(
+      String name, @Nullable DType dtype, long @Nullable [] shape, long @Nullable [] o) {
     if (dtype == null || shape == null || o == null) {
       String missing = dtype == null ? "dtype" : shape == null ? "shape" : "data_offsets";
-      throw new CheckpointException(at + " has no " + missing);
+      throw problem(name, " has no " + missing);
     }
     if (o.length != 2 || o[0] > o[1]) {
-      throw new CheckpointException(
-          at + ": data_offsets " + Arrays.toString(o) + " must be [begin, end], begin <= end");
+      throw problem(
+          name, ": data_offsets " + Arrays.toString(o) + " must be [begin, end], begin <= end");
     }
     long bytes;
     try {
@@ -173,13 +179,14 @@ final class SafetensorsHeader {
     } catch (ArithmeticException e) {
       throw new CheckpointException(
           "%s: the size of %s %s overflows or is no whole number of bytes"
-              .formatted(at, dtype, Arrays.toString(shape)),
+              .formatted(at(name), dtype, Arrays.toString(shape)),
           e);
     }
     if (bytes != o[1] - o[0]) {
-      throw new CheckpointException(
-          "%s: %s %s takes %d bytes, data_offsets give it %d"
-              .formatted(at, dtype, Arrays.toString(shape), bytes, o[1] - o[0]));
+      throw problem(
+          name,
+          ": %s %s takes %d bytes, data_offsets give it %d"
+              .formatted(dtype, Arrays.toString(shape), bytes, o[1] - o[0]));
     }
     return new Entry(name, dtype, shape, o[0], o[1]);
   }
@@ -189,16 +196,16 @@ final class SafetensorsHeader {
     entries.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
     long position = 0;
     for (Entry e : entries) {
-      String at = where + ": tensor " + Texts.quote(e.name);
       if (e.end > dataBytes) {
-        throw new CheckpointException(
-            "%s ends at byte %d of the data, the file has %d (cut off?)"
-                .formatted(at, e.end, dataBytes));
+        throw problem(
+            e.name,
+            " ends at byte %d of the data, the file has %d (cut off?)".formatted(e.end, dataBytes));
       }
       if (e.begin != position) {
-        throw new CheckpointException(
-            "%s begins at byte %d of the data, expected %d: %s"
-                .formatted(at, e.begin, position, e.begin > position ? "a hole" : "an overlap"));
+        throw problem(
+            e.name,
+            " begins at byte %d of the data, expected %d: %s"
+                .formatted(e.begin, position, e.begin > position ? "a hole" : "an overlap"));
       }
       position = e.end;
     }
@@ -206,5 +213,13 @@ final class SafetensorsHeader {
       throw new CheckpointException(
           "%s: %d bytes after the last tensor".formatted(where, dataBytes - position));
     }
+  }
+
+  private CheckpointException problem(String name, String what) {
+    return new CheckpointException(at(name) + what);
+  }
+
+  private String at(String name) {
+    return where + ": tensor " + Texts.quote(name);
   }
 }

@@ -2,6 +2,7 @@ package dev.octet.checkpoint;
 
 import dev.octet.checkpoint.internal.AtomicFile;
 import dev.octet.checkpoint.internal.Json;
+import dev.octet.checkpoint.internal.Texts;
 import dev.octet.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -67,7 +68,7 @@ public final class SafetensorsWriter implements AutoCloseable {
       return new SafetensorsWriter(path, file, slots, header);
     } catch (IOException e) {
       closeQuietly(file);
-      throw new CheckpointException(path + ": cannot be written: " + e.getMessage(), e);
+      throw new CheckpointException(path + ": cannot be written: " + Texts.reason(e), e);
     }
   }
 
@@ -161,7 +162,7 @@ public final class SafetensorsWriter implements AutoCloseable {
       }
       missing.remove(name);
     } catch (IOException e) {
-      throw new CheckpointException(path + ": cannot be written: " + e.getMessage(), e);
+      throw new CheckpointException(path + ": cannot be written: " + Texts.reason(e), e);
     }
   }
 
@@ -179,7 +180,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     try {
       file.commit();
     } catch (IOException e) {
-      throw new CheckpointException(path + ": cannot be written: " + e.getMessage(), e);
+      throw new CheckpointException(path + ": cannot be written: " + Texts.reason(e), e);
     }
   }
 
@@ -212,7 +213,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     try {
       file.close();
     } catch (IOException e) {
-      throw new CheckpointException("a temporary file cannot be removed: " + e.getMessage(), e);
+      throw new CheckpointException("a temporary file cannot be removed: " + Texts.reason(e), e);
     }
   }
 }

@@ -12,9 +12,13 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** A model directory: config, tensors, and the format of its linear layers. */
 final class StoredCheckpoint implements Checkpoint {
+  private static final Pattern LAYER = Pattern.compile("model\\.layers\\.(\\d{1,18})\\.");
+
   private final ModelConfig config;
   private final StoredTensors tensors;
   private final LinearFormat format;
@@ -37,6 +41,23 @@ final class StoredCheckpoint implements Checkpoint {
           format.check(shape);
           linears.put(shape.module(), shape);
         });
+    tensors.all().keySet().forEach(this::requireUsed);
+  }
+
+  /** Weights that the forward pass would silently leave out mean that config.json is wrong. */
+  private void requireUsed(String name) {
+    Matcher layer = LAYER.matcher(name);
+    if (!layer.lookingAt()) {
+      return;
+    }
+    if (Long.parseLong(layer.group(1)) >= config.layers()) {
+      throw tensors.problem(
+          name, "is beyond the last layer: num_hidden_layers is " + config.layers());
+    }
+    if (!config.qkNorm() && name.matches(".*\\.self_attn\\.[qk]_norm\\.weight")) {
+      throw tensors.problem(
+          name, "is stored, but %s models have none".formatted(config.architecture().modelType()));
+    }
   }
 
   @Override

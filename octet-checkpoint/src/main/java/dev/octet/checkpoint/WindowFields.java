@@ -11,8 +11,10 @@ import java.util.OptionalInt;
  * {@code layer_types} says it layer by layer and wins.
  */
 final class WindowFields {
-  /** Default of transformers' Qwen2Config and Qwen3Config. */
+  /** Defaults of transformers' Qwen2Config and Qwen3Config. */
   private static final int QWEN_WINDOW_LAYERS = 28;
+
+  private static final int QWEN_WINDOW = 4096;
 
   private WindowFields() {}
 
@@ -40,7 +42,10 @@ final class WindowFields {
     OptionalInt window = config.integer("sliding_window", 1, Integer.MAX_VALUE);
     return switch (architecture) {
       case MISTRAL -> window.orElse(0);
-      case QWEN2, QWEN3 -> config.flag("use_sliding_window", false) ? window.orElse(4096) : 0;
+      case QWEN2, QWEN3 -> {
+        int absent = config.names().contains("sliding_window") ? 0 : QWEN_WINDOW; // null: none
+        yield config.flag("use_sliding_window", false) ? window.orElse(absent) : 0;
+      }
       case LLAMA -> {
         if (window.isPresent()) {
           throw config.unsupported(

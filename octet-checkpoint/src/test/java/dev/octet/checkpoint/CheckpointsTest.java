@@ -185,6 +185,58 @@ class CheckpointsTest {
   }
 
   @Test
+  void anIndexMustListWhatItsShardsHoldUnderNamesThatFilesCanHave() throws IOException {
+    Path source = Shared.path("conformance/llama_bf16_sharded/model");
+    copy(source, dir);
+    Path index = dir.resolve("model.safetensors.index.json");
+    String good = Files.readString(index);
+    Files.writeString(index, good.replaceFirst(",\\s*\"model.norm.weight\": *\"[^\"]*\"", ""));
+    assertThatThrownBy(() -> Checkpoints.open(dir))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("'model.norm.weight' is stored, but the index does not list it");
+    Files.writeString(index, good.replace("model-00002-of", "\\ud800"));
+    assertThatThrownBy(() -> Checkpoints.open(dir))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("no plain");
+  }
+
+  @Test
+  void weightsThatTheConfigLeavesOutAreRefused() throws IOException {
+    Path source = Shared.path("conformance/qwen3_bf16/model");
+    copy(source, dir);
+    Path config = dir.resolve("config.json");
+    String good = Files.readString(config);
+    Files.writeString(
+        config, good.replaceFirst("\"num_hidden_layers\": *\\d+", "\"num_hidden_layers\": 1"));
+    assertThatThrownBy(() -> Checkpoints.open(dir)).hasMessageContaining("beyond the last layer");
+    Files.writeString(
+        config, good.replace("qwen3", "llama").replace("Qwen3ForCausalLM", "LlamaForCausalLM"));
+    assertThatThrownBy(() -> Checkpoints.open(dir))
+        .hasMessageContaining("k_norm.weight' is stored, but llama models have none");
+  }
+
+  @Test
+  void quantizationSettingsThatContradictTheWeightsAreRefused() throws IOException {
+    refuses("ct_w4a16_sym", "\"group_size\": 32", "\"group_size\": 48", "48 does not divide");
+    refuses(
+        "ct_fp8_static", "\"symmetric\": true", "\"symmetric\": false", "FP8 has no zero point");
+    refuses("ok_tiny_dense", "\"use_cache\"", "\"quantization\":{\"bits\":4},\"use_cache\"", "MLX");
+    refuses("ok_tiny_dense", "\"rope_theta\": 10000.0", "\"rope_theta\": 1e-9", "at least 1");
+  }
+
+  private void refuses(String model, String good, String bad, String reason) throws IOException {
+    Path copy = Files.createTempDirectory(dir, model);
+    copy(Shared.path("conformance/" + model + "/model"), copy);
+    Path config = copy.resolve("config.json");
+    String text = Files.readString(config);
+    assertThat(text).contains(good);
+    Files.writeString(config, text.replace(good, bad));
+    assertThatThrownBy(() -> Checkpoints.open(copy))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining(reason);
+  }
+
+  @Test
   void filesInsteadOfDirectoriesGetAUsefulAnswer() {
     Path file = Shared.path("conformance/ok_tiny_dense/model/model.safetensors");
     assertThatThrownBy(() -> Checkpoints.open(file)).hasMessageContaining("directory");

@@ -82,7 +82,7 @@ class CompressedTensorsWriterTest {
               bias,
               new ActivationQuant.StaticInt8(0.3f, random.nextInt(-128, 128)));
       case 4 ->
-          new LinearWeights(int4(random, n, k, grid(random, n, k, 1, 8, true), null), bias, none);
+          new LinearWeights(int4(random, n, k, grid(random, n, k, 1, 4, true), null), bias, none);
       case 5 ->
           new LinearWeights(
               int4(random, n, k, grid(random, n, k, 1, 4, false), order(random, k)), bias, none);
@@ -410,6 +410,24 @@ class CompressedTensorsWriterTest {
   }
 
   @Test
+  void neitherTheSourceNorAFolderThatOnlyHasAConfigIsEverReplaced() throws IOException {
+    WriteOptions force = WriteOptions.of(true, false, "r");
+    out = Files.createDirectories(dir.resolve("project"));
+    Files.writeString(out.resolve("config.json"), "{}");
+    assertThatThrownBy(() -> CompressedTensorsWriter.open(out, source, force))
+        .hasMessageContaining("something other than a model");
+    Files.writeString(out.resolve("model.safetensors"), "");
+    Path inside = Files.move(source, out.resolve("original"));
+    assertThatThrownBy(() -> CompressedTensorsWriter.open(out, inside, force))
+        .hasMessageContaining("holds it");
+    Path link = Files.createSymbolicLink(dir.resolve("link"), Path.of("nowhere"));
+    assertThatThrownBy(() -> CompressedTensorsWriter.open(link, inside, force))
+        .hasMessageContaining("symbolic link to nothing");
+    assertThat(names(dir)).containsExactly("link", "project");
+    assertThat(names(inside)).contains("config.json");
+  }
+
+  @Test
   void discardingLeavesNothingBehind() throws IOException {
     try (CompressedTensorsWriter writer =
         CompressedTensorsWriter.open(out, source, WriteOptions.of(false, false, "r"))) {
@@ -430,10 +448,11 @@ class CompressedTensorsWriterTest {
       assertThatThrownBy(
               () -> writer.add("a", new LinearWeights(new Fp8Weight(e5m2, grid), null, none)))
           .hasMessageContaining("E4M3");
-      grid.scales().setFloat(3, Float.NaN);
-      Int8Weight bad = int8(random, INTER, HIDDEN, grid);
+      ScaleGrid ragged = grid(random, INTER, HIDDEN, 1, 8, false);
+      Int8Weight bad = int8(random, INTER, HIDDEN, ragged);
       assertThatThrownBy(() -> writer.add("a", new LinearWeights(bad, null, none)))
-          .hasMessageContaining("scale 3 is NaN");
+          .isInstanceOf(CheckpointException.class)
+          .hasMessageContaining("groups of 8 do not divide 20");
     }
   }
 

@@ -123,6 +123,12 @@ class SafetensorsFileTest {
   }
 
   @Test
+  void minusZeroIsNoOffset() throws IOException {
+    Path file = write("{\"t\":{\"dtype\":\"I8\",\"shape\":[2],\"data_offsets\":[-0,2]}}", 2);
+    assertThatThrownBy(() -> SafetensorsFile.open(file)).hasMessageContaining("data_offsets");
+  }
+
+  @Test
   void damagedFilesThrowNothingButCheckpointExceptions() throws IOException {
     Path file = dir.resolve("good.safetensors");
     SafetensorsWriter.write(

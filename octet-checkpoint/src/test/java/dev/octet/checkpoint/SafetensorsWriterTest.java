@@ -3,11 +3,13 @@ package dev.octet.checkpoint;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.octet.checkpoint.internal.Texts;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -59,6 +61,20 @@ class SafetensorsWriterTest {
       tensors.put("lay\"er.ü." + i, t);
     }
     return tensors;
+  }
+
+  @Test
+  void whatCannotBeWrittenSaysWhyAndLeavesNothing() throws IOException {
+    Map<String, Tensor> tensors = Map.of("a", Tensor.ofFloats(new float[] {1}, 1));
+    assertThatThrownBy(() -> SafetensorsWriter.write(dir.resolve("no/such/f"), tensors))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("no such file or directory");
+    Path folder = Files.createDirectories(dir.resolve("folder"));
+    assertThatThrownBy(() -> SafetensorsWriter.write(folder, tensors))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("cannot be written: ");
+    assertThat(dir.toFile().list()).containsExactly("folder");
+    assertThat(Texts.reason(new AccessDeniedException("/f"))).isEqualTo("permission denied");
   }
 
   @Test

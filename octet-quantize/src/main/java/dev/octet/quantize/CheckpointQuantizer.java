@@ -157,7 +157,18 @@ public final class CheckpointQuantizer {
         return;
       }
       try (Arena arena = Arena.ofShared()) {
-        writer.add(module, LayerQuantizer.quantize(module, layer, scheme, arena));
+        writer.add(module, quantized(module, layer, scheme, arena));
+      }
+    }
+
+    /** A weight that does not quantize never will: nothing is kept for a later run to resume. */
+    private LinearWeights quantized(
+        String module, LinearWeights layer, QuantScheme scheme, Arena arena) {
+      try {
+        return LayerQuantizer.quantize(module, layer, scheme, arena);
+      } catch (CheckpointException e) {
+        writer.discard();
+        throw e;
       }
     }
 

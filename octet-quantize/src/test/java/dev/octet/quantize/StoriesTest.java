@@ -10,12 +10,14 @@ import dev.octet.checkpoint.Checkpoints;
 import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.SafetensorsFile;
+import dev.octet.checkpoint.SafetensorsWriter;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Providers;
 import dev.octet.model.CausalLm;
 import dev.octet.model.RunOptions;
 import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
@@ -30,7 +32,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -227,6 +231,29 @@ class StoriesTest {
       QuantizedSource again = new QuantizedSource(written, options);
       assertThatThrownBy(() -> again.linear("model.layers.0.mlp.up_proj"))
           .hasMessageContaining("model.layers.0.mlp.up_proj is quantized already (int8 channel)");
+    }
+  }
+
+  @Test
+  void aWeightThatDoesNotQuantizeLeavesNothingBehind() throws IOException {
+    Path broken = Files.createDirectories(dir.resolve("broken"));
+    try (SafetensorsFile good = SafetensorsFile.open(model.resolve("model.safetensors"))) {
+      Map<String, Tensor> tensors = new TreeMap<>(good.tensors());
+      String name = "model.layers.3.mlp.up_proj.weight";
+      Tensor bad = good.tensor(name).to(DType.F32, Arena.ofAuto());
+      bad.setFloat(65, Float.NaN);
+      tensors.put(name, bad);
+      SafetensorsWriter.write(broken.resolve("model.safetensors"), tensors);
+    }
+    Files.copy(model.resolve("config.json"), broken.resolve("config.json"));
+    QuantizeOptions options = QuantizeOptions.of(QuantScheme.W8A8);
+    Path out = dir.resolve("out");
+    assertThatThrownBy(
+            () -> CheckpointQuantizer.run(broken, out, options, false, false, Progress.NONE))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("model.layers.3.mlp.up_proj: element [1, 1] is NaN");
+    try (Stream<Path> left = Files.list(dir)) {
+      assertThat(left).containsExactly(broken);
     }
   }
 

@@ -1,7 +1,10 @@
 package dev.octet.tensor;
 
+import java.util.Arrays;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /**
  * Element types, spelled as in safetensors headers, plus {@link #I4}, which safetensors lacks and
@@ -31,6 +34,11 @@ public enum DType {
   F32(32),
   C64(64),
   F64(64);
+
+  private static final Map<String, DType> STORED =
+      Arrays.stream(values())
+          .filter(type -> type != I4)
+          .collect(Collectors.toUnmodifiableMap(DType::name, type -> type));
 
   private final int bits;
 
@@ -71,12 +79,7 @@ public enum DType {
 
   /** The type a safetensors header names, if it names one; {@link #I4} is not among them. */
   public static Optional<DType> ofSafetensors(String name) {
-    for (DType type : values()) {
-      if (type != I4 && type.name().equals(name)) {
-        return Optional.of(type);
-      }
-    }
-    return Optional.empty();
+    return Optional.ofNullable(STORED.get(name));
   }
 
   /** Lower-case name for tables and flags, for instance {@code bf16}. */

@@ -41,6 +41,19 @@ final class Layer {
     if (args.dynamic()) {
       throw args.fields().unsupported("dynamic", "is true: weights have stored scales");
     }
+    requireWholeGroups();
+  }
+
+  /** compressed-tensors itself knows one group shorter than its size, but no short last one. */
+  private void requireWholeGroups() {
+    int group = args.group();
+    if (group > 0 && shape.columns() > group && shape.columns() % group != 0) {
+      throw args.fields()
+          .problem(
+              "group_size",
+              "%d does not divide the %d columns of %s"
+                  .formatted(group, shape.columns(), shape.module()));
+    }
   }
 
   void check() {

@@ -66,6 +66,10 @@ record QuantizationArgs(
       throw f.unsupported(
           "num_bits", "asks for %d-bit integers; 1 to 8 are supported".formatted(bits));
     }
+    boolean symmetric = f.flag("symmetric", true);
+    if (isFloat && !symmetric) {
+      throw f.unsupported("symmetric", "is false: FP8 has no zero point");
+    }
     int group = f.integer("group_size", -1, Integer.MAX_VALUE).orElse(-1);
     if (group == 0) {
       throw f.problem("group_size", "is 0: it must be -1 or at least 1");
@@ -83,7 +87,7 @@ record QuantizationArgs(
         f,
         bits,
         isFloat,
-        f.flag("symmetric", true),
+        symmetric,
         strategy,
         strategy == Strategy.GROUP ? group : 0,
         blocks ? block.get(0) : 0,

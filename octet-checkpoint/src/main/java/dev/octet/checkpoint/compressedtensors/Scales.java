@@ -92,7 +92,11 @@ final class Scales {
       }
       return null;
     }
-    Tensor zeros = args.isFloat() ? floatZeros(name) : integerZeros(name);
+    if (args.isFloat()) {
+      requireNoZeroPoints(name);
+      return null;
+    }
+    Tensor zeros = integerZeros(name);
     boolean allZero = true;
     for (long i = 0; i < zeros.size(); i++) {
       long z = zeros.getLong(i);
@@ -112,15 +116,13 @@ final class Scales {
   }
 
   /** Some FP8 checkpoints carry zero points that say nothing. */
-  private Tensor floatZeros(String name) {
+  private void requireNoZeroPoints(String name) {
     Tensor stored = tensors.get(name);
-    Tensor zeros = Tensor.allocate(Arena.ofAuto(), DType.I16, 1);
     for (long i = 0; i < stored.size(); i++) {
       if (!stored.dtype().decodable() || stored.getFloat(i) != 0) {
         throw tensors.problem(name, "must be all zero: FP8 weights have no zero point");
       }
     }
-    return zeros;
   }
 
   private Tensor integerZeros(String name) {

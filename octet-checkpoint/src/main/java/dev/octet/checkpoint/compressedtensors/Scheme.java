@@ -27,11 +27,15 @@ public final class Scheme {
     boolean inputs = layer.activation().quantizes();
     return switch (layer.weight()) {
       case DenseWeight _ -> Optional.empty();
-      case Int8Weight(_, ScaleGrid grid) ->
-          Optional.of(group(integers(inputs), weights(8, "int", grid, false), layer));
-      case Int4Weight w ->
-          Optional.of(
-              group(integers(inputs), weights(4, "int", w.grid(), w.permutation() != null), layer));
+      case Int8Weight(_, ScaleGrid grid) -> {
+        requireWholeGroups(module, grid, layer.weight());
+        yield Optional.of(group(integers(inputs), weights(8, "int", grid, false), layer));
+      }
+      case Int4Weight w -> {
+        requireWholeGroups(module, w.grid(), w);
+        ObjectNode weights = weights(4, "int", w.grid(), w.permutation() != null);
+        yield Optional.of(group(integers(inputs), weights, layer));
+      }
       case Fp8Weight(var codes, ScaleGrid grid) -> {
         if (codes.dtype() != DType.F8_E4M3) {
           throw unsupported(module, layer.weight());
@@ -40,6 +44,18 @@ public final class Scheme {
         yield Optional.of(group(format, weights(8, "float", grid, false), layer));
       }
     };
+  }
+
+  /** Other readers, and {@link Layer}, refuse a short last group. */
+  private static void requireWholeGroups(String module, ScaleGrid grid, QuantizedWeight weight) {
+    long group = grid.columnBlock();
+    if (grid.granularity() == ScaleGranularity.GROUP
+        && weight.columns() > group
+        && weight.columns() % group != 0) {
+      throw new CheckpointException(
+          "%s: groups of %d do not divide %d input features; compressed-tensors stores whole groups"
+              .formatted(module, group, weight.columns()));
+    }
   }
 
   private static CheckpointException unsupported(String module, QuantizedWeight weight) {

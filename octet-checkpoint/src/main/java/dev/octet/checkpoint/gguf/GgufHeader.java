@@ -71,7 +71,7 @@ public record GgufHeader(
       MemorySegment all = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
       return parse(new GgufCursor(file.toString(), all), all.byteSize());
     } catch (IOException e) {
-      throw new CheckpointException(file + ": cannot be read: " + e.getMessage(), e);
+      throw new CheckpointException(file + ": cannot be read: " + Texts.reason(e), e);
     }
   }
 

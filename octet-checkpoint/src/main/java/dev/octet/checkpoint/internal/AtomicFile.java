@@ -62,7 +62,7 @@ public final class AtomicFile implements AutoCloseable {
       }
       file.commit();
     } catch (IOException e) {
-      throw new CheckpointException(target + ": cannot be written: " + e.getMessage(), e);
+      throw new CheckpointException(target + ": cannot be written: " + Texts.reason(e), e);
     }
   }
 

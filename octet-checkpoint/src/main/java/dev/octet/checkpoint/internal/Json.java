@@ -2,8 +2,11 @@ package dev.octet.checkpoint.internal;
 
 import dev.octet.checkpoint.CheckpointException;
 import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.Reader;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -18,6 +21,7 @@ import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
+import tools.jackson.databind.util.ByteBufferBackedInputStream;
 
 /**
  * JSON from strangers: valid UTF-8, no duplicate keys (two parsers must not see two documents),
@@ -45,20 +49,27 @@ public final class Json {
 
   private Json() {}
 
-  /** A pull parser over {@code text}. */
-  public static JsonParser parser(String text) {
-    return FACTORY.createParser(ObjectReadContext.empty(), text);
+  /** A pull parser over UTF-8 bytes, which are decoded piece by piece as it goes. */
+  public static JsonParser parser(ByteBuffer bytes) {
+    return FACTORY.createParser(ObjectReadContext.empty(), reader(bytes));
+  }
+
+  /** The parser's own decoder would guess the encoding and let some invalid UTF-8 pass. */
+  private static Reader reader(ByteBuffer bytes) {
+    return new InputStreamReader(new ByteBufferBackedInputStream(bytes), decoder());
+  }
+
+  private static CharsetDecoder decoder() {
+    return StandardCharsets.UTF_8
+        .newDecoder()
+        .onMalformedInput(CodingErrorAction.REPORT)
+        .onUnmappableCharacter(CodingErrorAction.REPORT);
   }
 
   /** Decodes UTF-8 and refuses what is none. */
   public static String utf8(ByteBuffer bytes, String where) {
     try {
-      return StandardCharsets.UTF_8
-          .newDecoder()
-          .onMalformedInput(CodingErrorAction.REPORT)
-          .onUnmappableCharacter(CodingErrorAction.REPORT)
-          .decode(bytes)
-          .toString();
+      return decoder().decode(bytes).toString();
     } catch (CharacterCodingException e) {
       throw new CheckpointException(where + ": not valid UTF-8", e);
     }
@@ -79,13 +90,13 @@ public final class Json {
       }
       bytes = Files.readAllBytes(file);
     } catch (IOException e) {
-      throw new CheckpointException(file + ": cannot be read: " + e.getMessage(), e);
+      throw new CheckpointException(file + ": cannot be read: " + Texts.reason(e), e);
     }
     JsonNode node;
     try {
-      node = MAPPER.readTree(utf8(ByteBuffer.wrap(bytes), file.toString()));
+      node = MAPPER.readTree(reader(ByteBuffer.wrap(bytes)));
     } catch (JacksonException e) {
-      throw new CheckpointException(file + ": not valid JSON: " + problem(e), e);
+      throw new CheckpointException(file + ": " + problem(e), e);
     }
     if (!(node instanceof ObjectNode object)) {
       throw new CheckpointException(file + ": must hold a JSON object");
@@ -93,10 +104,15 @@ public final class Json {
     return object;
   }
 
-  /** What the parser says is wrong and where, on one line. */
+  /** What the parser says is wrong and where, on one line: {@code not valid …}. */
   public static String problem(JacksonException e) {
+    if (e.getCause() instanceof CharacterCodingException) {
+      return "not valid UTF-8";
+    }
     String message = e.getOriginalMessage();
-    String text = message == null ? e.getClass().getSimpleName() : Texts.printable(plain(message));
+    String text =
+        "not valid JSON: "
+            + (message == null ? e.getClass().getSimpleName() : Texts.printable(plain(message)));
     return e.getLocation() == null
         ? text
         : text

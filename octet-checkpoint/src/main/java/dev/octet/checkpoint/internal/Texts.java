@@ -1,5 +1,12 @@
 package dev.octet.checkpoint.internal;
 
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+
 /** Foreign text made fit for a one-line message. */
 public final class Texts {
   private static final int LONGEST = 160;
@@ -19,6 +26,18 @@ public final class Texts {
   /** The text on one line: control characters escaped, cut when long. */
   public static String printable(String text) {
     return printable(text, LONGEST);
+  }
+
+  /** Why a file could not be read or written: some exceptions say no more than its path. */
+  public static String reason(IOException e) {
+    return switch (e) {
+      case AccessDeniedException _ -> "permission denied";
+      case NoSuchFileException _ -> "no such file or directory";
+      case FileAlreadyExistsException _ -> "it exists already";
+      case DirectoryNotEmptyException _ -> "the directory is not empty";
+      case FileSystemException f when f.getReason() != null -> printable(f.getReason());
+      default -> printable(e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage());
+    };
   }
 
   private static String printable(String text, int longest) {
