@@ -2,6 +2,7 @@ package dev.octet.cli;
 
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.cli.output.Terminal;
+import dev.octet.tensor.NotFiniteException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
@@ -66,6 +67,7 @@ final class ErrorReport implements IParameterExceptionHandler, IExecutionExcepti
   private static boolean isBadInput(Throwable e) {
     return e instanceof CliException
         || e instanceof CheckpointException
+        || e instanceof NotFiniteException
         || e instanceof IllegalArgumentException
         || e instanceof IOException
         || e instanceof UncheckedIOException;

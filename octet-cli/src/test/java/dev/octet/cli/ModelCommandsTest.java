@@ -238,4 +238,21 @@ class ModelCommandsTest {
     String demo = Files.readString(BundledModel.home().resolve("models/demo.txt"));
     return Files.writeString(scratch.resolve("text.txt"), demo.substring(0, 2500));
   }
+
+  @Test
+  void damagedWeightsAreTheModelsFaultAndNotOctets() throws IOException {
+    Path model = BundledModel.home().resolve("models/octet-tales-5m");
+    for (String name : List.of("config.json", "tokenizer.json", "model.safetensors")) {
+      Files.copy(model.resolve(name), scratch.resolve(name));
+    }
+    Path weights = scratch.resolve("model.safetensors");
+    byte[] bytes = Files.readAllBytes(weights);
+    bytes[bytes.length - 1] = 0x7F; // the last BF16 number becomes NaN
+    bytes[bytes.length - 2] = (byte) 0xC0;
+    Files.write(weights, bytes);
+    String dir = scratch.toString();
+    assertRefused(CliRun.of("generate", "--model", dir, "--ids", "1"), "NaN", "weights");
+    assertRefused(
+        CliRun.of("eval", "perplexity", "--model", dir, "--ids", "1,2,3", "--samples", "1"), "NaN");
+  }
 }

@@ -30,7 +30,7 @@ public final class Generator {
    *
    * @throws IllegalArgumentException if the prompt is empty, longer than the model's context or
    *     holds ids outside the vocabulary
-   * @throws ArithmeticException if the logits hold NaN
+   * @throws dev.octet.tensor.NotFiniteException if the logits hold NaN
    */
   public Generation generate(int[] prompt, SamplingParams params, TokenListener listener) {
     return generateBatch(List.of(new GenerationRequest(prompt, params)), listener).getFirst();

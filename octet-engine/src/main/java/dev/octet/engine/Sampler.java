@@ -1,5 +1,6 @@
 package dev.octet.engine;
 
+import dev.octet.tensor.NotFiniteException;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.random.RandomGenerator;
@@ -19,6 +20,9 @@ public final class Sampler {
   private final RandomGenerator random;
   private final BitSet seen = new BitSet();
 
+  /** Unnormalized probabilities by id: 1 for the most likely token. */
+  private double[] weights = {};
+
   /**
    * @param prompt tokens that the repetition penalty counts as seen
    */
@@ -34,7 +38,7 @@ public final class Sampler {
    * The next token, which from now on counts as seen.
    *
    * @param logits one a token of the vocabulary; changed on the way
-   * @throws ArithmeticException if one is NaN or +∞, or all are −∞
+   * @throws NotFiniteException if one is NaN or +∞, or all are −∞
    */
   public int next(float[] logits) {
     if (logits.length == 0) {
@@ -62,7 +66,7 @@ public final class Sampler {
     for (int id = 0; id < logits.length; id++) {
       float logit = logits[id];
       if (Float.isNaN(logit) || logit == Float.POSITIVE_INFINITY) {
-        throw new ArithmeticException(
+        throw new NotFiniteException(
             "the logit of token " + id + " is " + logit + "; are the weights damaged?");
       }
       if (logit > logits[best]) {
@@ -70,42 +74,47 @@ public final class Sampler {
       }
     }
     if (logits[best] == Float.NEGATIVE_INFINITY) {
-      throw new ArithmeticException("every logit is -Infinity: there is no token to choose");
+      throw new NotFiniteException("every logit is -Infinity: there is no token to choose");
     }
     return best;
   }
 
   private int draw(float[] logits, float max) {
-    int[] ids = candidates(logits, max);
+    weigh(logits, max);
+    int[] ids = candidates(logits.length);
     if (params.topK() > 0 && params.topK() < ids.length) {
       ids = Arrays.copyOf(ranked(ids, logits), params.topK());
     }
     if (params.topP() < 1) {
-      ids = nucleus(ids, logits, max);
+      ids = nucleus(ids, logits);
     }
-    return pick(ids, logits, max);
+    return pick(ids);
   }
 
-  private double mass(int[] ids, float[] logits, float max) {
+  /** Every exponential once: over a large vocabulary they are most of the work. */
+  private void weigh(float[] logits, float max) {
+    if (weights.length < logits.length) {
+      weights = new double[logits.length];
+    }
+    for (int id = 0; id < logits.length; id++) {
+      weights[id] = Math.exp(((double) logits[id] - max) / params.temperature());
+    }
+  }
+
+  private double mass(int[] ids) {
     double total = 0;
     for (int id : ids) {
-      total += weight(logits[id], max);
+      total += weights[id];
     }
     return total;
   }
 
-  /** Unnormalized probability: 1 for the most likely token. */
-  private double weight(float logit, float max) {
-    return Math.exp(((double) logit - max) / params.temperature());
-  }
-
   /** Tokens that min-p leaves; without it, those that have a probability at all. */
-  private int[] candidates(float[] logits, float max) {
-    int[] ids = new int[logits.length];
+  private int[] candidates(int vocabulary) {
+    int[] ids = new int[vocabulary];
     int n = 0;
-    for (int id = 0; id < logits.length; id++) {
-      double weight = weight(logits[id], max);
-      if (weight > 0 && weight >= params.minP()) {
+    for (int id = 0; id < vocabulary; id++) {
+      if (weights[id] > 0 && weights[id] >= params.minP()) {
         ids[n++] = id;
       }
     }
@@ -113,28 +122,28 @@ public final class Sampler {
   }
 
   /** The fewest of the most likely tokens that together reach top-p of what {@code ids} weigh. */
-  private int[] nucleus(int[] ids, float[] logits, float max) {
-    double total = mass(ids, logits, max);
+  private int[] nucleus(int[] ids, float[] logits) {
+    double total = mass(ids);
     double goal = params.topP() * total;
     // A token below this cannot be needed: all such together weigh less than 1 - top-p.
     double floor = (total - goal) / ids.length;
-    int[] likely = Arrays.stream(ids).filter(id -> weight(logits[id], max) >= floor).toArray();
+    int[] likely = Arrays.stream(ids).filter(id -> weights[id] >= floor).toArray();
     int[] ranked = ranked(likely, logits);
     double sum = 0;
     int n = 0;
     while (n < ranked.length && sum < goal) {
-      sum += weight(logits[ranked[n++]], max);
+      sum += weights[ranked[n++]];
     }
     return Arrays.copyOf(ranked, Math.max(1, n));
   }
 
   /** Inverse of the cumulative distribution over {@code ids} in ascending order. */
-  private int pick(int[] ids, float[] logits, float max) {
+  private int pick(int[] ids) {
     int[] order = ids.clone();
     Arrays.sort(order);
-    double target = random.nextDouble() * mass(order, logits, max);
+    double target = random.nextDouble() * mass(order);
     for (int id : order) {
-      target -= weight(logits[id], max);
+      target -= weights[id];
       if (target < 0) {
         return id;
       }

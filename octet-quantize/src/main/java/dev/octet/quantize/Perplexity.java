@@ -3,6 +3,7 @@ package dev.octet.quantize;
 import dev.octet.model.CausalLm;
 import dev.octet.model.KvCache;
 import dev.octet.model.SequenceStep;
+import dev.octet.tensor.NotFiniteException;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -42,7 +43,7 @@ public final class Perplexity {
    * @param ids the text; without a BOS its first token is context only
    * @throws IllegalArgumentException if the text is too short, a token is outside the vocabulary,
    *     or the context is longer than the model's
-   * @throws ArithmeticException if the model gives NaN, naming the token
+   * @throws NotFiniteException if the model gives NaN, naming the token
    */
   public static PerplexityResult measure(
       CausalLm model, int[] ids, PerplexityOptions options, Progress progress) {
@@ -157,7 +158,7 @@ public final class Perplexity {
     logits.copyRange(logitRow * row.length, row);
     double value = logSumExp(row) - row[window.ids()[t]];
     if (Double.isNaN(value)) {
-      throw new ArithmeticException(
+      throw new NotFiniteException(
           "the model gives NaN for token %d of the window that begins at token %d of the text"
               .formatted(t, window.start()));
     }

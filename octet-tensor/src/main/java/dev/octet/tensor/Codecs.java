@@ -59,7 +59,7 @@ public final class Codecs {
   /** Rounds half to even; NaN is an error because no integer stands for it. */
   static double roundWhole(float value) {
     if (Float.isNaN(value)) {
-      throw new ArithmeticException("NaN cannot be encoded as an integer");
+      throw new NotFiniteException("NaN cannot be encoded as an integer");
     }
     return Math.rint((double) value);
   }

@@ -4,6 +4,7 @@ import static dev.octet.kernels.KvSpec.BLOCK;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import dev.octet.kernels.KvType;
+import dev.octet.tensor.NotFiniteException;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
@@ -112,7 +113,7 @@ final class BlockEncoder {
    */
   private static float intCode(float x, float scale) {
     if (!Float.isFinite(x)) {
-      throw new ArithmeticException(x + " cannot be stored in an INT8 cache with static scales");
+      throw new NotFiniteException(x + " cannot be stored in an INT8 cache with static scales");
     }
     return (float) Math.clamp(Math.rint(x / scale), -128.0, 127.0);
   }
