@@ -128,6 +128,7 @@ public final class AttentionBench {
       Consumer<BenchResult> to) {
     AttentionKernels attention = kernels.attention();
     List<KvLayer> layers = new ArrayList<>();
+    List<Long> bytes = new ArrayList<>(); // of the cache as such, without what a kind keeps beside
     try (Arena arena = Arena.ofShared()) {
       SplittableRandom random = new SplittableRandom(1);
       Tensor q = normal(arena, random, queries, options.heads(), d);
@@ -145,12 +146,12 @@ public final class AttentionBench {
             attention.newKvLayer(new KvSpec(options.kvHeads(), d, d, variant.cache(), null));
         layers.add(layer);
         layer.append(k, v);
+        bytes.add(layer.byteSize());
         programs.add(() -> attention.attend(variant.kind(), spec, q, layer, out, null));
       }
       double[] seconds = Stopwatch.medians(programs, 0.5, options.repetitions());
       for (int i = 0; i < seconds.length; i++) {
-        to.accept(
-            result(options, kernels, i, layers.get(i).byteSize(), d, n, queries, causal, seconds));
+        to.accept(result(options, kernels, i, bytes.get(i), d, n, queries, causal, seconds));
       }
     } finally {
       layers.forEach(KvLayer::close);

@@ -29,10 +29,10 @@ public final class VectorAttention implements AttentionKernels {
   private static final int ROW_BLOCK = 96;
 
   /** Keys are split until there are so many tasks, which keeps as many threads busy … */
-  private static final int TASKS = 64;
+  private static final int TASKS = 32;
 
   /** … but no part is made shorter than this: every part costs a pass over the queries. */
-  private static final int LEAST_BLOCKS = 4;
+  private static final int LEAST_BLOCKS = 8;
 
   private final WorkPool pool;
   private final ThreadLocal<Scratch> scratch = ThreadLocal.withInitial(Scratch::new);
