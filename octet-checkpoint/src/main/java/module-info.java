@@ -6,4 +6,5 @@ module dev.octet.checkpoint {
 
   exports dev.octet.checkpoint;
   exports dev.octet.checkpoint.gguf;
+  exports dev.octet.checkpoint.packing;
 }

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
 /**
  * One codec and the tensors of a codec case that put it to the test.
@@ -33,6 +34,10 @@ record CodecPart(
 
   /** Every codec in this build. */
   static List<CodecPart> all() {
+    return Stream.concat(scalars().stream(), PackingPart.all().stream()).toList();
+  }
+
+  private static List<CodecPart> scalars() {
     return List.of(
         encode("bf16", c -> Codecs.floatToBf16(c) & 0xFFFF, c -> Codecs.bf16ToFloat((short) c)),
         encode("f16", c -> Float.floatToFloat16(c) & 0xFFFF, c -> Float.float16ToFloat((short) c)),

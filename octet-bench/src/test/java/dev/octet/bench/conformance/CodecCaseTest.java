@@ -52,6 +52,32 @@ final class CodecCaseTest {
   }
 
   @Test
+  void packedIntegersAreCheckedBothWays() {
+    Tensor codes = CaseFiles.ints(DType.I8, -7, -6, -8, -8, -8, -8, -8, -8).reshape(1, 8);
+    files.tensors(
+        FILE,
+        Map.of(
+            "ct4.codes", codes,
+            "ct4.weight_packed", CaseFiles.ints(DType.I32, 0x21).reshape(1, 1),
+            "ct4.zero_points", CaseFiles.ints(DType.I8, -7).reshape(1, 1),
+            "ct4.weight_zero_point", CaseFiles.ints(DType.I32, 1).reshape(1, 1),
+            "int4.codes", codes,
+            "int4.pairs_along_input",
+                CaseFiles.ints(DType.U8, 0xA9, 0x88, 0x88, 0x88).reshape(1, 4)));
+    assertThat(CodecCheck.run(c).line())
+        .isEqualTo(
+            "PASS codec relL1=0 limit=0 bit-exact: compressed-tensors int4, int4 pairs along input");
+    files.change(FILE, t -> CaseFiles.add(t, "ct4.weight_packed", 0, 1));
+    assertThat(CodecCheck.run(c).line()).startsWith("FAIL codec ").contains("code 0 is -6, not -7");
+    files.change(FILE, t -> CaseFiles.add(t, "ct4.weight_packed", 0, -1));
+    files.change(FILE, t -> CaseFiles.add(t, "ct4.weight_zero_point", 0, 16));
+    assertThat(CodecCheck.run(c).line()).startsWith("FAIL codec ").contains("word 0");
+    files.change(FILE, t -> CaseFiles.add(t, "ct4.weight_zero_point", 0, -16));
+    files.change(FILE, t -> CaseFiles.add(t, "int4.pairs_along_input", 2, 1));
+    assertThat(CodecCheck.run(c).line()).startsWith("FAIL codec ").contains("pair 2");
+  }
+
+  @Test
   void aWrongBitOutweighsWhatIsNotBuilt() {
     files.change(
         FILE,

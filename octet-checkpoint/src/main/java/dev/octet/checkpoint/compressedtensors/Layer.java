@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import dev.octet.checkpoint.ModelLayout.LinearShape;
 import dev.octet.checkpoint.internal.DenseFormat;
 import dev.octet.checkpoint.internal.StoredTensors;
+import dev.octet.checkpoint.packing.Packing;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Fp8Weight;
 import dev.octet.tensor.Int4Weight;
@@ -115,24 +116,9 @@ final class Layer {
     if (!packed) {
       return codes;
     }
-    if (args.bits() == 8) {
-      return Packing.bytes(codes, shape.columns());
-    }
-    return unpacked(codes);
-  }
-
-  /** Packed codes of any width, one a byte. */
-  private Tensor unpacked(Tensor codes) {
-    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I8, shape.rows(), shape.columns());
-    boolean lanes = Packing.lanes(codes, shape.columns(), args.bits());
-    for (long r = 0; r < shape.rows(); r++) {
-      long row = r * codes.dim(1);
-      for (long c = 0; c < shape.columns(); c++) {
-        int code = Packing.code(codes.segment(), row, c, args.bits(), lanes);
-        out.segment().set(JAVA_BYTE, r * shape.columns() + c, (byte) code);
-      }
-    }
-    return out;
+    return args.bits() == 8
+        ? Packing.bytes(codes, shape.columns())
+        : Packing.unpack(codes, shape.columns(), args.bits());
   }
 
   private QuantizedWeight int4() {
@@ -142,7 +128,7 @@ final class Layer {
       Tensor nibbles = Packing.nibbles(codes, shape.columns());
       return new Int4Weight(nibbles, shape.columns(), scales.read(), null);
     }
-    Tensor bytes = packed ? unpacked(codes) : codes;
+    Tensor bytes = packed ? Packing.unpack(codes, shape.columns(), args.bits()) : codes;
     if (order.isPresent()) {
       bytes = reordered(bytes, order.get());
     }

@@ -3,6 +3,7 @@ package dev.octet.checkpoint.compressedtensors;
 import dev.octet.checkpoint.ModelLayout.LinearShape;
 import dev.octet.checkpoint.internal.DenseFormat;
 import dev.octet.checkpoint.internal.StoredTensors;
+import dev.octet.checkpoint.packing.Packing;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.ScaleGranularity;
 import dev.octet.tensor.ScaleGrid;

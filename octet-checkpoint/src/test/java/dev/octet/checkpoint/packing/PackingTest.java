@@ -1,4 +1,4 @@
-package dev.octet.checkpoint.compressedtensors;
+package dev.octet.checkpoint.packing;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static org.assertj.core.api.Assertions.assertThat;

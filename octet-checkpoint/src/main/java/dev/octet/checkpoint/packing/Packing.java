@@ -1,4 +1,4 @@
-package dev.octet.checkpoint.compressedtensors;
+package dev.octet.checkpoint.packing;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
@@ -15,16 +15,16 @@ import java.lang.foreign.MemorySegment;
  * 7-bit codes span words; older ones put {@code ⌊32/b⌋} codes in a word and leave the rest empty.
  * For 1, 2, 4 and 8 bits both are the same.
  */
-final class Packing {
+public final class Packing {
   private Packing() {}
 
   /** Words of a row as a string of bits. */
-  static long words(long codes, int bits) {
+  public static long words(long codes, int bits) {
     return Math.ceilDiv(Math.multiplyExact(codes, (long) bits), 32L);
   }
 
   /** Words of a row of whole lanes. */
-  static long laneWords(long codes, int bits) {
+  public static long laneWords(long codes, int bits) {
     return Math.ceilDiv(codes, (long) (32 / bits));
   }
 
@@ -67,8 +67,22 @@ final class Packing {
     return (int) (value >>> shift & (1L << bits) - 1) - (1 << (bits - 1));
   }
 
+  /** Packed rows of any width to signed codes, one a byte. */
+  public static Tensor unpack(Tensor packed, long columns, int bits) {
+    long rows = packed.dim(0);
+    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I8, rows, columns);
+    boolean lanes = lanes(packed, columns, bits);
+    for (long r = 0; r < rows; r++) {
+      for (long c = 0; c < columns; c++) {
+        int code = code(packed.segment(), r * packed.dim(1), c, bits, lanes);
+        out.segment().set(JAVA_BYTE, r * columns + c, (byte) code);
+      }
+    }
+    return out;
+  }
+
   /** Packed 4-bit rows to canonical nibbles: subtracting 8 is flipping each nibble's top bit. */
-  static Tensor nibbles(Tensor packed, long columns) {
+  public static Tensor nibbles(Tensor packed, long columns) {
     long rows = packed.dim(0);
     long from = packed.dim(1) * 4;
     long to = (columns + 1) / 2;
@@ -84,7 +98,7 @@ final class Packing {
   }
 
   /** Packed 8-bit rows to signed bytes. */
-  static Tensor bytes(Tensor packed, long columns) {
+  public static Tensor bytes(Tensor packed, long columns) {
     long rows = packed.dim(0);
     long from = packed.dim(1) * 4;
     Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I8, rows, columns);
@@ -95,7 +109,7 @@ final class Packing {
   }
 
   /** Canonical nibbles to packed words; unused codes at the end of a row are 0 bits. */
-  static Tensor packNibbles(Tensor nibbles, long columns) {
+  public static Tensor packNibbles(Tensor nibbles, long columns) {
     long rows = nibbles.dim(0);
     long from = nibbles.dim(1);
     Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I32, rows, words(columns, 4));
@@ -111,7 +125,7 @@ final class Packing {
   }
 
   /** Canonical nibbles to one signed code a byte. */
-  static Tensor spread(Tensor nibbles, long columns) {
+  public static Tensor spread(Tensor nibbles, long columns) {
     Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I8, nibbles.dim(0), columns);
     MemorySegment from = nibbles.segment();
     MemorySegment to = out.segment();
@@ -126,7 +140,7 @@ final class Packing {
   }
 
   /** The inverse of {@link #spread}; −1, or the index of the first code out of range. */
-  static long gather(Tensor codes, Tensor nibbles, int min, int max) {
+  public static long gather(Tensor codes, Tensor nibbles, int min, int max) {
     MemorySegment from = codes.segment();
     MemorySegment to = nibbles.segment();
     long columns = codes.dim(1);
@@ -145,7 +159,7 @@ final class Packing {
   }
 
   /** Signed codes, one a byte, to packed words, for widths that divide 32. */
-  static Tensor packCodes(Tensor codes, int bits) {
+  public static Tensor packCodes(Tensor codes, int bits) {
     long columns = codes.dim(1);
     int perWord = 32 / bits;
     Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I32, codes.dim(0), words(columns, bits));
@@ -161,7 +175,7 @@ final class Packing {
   }
 
   /** Signed bytes to packed words. */
-  static Tensor packBytes(Tensor codes) {
+  public static Tensor packBytes(Tensor codes) {
     long rows = codes.dim(0);
     long columns = codes.dim(1);
     Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I32, rows, words(columns, 8));
@@ -190,7 +204,7 @@ final class Packing {
    * @param packed I32 [⌈rows·b/32⌉, groups] (or with whole lanes)
    * @return I16 [rows, groups], signed
    */
-  static Tensor zeroPoints(Tensor packed, long rows, int bits) {
+  public static Tensor zeroPoints(Tensor packed, long rows, int bits) {
     long groups = packed.dim(1);
     // A column becomes a row, so that one reader serves both directions.
     Tensor columnsFirst = Tensor.allocate(Arena.ofAuto(), DType.I32, groups, packed.dim(0));
@@ -212,7 +226,7 @@ final class Packing {
   }
 
   /** The inverse of {@link #zeroPoints} for widths that divide 32. */
-  static Tensor packZeroPoints(Tensor zeros, int bits) {
+  public static Tensor packZeroPoints(Tensor zeros, int bits) {
     long rows = zeros.dim(0);
     long groups = zeros.dim(1);
     int perWord = 32 / bits;
