@@ -125,11 +125,6 @@ public final class SafetensorsWriter implements AutoCloseable {
     return all;
   }
 
-  /** Whether that tensor was declared. */
-  public boolean declares(String name) {
-    return slots.containsKey(name);
-  }
-
   /** How many declared tensors have not been written yet. */
   public int missing() {
     return missing.size();
