@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -17,7 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The shell script {@code octet}: finding a JDK and refusing what cannot work; builds nothing. */
+/** The shell script {@code octet}: finding a JDK, one build at a time, refusing what cannot work. */
 class LauncherTest {
   private static final String NO_BUILD = "never";
 
@@ -41,6 +42,13 @@ class LauncherTest {
 
   private Ended run(Path script, Map<String, String> environment, String... args)
       throws IOException, InterruptedException {
+    return ended(start(script, environment, args));
+  }
+
+  private record Started(Process process, Path output) {}
+
+  private Started start(Path script, Map<String, String> environment, String... args)
+      throws IOException {
     List<String> command = new ArrayList<>(List.of("/bin/sh", script.toString()));
     command.addAll(List.of(args));
     ProcessBuilder builder = new ProcessBuilder(command).directory(scratch.toFile());
@@ -48,8 +56,14 @@ class LauncherTest {
     builder.environment().putAll(environment);
     Path output = Files.createTempFile(scratch, "output", ".txt");
     Process process = builder.redirectErrorStream(true).redirectOutput(output.toFile()).start();
+    return new Started(process, output);
+  }
+
+  private static Ended ended(Started started) throws IOException, InterruptedException {
+    Process process = started.process();
     assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
-    return new Ended(process.exitValue(), Files.readString(output, StandardCharsets.UTF_8));
+    return new Ended(
+        process.exitValue(), Files.readString(started.output(), StandardCharsets.UTF_8));
   }
 
   /** A directory that looks like the JDK of that version; its java says what it was told. */
@@ -61,7 +75,7 @@ class LauncherTest {
       Path file = home.resolve("bin").resolve(tool);
       Files.writeString(
           file,
-          "#!/bin/sh\nfor a; do echo \"<$a>\"; done\necho 'WARNING: Using incubator modules:"
+          "#!/bin/sh\necho \"locale $LC_ALL\"\nfor a; do echo \"<$a>\"; done\necho 'WARNING: Using incubator modules:"
               + " jdk.incubator.vector' >&2\necho 'a real warning' >&2\nexit 7\n");
       assertThat(file.toFile().setExecutable(true)).isTrue();
     }
@@ -147,5 +161,106 @@ class LauncherTest {
     Path outer = Files.createSymbolicLink(scratch.resolve("outer"), inner.getFileName());
     Ended ended = run(outer, Map.of("OCTET_JAVA_HOME", jdk("25.0.3").toString()), "doctor");
     assertThat(ended.output()).contains("<-Doctet.home=" + built().toRealPath() + ">", "<doctor>");
+  }
+
+  @Test
+  void javaReadsArgumentsAndFileNamesAsUtf8WhateverTheLocale() throws Exception {
+    Ended ended =
+        run(
+            launcher(),
+            Map.of(
+                "OCTET_JAVA_HOME",
+                jdk("25.0.3").toString(),
+                "OCTET_HOME",
+                built().toString(),
+                "LC_ALL",
+                "POSIX"));
+    assertThat(ended.output()).contains("locale C.UTF-8\n");
+  }
+
+  @Test
+  void anotherCollectorTakesThePlaceOfTheSerialOne() throws Exception {
+    Map<String, String> environment =
+        new HashMap<>(
+            Map.of("OCTET_JAVA_HOME", jdk("25.0.3").toString(), "OCTET_HOME", built().toString()));
+    assertThat(run(launcher(), environment).output()).contains("<-XX:+UseSerialGC>");
+    environment.put("OCTET_JAVA_OPTS", "-Xmx1g -XX:+UseG1GC");
+    assertThat(run(launcher(), environment).output())
+        .contains("<-Xmx1g>\n<-XX:+UseG1GC>")
+        .doesNotContain("Serial");
+  }
+
+  @Test
+  void anUnknownWayToBuildIsRefused() throws Exception {
+    Ended ended = run(launcher(), Map.of("OCTET_BUILD", "nevr"));
+    assertThat(ended.status()).isEqualTo(2);
+    assertThat(ended.output()).contains("nevr", "never", "always").hasLineCount(1);
+  }
+
+  @Test
+  void aHomeThatIsNoSourceTreeIsRefusedAndLeftAsItWas() throws Exception {
+    Path home = Files.createDirectory(scratch.resolve("empty"));
+    Ended ended =
+        run(
+            launcher(),
+            Map.of(
+                "OCTET_JAVA_HOME",
+                jdk("25.0.3").toString(),
+                "OCTET_HOME",
+                home.toString(),
+                "OCTET_BUILD",
+                ""));
+    assertThat(ended.status()).isEqualTo(2);
+    assertThat(ended.output()).contains("no source tree of Octet").hasLineCount(1);
+    assertThat(home).isEmptyDirectory();
+  }
+
+  /** A source tree whose build is a shell script. */
+  private Path tree(String mvnw) throws IOException {
+    Path home = Files.createDirectories(scratch.resolve("plätze"));
+    Files.createDirectories(home.resolve("octet-cli/target/launcher"));
+    Files.writeString(home.resolve("octet-cli/target/launcher/octet-cli-0.jar"), "jar");
+    Files.writeString(home.resolve("mvnw"), mvnw);
+    return home;
+  }
+
+  private Map<String, String> building(Path home) throws IOException {
+    return Map.of(
+        "OCTET_JAVA_HOME",
+        jdk("25.0.3").toString(),
+        "OCTET_HOME",
+        home.toString(),
+        "OCTET_BUILD",
+        "");
+  }
+
+  @Test
+  void ofTwoAtOnceOneBuildsAndTheOtherWaits() throws Exception {
+    Path home =
+        tree(
+            """
+            echo run >>builds
+            for a; do case $a in -Doctet.app.dir=*) mkdir -p "${a#*=}" ;; esac; done
+            sleep 2
+            """);
+    Map<String, String> environment = building(home);
+    Started one = start(launcher(), environment, "one");
+    Started two = start(launcher(), environment, "two");
+    String both = ended(one).output() + ended(two).output();
+    assertThat(both).contains("building (first use)", "waiting for it", "<one>", "<two>");
+    assertThat(home.resolve("builds")).hasContent("run");
+    assertThat(home.resolve(".octet/app/lib/octet-cli-0.jar")).hasContent("jar");
+    assertThat(run(launcher(), environment, "three").output()).doesNotContain("building");
+  }
+
+  @Test
+  void aBuildThatFailsSaysWhyAndLeavesNothingHalfMade() throws Exception {
+    Path home = tree("echo 'wget: Failed to fetch https://repo.example/maven.zip'\nexit 1\n");
+    Ended ended = run(launcher(), building(home));
+    assertThat(ended.status()).isEqualTo(2);
+    assertThat(ended.output()).contains("wget: Failed to fetch", "octet: the build failed");
+    assertThat(home.resolve(".octet"))
+        .isDirectoryNotContaining("glob:**/app")
+        .isDirectoryNotContaining("glob:**/app.new");
   }
 }
