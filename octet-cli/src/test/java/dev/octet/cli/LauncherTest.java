@@ -18,7 +18,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The shell script {@code octet}: finding a JDK, one build at a time, refusing what cannot work. */
+/**
+ * The shell script {@code octet}: finding a JDK, one build at a time, refusing what cannot work.
+ */
 class LauncherTest {
   private static final String NO_BUILD = "never";
 

@@ -112,6 +112,11 @@ final class Corpus {
     return tokens;
   }
 
+  /** Differs, but for chance, where the text does. */
+  int fingerprint() {
+    return streams.stream().mapToInt(s -> Arrays.hashCode(s.ids())).reduce(1, (a, b) -> 31 * a + b);
+  }
+
   /**
    * Draws windows: each begins with the first-token id, as sequences do in use, and goes on with
    * {@code context} consecutive tokens, of which the last is only a target.

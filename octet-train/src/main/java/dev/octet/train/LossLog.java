@@ -47,9 +47,14 @@ final class LossLog implements AutoCloseable {
 
   void train(TrainListener.Progress p) {
     line(
-        "{\"step\":%d,\"loss\":%.5f,\"lr\":%.4e,\"grad_norm\":%.4f,\"tokens_per_s\":%.0f}"
-            .formatted(
-                p.step(), p.loss(), p.learningRate(), p.gradientNorm(), p.tokensPerSecond()));
+        String.format(
+            Locale.ROOT,
+            "{\"step\":%d,\"loss\":%.5f,\"lr\":%.4e,\"grad_norm\":%.4f,\"tokens_per_s\":%.0f}",
+            p.step(),
+            p.loss(),
+            p.learningRate(),
+            p.gradientNorm(),
+            p.tokensPerSecond()));
   }
 
   void validation(long step, double loss) {

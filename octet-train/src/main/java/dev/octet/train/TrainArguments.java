@@ -145,6 +145,9 @@ public final class TrainArguments {
       return one("steps", Long::parseLong, 1000L);
     }
     long tokens = one("tokens", Long::parseLong, 0L);
+    if (tokens < 1) {
+      throw new TrainException("--tokens must be at least 1, not " + tokens);
+    }
     return Math.ceilDiv(tokens, Math.max(1L, (long) batch * context));
   }
 

@@ -72,6 +72,7 @@ public record TrainOptions(
     check(
         (long) microBatch * shape.context() <= 1 << 24,
         "--micro-batch times --context is too large");
+    check((long) batch * shape.context() <= 1 << 28, "--batch times --context is too large");
   }
 
   private static void check(boolean holds, String message) {

@@ -64,7 +64,8 @@ final class TrainState {
       if (header.getLong() != fingerprint) {
         throw new TrainException(
             file
-                + " belongs to a run with other options: resume with the same ones, or start anew");
+                + " belongs to a run with other options or text: resume with the same ones, or start"
+                + " anew");
       }
       long step = header.getLong();
       long length = header.getLong();

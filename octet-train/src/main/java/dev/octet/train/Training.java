@@ -6,14 +6,14 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** Entry point: trains a vocabulary and a model, and writes a Hugging Face directory. */
 public final class Training {
+  private static final String TOKENIZER = "tokenizer.json";
+
   private Training() {}
 
   /**
@@ -21,15 +21,11 @@ public final class Training {
    *
    * @param stop asked after every update; the state is written before returning, so that the run
    *     can be resumed
-   * @throws TrainException if an input, the state or an option is wrong
+   * @throws TrainException if an input, the state or an option is wrong; nothing is written then
    */
   public static void run(TrainOptions options, TrainListener listener, BooleanSupplier stop) {
+    checkPlace(options);
     NativeSettings.apply(Workers.threadsEach(options));
-    try {
-      Files.createDirectories(options.out().resolve(Trainer.DIRECTORY));
-    } catch (IOException e) {
-      throw new TrainException("cannot create " + options.out() + ": " + e, e);
-    }
     BpeVocabulary vocabulary = vocabulary(options, listener);
     LlamaShape shape = withVocabulary(options.shape(), vocabulary.size());
     listener.note("encoding the text");
@@ -42,12 +38,40 @@ public final class Training {
         "%,d tokens of text; %,d parameters; %,d steps of %,d tokens"
             .formatted(
                 corpus.tokens(), shape.parameters(), options.steps(), options.tokensPerStep()));
-    long fingerprint = fingerprint(options, shape, vocabulary);
+    prepare(options, vocabulary);
+    long fingerprint = fingerprint(options, shape, vocabulary, corpus);
     try (Trainer trainer = new Trainer(options, shape, corpus, validation, fingerprint, listener)) {
       trainer.run(stop);
       new ModelWriter(options.out(), shape, vocabulary).write(trainer.model().parameters());
       chart(options.out().resolve(Trainer.DIRECTORY));
       listener.note("wrote " + options.out());
+    }
+  }
+
+  /** Hours of training are not to be lost to a forgotten option. */
+  private static void checkPlace(TrainOptions options) {
+    Path out = options.out();
+    Path state = out.resolve(Trainer.DIRECTORY).resolve(Trainer.STATE);
+    if (options.resume()) {
+      if (!Files.isReadable(state)) {
+        throw new TrainException(
+            "nothing to resume: there is no state of a run that can be read at " + state);
+      }
+    } else if (Files.exists(state) || Files.exists(out.resolve("config.json"))) {
+      throw new TrainException(
+          out + " holds a model or a run already: --resume goes on, another --out starts anew");
+    }
+  }
+
+  /** Makes the directory; before the first update, so that one that cannot be is known at once. */
+  private static void prepare(TrainOptions options, BpeVocabulary vocabulary) {
+    try {
+      Files.createDirectories(options.out().resolve(Trainer.DIRECTORY));
+      if (!options.resume()) {
+        Files.writeString(options.out().resolve(TOKENIZER), TokenizerJson.write(vocabulary));
+      }
+    } catch (IOException e) {
+      throw new TrainException("cannot write to " + options.out() + ": " + e, e);
     }
   }
 
@@ -61,39 +85,24 @@ public final class Training {
     }
   }
 
-  /**
-   * The same for a caller that does not link against this module: the command line finds it at run
-   * time, if it is there, and calls this method by reflection.
-   *
-   * @param arguments option names as in {@link TrainArguments}, without dashes, with their values
-   * @param lines takes the lines to show: notes, progress about once a second, validation losses
-   * @param stop asked after every update
-   * @throws TrainException as above; its message is meant for the user
-   */
-  public static void run(
-      Map<String, List<String>> arguments, Consumer<String> lines, BooleanSupplier stop) {
-    run(TrainArguments.parse(arguments), new LineListener(lines), stop);
-  }
-
   private static BpeVocabulary vocabulary(TrainOptions options, TrainListener listener) {
-    Path own = options.out().resolve("tokenizer.json");
-    @Nullable Path given = options.resume() ? own : options.tokenizer();
+    @Nullable Path given =
+        options.resume() ? options.out().resolve(TOKENIZER) : options.tokenizer();
+    if (given == null) {
+      int wanted = options.shape().vocabSize();
+      listener.note("learning a vocabulary of " + wanted + " tokens");
+      BpeVocabulary learned = Corpus.learnVocabulary(options.text(), wanted);
+      if (learned.size() < wanted) {
+        listener.note("the text repeats itself enough for " + learned.size() + " tokens only");
+      }
+      return learned;
+    }
     try {
-      BpeVocabulary vocabulary;
-      if (given != null) {
-        vocabulary = TokenizerJson.read(Files.readString(given));
-      } else {
-        listener.note("learning a vocabulary of " + options.shape().vocabSize() + " tokens");
-        vocabulary = Corpus.learnVocabulary(options.text(), options.shape().vocabSize());
-      }
-      if (!options.resume()) {
-        Files.writeString(own, TokenizerJson.write(vocabulary));
-      }
-      return vocabulary;
+      return TokenizerJson.read(Files.readString(given));
     } catch (IllegalArgumentException e) {
       throw new TrainException(given + ": " + e.getMessage(), e);
     } catch (IOException e) {
-      throw new TrainException("cannot read or write the tokenizer: " + e, e);
+      throw new TrainException("cannot read the tokenizer " + given + ": " + e, e);
     }
   }
 
@@ -113,11 +122,13 @@ public final class Training {
   }
 
   /** Two runs with the same number would learn from the same windows in the same way. */
-  private static long fingerprint(TrainOptions o, LlamaShape shape, BpeVocabulary vocabulary) {
+  private static long fingerprint(
+      TrainOptions o, LlamaShape shape, BpeVocabulary vocabulary, Corpus corpus) {
     List<Object> parts =
         List.of(
             shape.toString(),
             TokenizerJson.write(vocabulary),
+            corpus.fingerprint(),
             o.text().stream().map(t -> t.file().getFileName() + "@" + t.weight()).toList(),
             o.steps(),
             o.batch(),

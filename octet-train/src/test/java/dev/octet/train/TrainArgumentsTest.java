@@ -72,6 +72,7 @@ class TrainArgumentsTest {
     "lr, NaN, --lr must lie above 0",
     "micro-batch, 3, --micro-batch (3) must divide --batch (8)",
     "tokens, 99999999999999999999, is not a value it takes",
+    "tokens, 0, --tokens must be at least 1",
     "colour, red, --colour is no option of train",
     "text, /no/such/file, is no file that can be read"
   })

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -119,6 +120,54 @@ class TrainingTest {
     assertThatThrownBy(() -> Training.run(options("model", 3, true), new Recorder(), () -> false))
         .isInstanceOf(TrainException.class)
         .hasMessageContaining("other options");
+  }
+
+  @Test
+  void aStateOfOtherTextIsRefused() throws IOException {
+    Training.run(options("model", 2, false), new Recorder(), () -> false);
+    Files.writeString(text, Files.readString(text).replace("saw the owl", "saw the fox"));
+    assertThatThrownBy(() -> Training.run(options("model", 2, true), new Recorder(), () -> false))
+        .isInstanceOf(TrainException.class)
+        .hasMessageContaining("text");
+  }
+
+  @Test
+  void aRunThatIsThereIsNotOverwritten() {
+    Training.run(options("model", 2, false), new Recorder(), () -> false);
+    float[] before = weights("model");
+    assertThatThrownBy(() -> Training.run(options("model", 2, false), new Recorder(), () -> false))
+        .isInstanceOf(TrainException.class)
+        .hasMessageContaining("--resume");
+    assertThat(weights("model")).isEqualTo(before);
+  }
+
+  @Test
+  void aRunThatCannotBeginLeavesNothingBehind() throws IOException {
+    assertThatThrownBy(() -> Training.run(options("model", 2, true), new Recorder(), () -> false))
+        .isInstanceOf(TrainException.class)
+        .hasMessageContaining("nothing to resume");
+    for (String bad : List.of("", "too short")) {
+      Files.writeString(text, bad);
+      assertThatThrownBy(
+              () -> Training.run(options("model", 2, false), new Recorder(), () -> false))
+          .isInstanceOf(TrainException.class)
+          .hasMessageContaining("tales.txt");
+    }
+    assertThat(directory.resolve("model")).doesNotExist();
+  }
+
+  @Test
+  void theLossLogIsReadableWhateverTheLocale() {
+    Locale before = Locale.getDefault();
+    Locale.setDefault(Locale.GERMANY);
+    try {
+      Training.run(options("model", 2, false), new Recorder(), () -> false);
+    } finally {
+      Locale.setDefault(before);
+    }
+    Path log = directory.resolve("model/training/loss.jsonl");
+    assertThat(LossLog.read(log)).filteredOn(e -> !e.validation()).hasSize(2);
+    assertThat(log).content().contains("\"lr\":6.0000e-04,");
   }
 
   @Test
