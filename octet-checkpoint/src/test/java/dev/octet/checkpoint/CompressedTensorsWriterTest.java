@@ -428,6 +428,17 @@ class CompressedTensorsWriterTest {
   }
 
   @Test
+  void aFileWhereAFolderIsNeededIsNamed() throws IOException {
+    Path file = Files.writeString(dir.resolve("file"), "");
+    assertThatThrownBy(
+            () ->
+                CompressedTensorsWriter.open(
+                    file.resolve("out"), source, WriteOptions.of(false, false, "r")))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining(file + " is in the way");
+  }
+
+  @Test
   void discardingLeavesNothingBehind() throws IOException {
     try (CompressedTensorsWriter writer =
         CompressedTensorsWriter.open(out, source, WriteOptions.of(false, false, "r"))) {

@@ -33,7 +33,7 @@ public final class Texts {
     return switch (e) {
       case AccessDeniedException _ -> "permission denied";
       case NoSuchFileException _ -> "no such file or directory";
-      case FileAlreadyExistsException _ -> "it exists already";
+      case FileAlreadyExistsException f -> printable(f.getFile()) + " is in the way";
       case DirectoryNotEmptyException _ -> "the directory is not empty";
       case FileSystemException f when f.getReason() != null -> printable(f.getReason());
       default -> printable(e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage());
