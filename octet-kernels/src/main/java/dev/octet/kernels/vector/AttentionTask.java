@@ -58,9 +58,14 @@ final class AttentionTask {
     this.output = scratch.output(rows, stride);
   }
 
-  /** Runs blocks {@code from} to {@code to}; puts row r's result into {@code results[at + r]}. */
-  void run(Tensor q, int from, int to, PartialAttention[] results, int at) {
+  /** Reads the rows' queries, once for all parts of the keys. */
+  void load(Tensor q) {
     queries.load(spec, shapes, q, firstRow, rows);
+  }
+
+  /** Runs blocks {@code from} to {@code to}; puts row r's result into {@code results[at + r]}. */
+  void run(int from, int to, PartialAttention[] results, int at) {
+    softmax.reset();
     Arrays.fill(output, 0, rows * stride, 0);
     for (int block = from; block < to; block++) {
       int begin = firstSeeing(block);

@@ -36,7 +36,13 @@ final class TileSoftmax {
     this.max = new float[capacity];
     this.sum = new float[capacity];
     this.factors = new float[2 * capacity];
+    reset();
+  }
+
+  /** Back to rows that have seen no key. */
+  void reset() {
     Arrays.fill(max, Float.NEGATIVE_INFINITY);
+    Arrays.fill(sum, 0);
   }
 
   /** Multiplies 64 scores by the row's scale and each key's. */

@@ -22,16 +22,17 @@ import org.jspecify.annotations.Nullable;
  * Attention with the Vector API: tiles of 64 keys are widened to F32 once for up to {@value
  * #ROW_BLOCK} rows (queries of all heads that share the keys), scores and outputs are
  * register-blocked products. Work is split by key/value head and row block and, where that makes
- * few tasks (decoding), by keys as well. How, depends on the shapes alone: sums are rounded where
- * they are split, and the same seed must give the same text on any number of threads.
+ * few tasks (decoding), by keys as well. Where, depends on the shapes alone: sums are rounded where
+ * they are split, and the same seed must give the same text on any number of threads. That number
+ * only says how many parts a task takes.
  */
 public final class VectorAttention implements AttentionKernels {
   private static final int ROW_BLOCK = 96;
 
-  /** Keys are split until there are so many tasks, which keeps as many threads busy … */
-  private static final int TASKS = 32;
+  /** Keys are split until there are so many parts of work, which keeps as many threads busy … */
+  private static final int PARTS = 32;
 
-  /** … but no part is made shorter than this: every part costs a pass over the queries. */
+  /** … but no part is made shorter than this. */
   private static final int LEAST_BLOCKS = 8;
 
   private final WorkPool pool;
@@ -93,20 +94,25 @@ public final class VectorAttention implements AttentionKernels {
     int begin = visibility.first(0) / BLOCK;
     int blocks = Math.ceilDiv(visibility.end(shapes.queries() - 1), BLOCK) - begin;
     int splits = splits(kind, heads * rowBlocks, blocks);
+    int shares = Math.clamp(2 * pool.threads() / (heads * rowBlocks), 1, splits);
     PartialAttention[] parts = new PartialAttention[heads * splits * rows];
     // Later rows see more keys: hand them out first.
     pool.run(
-        heads * rowBlocks * splits,
+        heads * rowBlocks * shares,
         task -> {
-          int split = task % splits;
-          int head = task / splits % heads;
-          int first = (rowBlocks - 1 - task / splits / heads) * ROW_BLOCK;
+          int share = task % shares;
+          int head = task / shares % heads;
+          int first = (rowBlocks - 1 - task / shares / heads) * ROW_BLOCK;
           int count = Math.min(ROW_BLOCK, rows - first);
-          int from = begin + blocks * split / splits;
-          int to = begin + blocks * (split + 1) / splits;
           AttentionTask work =
               new AttentionTask(kind, spec, shapes, operand, head, first, count, scratch.get());
-          work.run(q, from, to, parts, (head * splits + split) * rows + first);
+          work.load(q);
+          int end = splits * (share + 1) / shares;
+          for (int split = splits * share / shares; split < end; split++) {
+            int from = begin + blocks * split / splits;
+            int to = begin + blocks * (split + 1) / splits;
+            work.run(from, to, parts, (head * splits + split) * rows + first);
+          }
           if (splits == 1) {
             store(shapes, head, first, count, parts, 1, rows, out, lse);
           }
@@ -120,7 +126,7 @@ public final class VectorAttention implements AttentionKernels {
 
   /** INT-FlashAttention rounds P under the running maximum, which a split would change. */
   private static int splits(AttentionKind kind, int tasks, int blocks) {
-    int wanted = kind == AttentionKind.INT_FLASH ? 1 : Math.max(1, TASKS / tasks);
+    int wanted = kind == AttentionKind.INT_FLASH ? 1 : Math.max(1, PARTS / tasks);
     return Math.clamp(blocks / LEAST_BLOCKS, 1, wanted);
   }
 
