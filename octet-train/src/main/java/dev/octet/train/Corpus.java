@@ -93,7 +93,7 @@ final class Corpus {
     } catch (CharacterCodingException e) {
       throw new TrainException(file + " is not UTF-8 text", e);
     } catch (IOException e) {
-      throw new TrainException("cannot read " + file + ": " + e, e);
+      throw new TrainException("cannot read " + file + ": " + TrainException.reason(e), e);
     }
     List<String> documents = new ArrayList<>();
     for (String part : text.split("(?m)^\\Q" + SEPARATOR + "\\E$", -1)) {

@@ -41,7 +41,8 @@ final class LossLog implements AutoCloseable {
       Files.write(file, kept);
       out = Files.newBufferedWriter(file, StandardOpenOption.APPEND);
     } catch (IOException e) {
-      throw new TrainException("cannot write the loss log " + file + ": " + e, e);
+      throw new TrainException(
+          "cannot write the loss log " + file + ": " + TrainException.reason(e), e);
     }
   }
 
@@ -65,7 +66,8 @@ final class LossLog implements AutoCloseable {
     try {
       out.write(line + "\n");
     } catch (IOException e) {
-      throw new TrainException("cannot write the loss log " + file + ": " + e, e);
+      throw new TrainException(
+          "cannot write the loss log " + file + ": " + TrainException.reason(e), e);
     }
   }
 
@@ -73,7 +75,8 @@ final class LossLog implements AutoCloseable {
     try {
       out.flush();
     } catch (IOException e) {
-      throw new TrainException("cannot write the loss log " + file + ": " + e, e);
+      throw new TrainException(
+          "cannot write the loss log " + file + ": " + TrainException.reason(e), e);
     }
   }
 
@@ -93,7 +96,8 @@ final class LossLog implements AutoCloseable {
       }
       return entries;
     } catch (IOException e) {
-      throw new TrainException("cannot read the loss log " + file + ": " + e, e);
+      throw new TrainException(
+          "cannot read the loss log " + file + ": " + TrainException.reason(e), e);
     }
   }
 
@@ -102,7 +106,8 @@ final class LossLog implements AutoCloseable {
     try {
       out.close();
     } catch (IOException e) {
-      throw new TrainException("cannot write the loss log " + file + ": " + e, e);
+      throw new TrainException(
+          "cannot write the loss log " + file + ": " + TrainException.reason(e), e);
     }
   }
 }

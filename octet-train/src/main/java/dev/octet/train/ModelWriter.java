@@ -50,7 +50,8 @@ final class ModelWriter {
       text("generation_config.json", json(generation()));
       text("config.json", json(config(dtype)));
     } catch (IOException e) {
-      throw new TrainException("cannot write the model to " + directory + ": " + e, e);
+      throw new TrainException(
+          "cannot write the model to " + directory + ": " + TrainException.reason(e), e);
     }
   }
 

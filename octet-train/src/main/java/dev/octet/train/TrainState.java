@@ -48,7 +48,17 @@ final class TrainState {
       Files.move(
           temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     } catch (IOException e) {
-      throw new TrainException("cannot write the state " + file + ": " + e, e);
+      discard(temporary, e);
+      throw new TrainException(
+          "cannot write the state " + file + ": " + TrainException.reason(e), e);
+    }
+  }
+
+  private static void discard(Path file, IOException because) {
+    try {
+      Files.deleteIfExists(file);
+    } catch (IOException e) {
+      because.addSuppressed(e);
     }
   }
 
@@ -79,7 +89,8 @@ final class TrainState {
       readAll(in, bytes(optimizer.second(), length), file);
       return step;
     } catch (IOException e) {
-      throw new TrainException("cannot read the state " + file + ": " + e, e);
+      throw new TrainException(
+          "cannot read the state " + file + ": " + TrainException.reason(e), e);
     }
   }
 

@@ -71,7 +71,8 @@ public final class Training {
         Files.writeString(options.out().resolve(TOKENIZER), TokenizerJson.write(vocabulary));
       }
     } catch (IOException e) {
-      throw new TrainException("cannot write to " + options.out() + ": " + e, e);
+      throw new TrainException(
+          "cannot write to " + options.out() + ": " + TrainException.reason(e), e);
     }
   }
 
@@ -81,7 +82,8 @@ public final class Training {
       Files.writeString(
           directory.resolve("loss.svg"), LossChart.ofLog(directory.resolve(Trainer.LOSSES)));
     } catch (IOException e) {
-      throw new TrainException("cannot draw the losses in " + directory + ": " + e, e);
+      throw new TrainException(
+          "cannot draw the losses in " + directory + ": " + TrainException.reason(e), e);
     }
   }
 
@@ -102,7 +104,8 @@ public final class Training {
     } catch (IllegalArgumentException e) {
       throw new TrainException(given + ": " + e.getMessage(), e);
     } catch (IOException e) {
-      throw new TrainException("cannot read the tokenizer " + given + ": " + e, e);
+      throw new TrainException(
+          "cannot read the tokenizer " + given + ": " + TrainException.reason(e), e);
     }
   }
 

@@ -157,6 +157,19 @@ class TrainingTest {
   }
 
   @Test
+  void aStateThatCannotBeWrittenLeavesNoHalfOfIt() throws IOException {
+    Path state = directory.resolve("train.state");
+    Files.createDirectories(state.resolve("in the way"));
+    try (LlamaModule model = new LlamaModule(TINY, ComputeType.F32);
+        AdamW optimizer = new AdamW(model.parameters(), 0.9, 0.95, 1e-8, 0.1)) {
+      assertThatThrownBy(() -> TrainState.save(state, 1, 1, model.parameters(), optimizer))
+          .isInstanceOf(TrainException.class)
+          .hasMessageContaining("train.state");
+    }
+    assertThat(directory).isDirectoryNotContaining("glob:**/*.tmp");
+  }
+
+  @Test
   void theLossLogIsReadableWhateverTheLocale() {
     Locale before = Locale.getDefault();
     Locale.setDefault(Locale.GERMANY);
