@@ -1,5 +1,7 @@
 package dev.octet.kernels;
 
+import dev.octet.kernels.cpu.CpuKernels;
+import dev.octet.kernels.cpu.NativeException;
 import dev.octet.kernels.reference.ReferenceKernels;
 import dev.octet.kernels.vector.VectorKernels;
 import java.util.List;
@@ -30,18 +32,34 @@ public final class Providers {
     return switch (name.toLowerCase(Locale.ROOT)) {
       case "auto", "vector" -> new VectorKernels(threads);
       case "reference" -> new ReferenceKernels(threads);
-      case "cpu" ->
-          throw new IllegalArgumentException(
-              "provider 'cpu' (native kernels) is not built yet; choose vector or reference");
+      case "cpu" -> cpu(threads);
       default ->
           throw new IllegalArgumentException(
-              "unknown provider '" + name + "'; choose one of auto, vector, reference");
+              "unknown provider '" + name + "'; choose one of auto, cpu, vector, reference");
     };
+  }
+
+  private static Kernels cpu(int threads) {
+    try {
+      return new CpuKernels(threads);
+    } catch (NativeException e) {
+      throw new IllegalArgumentException(
+          "provider 'cpu' cannot be used: " + e.getMessage() + "; choose vector or reference", e);
+    }
+  }
+
+  private static ProviderInfo cpuInfo() {
+    try {
+      return new ProviderInfo("cpu", CpuKernels.best().label(), true, "kernels in C");
+    } catch (NativeException e) {
+      return new ProviderInfo("cpu", "", false, String.valueOf(e.getMessage()));
+    }
   }
 
   /** All providers, the fastest first. */
   public static List<ProviderInfo> list() {
     return List.of(
+        cpuInfo(),
         new ProviderInfo("vector", VectorKernels.width(), true, "the JDK's Vector API"),
         new ProviderInfo("reference", "scalar", true, "plain Java, the definition of right"));
   }

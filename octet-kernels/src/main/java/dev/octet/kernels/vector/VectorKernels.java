@@ -31,7 +31,14 @@ public final class VectorKernels implements Kernels {
    * @param threads how many threads work at once
    */
   public VectorKernels(int threads) {
-    this.pool = new WorkPool(threads);
+    this(new WorkPool(threads));
+  }
+
+  /**
+   * @param pool closed with this
+   */
+  public VectorKernels(WorkPool pool) {
+    this.pool = pool;
     this.attention = new VectorAttention(pool);
   }
 

@@ -1,0 +1,3 @@
+#include "octet.h"
+
+int32_t octet_abi(void) { return OCTET_ABI; }
