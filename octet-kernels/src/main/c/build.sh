@@ -33,7 +33,7 @@ if [ -z "$cc" ]; then
 fi
 [ -n "$cc" ] || skip "no C compiler was found (gcc or clang; CC names another)"
 
-common="-std=c11 -O3 -fPIC -shared -fvisibility=hidden -Wall -Wextra -fno-math-errno -fno-trapping-math"
+common="-std=c11 -O3 -fPIC -shared -fvisibility=hidden -Wall -Wextra -fno-math-errno -ffp-contract=off"
 avx2="-mavx2 -mfma -mf16c -mtune=haswell"
 avx512="$avx2 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx512vnni -mavx512vbmi -mavx512bf16 -mprefer-vector-width=512 -mtune=generic"
 

@@ -1,22 +1,17 @@
 package dev.octet.kernels;
 
-import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 
 /** A linear layer ready to run: {@code y = quantize(x)·Wᵀ + bias}. */
 public interface Linear {
-  /** What it was made from. */
-  LinearWeights weights();
-
   /** k. */
-  default long inFeatures() {
-    return weights().weight().columns();
-  }
+  long inFeatures();
 
   /** n. */
-  default long outFeatures() {
-    return weights().weight().rows();
-  }
+  long outFeatures();
+
+  /** Bytes of the weight it was made from, with scales and bias. */
+  long byteSize();
 
   /**
    * @param x F32 [rows, k], contiguous

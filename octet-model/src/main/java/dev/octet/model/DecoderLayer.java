@@ -51,7 +51,7 @@ record DecoderLayer(
   long byteSize() {
     long linears =
         Stream.of(query, key, value, output, gate, up, down)
-            .mapToLong(l -> l.weights().byteSize())
+            .mapToLong(Linear::byteSize)
             .sum();
     long qkNorms =
         queryNorm == null || keyNorm == null ? 0 : queryNorm.byteSize() + keyNorm.byteSize();

@@ -21,8 +21,8 @@ record ModuleLoader(WeightSource source, Kernels kernels, Arena arena) {
     return linear(module, source.linear(module), outFeatures, inFeatures);
   }
 
-  Linear head() {
-    return linear("lm_head", source.lmHead(), config().vocabSize(), config().hiddenSize());
+  Linear head(LinearWeights weights) {
+    return linear("lm_head", weights, config().vocabSize(), config().hiddenSize());
   }
 
   RmsNorm norm(String module, int size) {

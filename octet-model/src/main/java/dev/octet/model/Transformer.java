@@ -8,6 +8,7 @@ import dev.octet.kernels.KvLayer;
 import dev.octet.kernels.Linear;
 import dev.octet.model.Pass.Segment;
 import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -25,6 +26,7 @@ final class Transformer {
   private final List<DecoderLayer> layers = new ArrayList<>();
   private final RmsNorm finalNorm;
   private final Linear head;
+  private final boolean tiedHead;
 
   Transformer(ModuleLoader modules, AttentionKind attention) {
     this.config = modules.config();
@@ -35,7 +37,10 @@ final class Transformer {
       layers.add(DecoderLayer.load(modules, i));
     }
     this.finalNorm = modules.norm("model.norm", config.hiddenSize());
-    this.head = modules.head();
+    LinearWeights headWeights = modules.source().lmHead();
+    this.head = modules.head(headWeights);
+    this.tiedHead =
+        headWeights.weight() instanceof DenseWeight dense && dense.values() == embedding.table();
   }
 
   /**
@@ -121,9 +126,7 @@ final class Transformer {
 
   /** Bytes of all weights; a head that is the embedding counts once. */
   long byteSize() {
-    boolean tiedHead =
-        head.weights().weight() instanceof DenseWeight dense && dense.values() == embedding.table();
-    long headBytes = tiedHead ? 0 : head.weights().byteSize();
+    long headBytes = tiedHead ? 0 : head.byteSize();
     return embedding.table().byteSize()
         + layers.stream().mapToLong(DecoderLayer::byteSize).sum()
         + finalNorm.byteSize()

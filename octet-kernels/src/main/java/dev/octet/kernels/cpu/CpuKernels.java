@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 public final class CpuKernels implements Kernels {
   private final WorkPool pool;
   private final NativeKernels library;
+  private final LinearCalls linear;
   private final VectorKernels vector;
 
   /**
@@ -29,6 +30,7 @@ public final class CpuKernels implements Kernels {
   /** Uses one tier, for instance to test it. */
   public CpuKernels(int threads, Tier tier) {
     this.library = NativeKernels.of(tier);
+    this.linear = new LinearCalls(library);
     this.pool = new WorkPool(threads);
     this.vector = new VectorKernels(pool);
   }
@@ -55,7 +57,9 @@ public final class CpuKernels implements Kernels {
 
   @Override
   public Linear linear(LinearWeights weights) {
-    return vector.linear(weights);
+    return PackedWeight.suits(weights)
+        ? new CpuLinear(weights, library.tier() == Tier.AVX512, linear, pool)
+        : vector.linear(weights);
   }
 
   @Override

@@ -28,8 +28,18 @@ final class ReferenceLinear implements Linear {
   }
 
   @Override
-  public LinearWeights weights() {
-    return weights;
+  public long inFeatures() {
+    return weights.weight().columns();
+  }
+
+  @Override
+  public long outFeatures() {
+    return weights.weight().rows();
+  }
+
+  @Override
+  public long byteSize() {
+    return weights.byteSize();
   }
 
   @Override

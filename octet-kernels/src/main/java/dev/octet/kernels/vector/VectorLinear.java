@@ -112,8 +112,18 @@ final class VectorLinear implements Linear {
   }
 
   @Override
-  public LinearWeights weights() {
-    return weights;
+  public long inFeatures() {
+    return weights.weight().columns();
+  }
+
+  @Override
+  public long outFeatures() {
+    return weights.weight().rows();
+  }
+
+  @Override
+  public long byteSize() {
+    return weights.byteSize();
   }
 
   @Override

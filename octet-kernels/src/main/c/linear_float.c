@@ -1,0 +1,363 @@
+/*
+ * Weights of every form times F32 or BF16 activations, summed in F32.
+ *
+ * For few rows each weight is decoded in registers, multiplied and forgotten: the time to read it is
+ * all that counts. For many, a stretch of two panels is decoded into L1 once and multiplied with all
+ * rows; where the tier has BF16 products the stretch is decoded to BF16, which holds every code of
+ * FP8, INT8 and INT4 exactly, and scales are applied to the sums.
+ */
+#include "decode.h"
+
+#ifdef __AVX512BF16__
+#define PANELS_AT_ONCE 2
+enum { PANELS = 2, ROWS = 12 };
+#else
+#define PANELS_AT_ONCE 1
+enum { PANELS = 1, ROWS = 6 };
+#endif
+
+enum { FEW_ROWS = 4, STRETCH = 256 /* inputs decoded at once: 32 KiB of floats */ };
+
+typedef struct {
+  const octet_linear *w;
+  const void *x;         /* [rows][k] F32 or BF16 */
+  const float *x_scales; /* [rows]; NULL: 1 */
+  float *y;              /* [rows][n] */
+  int64_t row, panel;    /* first of the tile */
+} task;
+
+INLINE int outputs_of(const octet_linear *w, int64_t panel) {
+  const int64_t left = w->n - panel * LANES;
+  return left < LANES ? (int)left : LANES;
+}
+
+INLINE f32x16 scale_of(const octet_linear *w, int64_t panel, int64_t block) {
+  return w->scales == NULL ? f_set(1)
+                           : f_load(w->scales + (panel * (w->k / w->block) + block) * LANES);
+}
+
+/* The sum of everything to the output: times the row's scale, plus the bias. */
+INLINE f32x16 finished(const task *t, int64_t row, int64_t panel, f32x16 sum) {
+  if (t->x_scales != NULL) {
+    sum = f_mul(sum, f_set(t->x_scales[row]));
+  }
+  return t->w->bias == NULL ? sum : f_add(sum, f_load(t->w->bias + panel * LANES));
+}
+
+/* ---- few rows: decoded in registers ------------------------------------------------------------ */
+
+/* Chains of sums a row, so that one need not wait for the other. */
+enum { CHAINS = 4 };
+
+INLINE void few(const int form, const int rows, const task *t) {
+  const octet_linear *w = t->w;
+  const int inputs = decoded_inputs(form);
+  const int chains = rows == 1 ? 4 : rows == 2 ? 2 : 1;
+  const float *x = (const float *)t->x + t->row * w->k;
+  const uint8_t *codes = (const uint8_t *)w->codes + t->panel * panel_bytes(form, w->k);
+  f32x16 total[FEW_ROWS];
+  UNROLL
+  for (int r = 0; r < rows; r++) {
+    total[r] = f_zero();
+  }
+  const int64_t blocks = w->k / w->block;
+  for (int64_t b = 0; b < blocks; b++) {
+    f32x16 sum[FEW_ROWS][CHAINS];
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+      UNROLL
+      for (int c = 0; c < chains; c++) {
+        sum[r][c] = f_zero();
+      }
+    }
+    const f32x16 zero = form >= FORM_I8 ? zero_of(w, t->panel, b) : f_zero();
+    const int64_t end = (b + 1) * w->block;
+    const int steps = inputs >= chains ? 1 : chains / inputs;
+    int64_t j = b * w->block;
+    for (; j + steps * inputs <= end; j += steps * inputs) {
+      UNROLL
+      for (int s = 0; s < steps; s++, codes += step_bytes(form)) {
+        f32x16 q[MOST_STEP];
+        decode(form, codes, zero, q);
+        UNROLL
+        for (int i = 0; i < inputs; i++) {
+          UNROLL
+          for (int r = 0; r < rows; r++) {
+            const int c = (s * inputs + i) % chains;
+            sum[r][c] = f_fma(q[i], f_set(x[r * w->k + j + s * inputs + i]), sum[r][c]);
+          }
+        }
+      }
+    }
+    for (; j < end; j += inputs, codes += step_bytes(form)) {
+      f32x16 q[MOST_STEP];
+      decode(form, codes, zero, q);
+      UNROLL
+      for (int i = 0; i < inputs; i++) {
+        UNROLL
+        for (int r = 0; r < rows; r++) {
+          sum[r][0] = f_fma(q[i], f_set(x[r * w->k + j + i]), sum[r][0]);
+        }
+      }
+    }
+    const f32x16 scale = scale_of(w, t->panel, b);
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+      UNROLL
+      for (int c = 1; c < chains; c++) {
+        sum[r][0] = f_add(sum[r][0], sum[r][c]);
+      }
+      total[r] = f_fma(sum[r][0], scale, total[r]);
+    }
+  }
+  for (int r = 0; r < rows; r++) {
+    f_store_some(t->y + (t->row + r) * w->n + t->panel * LANES,
+                 finished(t, t->row + r, t->panel, total[r]), outputs_of(w, t->panel));
+  }
+}
+
+#define FEW(form)                                  \
+  static void few_##form(int rows, const task *t) { \
+    switch (rows) {                                \
+      case 1: few(form, 1, t); break;              \
+      case 2: few(form, 2, t); break;              \
+      case 3: few(form, 3, t); break;              \
+      default: few(form, 4, t); break;             \
+    }                                              \
+  }
+FEW(FORM_F32)
+FEW(FORM_F16)
+FEW(FORM_BF16)
+FEW(FORM_E4M3)
+FEW(FORM_E5M2)
+FEW(FORM_I8)
+FEW(FORM_I4)
+
+typedef void few_of_form(int rows, const task *t);
+static few_of_form *const FEW_OF[FORMS] = {few_FORM_F32,  few_FORM_F16, few_FORM_BF16, few_FORM_E4M3,
+                                           few_FORM_E5M2, few_FORM_I8,  few_FORM_I4};
+
+/* ---- many rows: decoded into L1 ---------------------------------------------------------------- */
+
+/* A stretch of inputs of up to PANELS panels: floats [inputs][PANELS][16], or BF16 pairs of them. */
+typedef struct {
+  int64_t first, inputs, block;
+  int panels;
+  _Alignas(64) float values[STRETCH * PANELS * LANES];
+} stretch;
+
+INLINE void fill(const int form, const int pairs, const octet_linear *w, int64_t panel, stretch *s) {
+  const int inputs = decoded_inputs(form);
+  for (int p = 0; p < s->panels; p++) {
+    const uint8_t *codes = (const uint8_t *)w->codes + (panel + p) * panel_bytes(form, w->k)
+                           + s->first / inputs * step_bytes(form);
+    const f32x16 zero = form >= FORM_I8 ? zero_of(w, panel + p, s->block) : f_zero();
+    float *to = s->values + p * LANES;
+    if (pairs) {
+      const int at_once = inputs < 2 ? 2 : inputs;
+      for (int64_t j = 0; j < s->inputs; j += at_once) {
+        f32x16 q[MOST_STEP];
+        for (int i = 0; i < at_once; i += inputs, codes += step_bytes(form)) {
+          decode(form, codes, zero, q + i);
+        }
+        UNROLL
+        for (int i = 0; i < at_once; i += 2, to += PANELS * LANES) {
+          /* Exact: what these forms hold fits into the upper half of a float. */
+          i_store(to, i_or(i_shr(i_cast(q[i]), 16), i_and(i_cast(q[i + 1]), i_set((int32_t)0xffff0000))));
+        }
+      }
+    } else {
+      for (int64_t j = 0; j < s->inputs; j += inputs, codes += step_bytes(form)) {
+        f32x16 q[MOST_STEP];
+        decode(form, codes, zero, q);
+        UNROLL
+        for (int i = 0; i < inputs; i++, to += PANELS * LANES) {
+          f_store(to, q[i]);
+        }
+      }
+    }
+  }
+}
+
+static void fill_any(int pairs, const octet_linear *w, int64_t panel, stretch *s) {
+  switch (w->form) {
+    case FORM_F32: fill(FORM_F32, 0, w, panel, s); break;
+    case FORM_F16: fill(FORM_F16, 0, w, panel, s); break;
+    case FORM_BF16: pairs ? fill(FORM_BF16, 1, w, panel, s) : fill(FORM_BF16, 0, w, panel, s); break;
+    case FORM_E4M3: pairs ? fill(FORM_E4M3, 1, w, panel, s) : fill(FORM_E4M3, 0, w, panel, s); break;
+    case FORM_E5M2: pairs ? fill(FORM_E5M2, 1, w, panel, s) : fill(FORM_E5M2, 0, w, panel, s); break;
+    case FORM_I8: pairs ? fill(FORM_I8, 1, w, panel, s) : fill(FORM_I8, 0, w, panel, s); break;
+    default: pairs ? fill(FORM_I4, 1, w, panel, s) : fill(FORM_I4, 0, w, panel, s); break;
+  }
+}
+
+/* Adds what a stretch gives to y; the last one finishes it. */
+INLINE void add_stretch(const int rows, const int panels, const task *t, const stretch *s,
+                        f32x16 sum[ROWS][PANELS]) {
+  const octet_linear *w = t->w;
+  const int last = s->first + s->inputs == w->k;
+  UNROLL
+  for (int p = 0; p < panels; p++) {
+    const f32x16 scale = scale_of(w, t->panel + p, s->block);
+    const int outputs = outputs_of(w, t->panel + p);
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+      float *y = t->y + (t->row + r) * w->n + (t->panel + p) * LANES;
+      const f32x16 before = s->first == 0 ? f_zero() : f_load_some(y, outputs);
+      const f32x16 total = f_fma(sum[r][p], scale, before);
+      f_store_some(y, last ? finished(t, t->row + r, t->panel + p, total) : total, outputs);
+    }
+  }
+}
+
+INLINE void multiply_f32(const int rows, const int panels, const task *t, const stretch *s) {
+  f32x16 sum[ROWS][PANELS];
+  UNROLL
+  for (int r = 0; r < rows; r++) {
+    UNROLL
+    for (int p = 0; p < panels; p++) {
+      sum[r][p] = f_zero();
+    }
+  }
+  const float *x = (const float *)t->x + t->row * t->w->k + s->first;
+  const float *values = s->values;
+  for (int64_t j = 0; j < s->inputs; j++, values += PANELS * LANES) {
+    f32x16 q[PANELS];
+    UNROLL
+    for (int p = 0; p < panels; p++) {
+      q[p] = f_load(values + p * LANES);
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+      const f32x16 one = f_set(x[r * t->w->k + j]);
+      UNROLL
+      for (int p = 0; p < panels; p++) {
+        sum[r][p] = f_fma(q[p], one, sum[r][p]);
+      }
+    }
+  }
+  add_stretch(rows, panels, t, s, sum);
+}
+
+#ifdef __AVX512BF16__
+INLINE void multiply_bf16(const int rows, const int panels, const task *t, const stretch *s) {
+  f32x16 sum[ROWS][PANELS];
+  UNROLL
+  for (int r = 0; r < rows; r++) {
+    UNROLL
+    for (int p = 0; p < panels; p++) {
+      sum[r][p] = f_zero();
+    }
+  }
+  const uint16_t *x = (const uint16_t *)t->x + t->row * t->w->k + s->first;
+  const float *values = s->values;
+  for (int64_t j = 0; j < s->inputs; j += 2, values += PANELS * LANES) {
+    __m512bh q[PANELS];
+    UNROLL
+    for (int p = 0; p < panels; p++) {
+      q[p] = (__m512bh)i_load(values + p * LANES);
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+      int32_t pair;
+      __builtin_memcpy(&pair, x + r * t->w->k + j, 4);
+      UNROLL
+      for (int p = 0; p < panels; p++) {
+        sum[r][p] = _mm512_dpbf16_ps(sum[r][p], q[p], (__m512bh)i_set(pair));
+      }
+    }
+  }
+  add_stretch(rows, panels, t, s, sum);
+}
+#endif
+
+#if PANELS_AT_ONCE == 2
+#define SIZES(kind, rows) \
+  case rows: panels == 1 ? kind(rows, 1, t, s) : kind(rows, 2, t, s); break;
+#else
+#define SIZES(kind, rows) \
+  case rows: kind(rows, 1, t, s); break;
+#endif
+#define MULTIPLY(kind)                                                              \
+  static void kind##_any(int rows, int panels, const task *t, const stretch *s) {   \
+    (void)panels;                                                                   \
+    switch (rows) {                                                                 \
+      SIZES(kind, 1) SIZES(kind, 2) SIZES(kind, 3) SIZES(kind, 4) SIZES(kind, 5) SIZES(kind, 6) \
+      MORE_SIZES(kind)                                                              \
+    }                                                                               \
+  }
+#if PANELS_AT_ONCE == 2
+#define MORE_SIZES(kind) \
+  SIZES(kind, 7) SIZES(kind, 8) SIZES(kind, 9) SIZES(kind, 10) SIZES(kind, 11) SIZES(kind, 12)
+#else
+#define MORE_SIZES(kind)
+#endif
+
+typedef void multiply(int rows, int panels, const task *t, const stretch *s);
+MULTIPLY(multiply_f32)
+#ifdef __AVX512BF16__
+MULTIPLY(multiply_bf16)
+#endif
+
+static void many(int pairs, multiply *times, int64_t rows, int64_t from, int64_t to, task *t) {
+  const octet_linear *w = t->w;
+  const int64_t tiles = (rows + ROWS - 1) / ROWS;
+  stretch s;
+  for (t->panel = from; t->panel < to; t->panel += PANELS) {
+    s.panels = to - t->panel < PANELS ? 1 : PANELS;
+    for (s.first = 0; s.first < w->k; s.first += s.inputs) {
+      s.block = s.first / w->block;
+      const int64_t left = (s.block + 1) * w->block - s.first;
+      s.inputs = left < STRETCH ? left : STRETCH;
+      fill_any(pairs, w, t->panel, &s);
+      t->row = 0;
+      for (int64_t i = 0; i < tiles; i++) {
+        const int64_t end = rows * (i + 1) / tiles;
+        times((int)(end - t->row), s.panels, t, &s);
+        t->row = end;
+      }
+    }
+  }
+}
+
+/*
+ * Outputs of the panels from…to-1 for all rows: y = x_scale·Σ x·W + bias.
+ *
+ * x F32 [rows][k], 0 where padded; x_scales [rows] or NULL; y [rows][n].
+ */
+OCTET_EXPORT int32_t octet_linear_f32(const octet_linear *w, int64_t rows, int64_t from, int64_t to,
+                                      const float *x, const float *x_scales, float *y) {
+  const int32_t status = check_linear(w, rows, from, to);
+  if (status != OCTET_OK) {
+    return status;
+  }
+  task t = {.w = w, .x = x, .x_scales = x_scales, .y = y};
+  if (rows > FEW_ROWS) {
+    many(0, multiply_f32_any, rows, from, to, &t);
+    return OCTET_OK;
+  }
+  for (t.panel = from; rows > 0 && t.panel < to; t.panel++) {
+    FEW_OF[w->form]((int)rows, &t);
+  }
+  return OCTET_OK;
+}
+
+/* The same with x BF16 [rows][k] and weights that BF16 holds exactly; OCTET_BAD_FORM for others. */
+OCTET_EXPORT int32_t octet_linear_bf16(const octet_linear *w, int64_t rows, int64_t from, int64_t to,
+                                       const uint16_t *x, const float *x_scales, float *y) {
+#ifdef __AVX512BF16__
+  const int32_t status = check_linear(w, rows, from, to);
+  if (status != OCTET_OK) {
+    return status;
+  }
+  if (w->form == FORM_F32 || w->form == FORM_F16) {
+    return OCTET_BAD_FORM;
+  }
+  task t = {.w = w, .x = x, .x_scales = x_scales, .y = y};
+  many(1, multiply_bf16_any, rows, from, to, &t);
+  return OCTET_OK;
+#else
+  (void)w, (void)rows, (void)from, (void)to, (void)x, (void)x_scales, (void)y;
+  return OCTET_BAD_FORM;
+#endif
+}

@@ -1,0 +1,236 @@
+/*
+ * INT8 and INT4 weights times INT8 activations, summed exactly in int32.
+ *
+ * Weights are stored without a sign (q + 128, q + 8), as the left operand of vpdpbusd; what that adds
+ * comes off as (z + 128)·Σx, with Σx of every row and block given. A tile of rows × panels is summed in
+ * registers over a whole block; the panels of a tile stay in L2 while all rows pass by.
+ */
+#include "linear.h"
+
+#ifdef __AVX512VNNI__
+#define PANELS_AT_ONCE 2
+enum { PANELS = 2, ROWS = 12, BLOCK_ROWS = 6 };
+#else
+#define PANELS_AT_ONCE 1
+enum { PANELS = 1, ROWS = 4, BLOCK_ROWS = 3 };
+#endif
+
+/* Above this many inputs a sum of 255·128 could leave int32. */
+enum { MOST_INPUTS = 65536 };
+
+typedef struct {
+  const octet_linear *w;
+  const int8_t *x;        /* [rows][k] */
+  const float *x_scales;  /* [rows] */
+  const int32_t *x_sums;  /* [rows][k/block] */
+  float *y;               /* [rows][n] */
+  int64_t row, panel;     /* first of the tile */
+} task;
+
+/* Sums of one block from input `at`. */
+INLINE void sum_block(const int rows, const int panels, const int nibbles, const task *t, int64_t at,
+                      i32x16 acc[ROWS][PANELS]) {
+  const int64_t k = t->w->k;
+  const int64_t stride = panel_bytes(nibbles ? FORM_I4 : FORM_I8, k);
+  const uint8_t *codes = (const uint8_t *)t->w->codes + t->panel * stride + at * (nibbles ? 8 : 16);
+  const int8_t *x = t->x + t->row * k + at;
+  const i32x16 low = i_set(0x0f0f0f0f);
+  UNROLL
+  for (int r = 0; r < rows; r++) {
+    UNROLL
+    for (int p = 0; p < panels; p++) {
+      acc[r][p] = i_zero();
+    }
+  }
+  const int64_t step = nibbles ? 8 : 4;
+  for (int64_t j = 0; j < t->w->block; j += step, codes += 64) {
+    i32x16 q[PANELS];
+    UNROLL
+    for (int p = 0; p < panels; p++) {
+      q[p] = i_load(codes + p * stride);
+    }
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+      bytes4 four = x_set(x + r * k + j);
+      UNROLL
+      for (int p = 0; p < panels; p++) {
+        acc[r][p] = nibbles ? i_dot_small(acc[r][p], i_and(q[p], low), four)
+                            : i_dot(acc[r][p], q[p], four);
+      }
+    }
+    if (nibbles) {
+      UNROLL
+      for (int r = 0; r < rows; r++) {
+        bytes4 four = x_set(x + r * k + j + 4);
+        UNROLL
+        for (int p = 0; p < panels; p++) {
+          acc[r][p] = i_dot_small(acc[r][p], i_and(i_shr(q[p], 4), low), four);
+        }
+      }
+    }
+  }
+}
+
+/* Takes (z + 128)·Σx off a sum. */
+INLINE i32x16 centred(const task *t, i32x16 sum, int r, int p, int64_t block) {
+  const int64_t blocks = t->w->k / t->w->block;
+  const int32_t x_sum = t->x_sums[(t->row + r) * blocks + block];
+  const uint8_t *zeros = t->w->zeros;
+  i32x16 zero = zeros == NULL ? i_set(t->w->zero)
+                              : i_of_u8(zeros + ((t->panel + p) * blocks + block) * LANES);
+  return i_sub(sum, i_mul(zero, i_set(x_sum)));
+}
+
+INLINE int outputs_of(const task *t, int p) {
+  int64_t left = t->w->n - (t->panel + p) * LANES;
+  return left < LANES ? (int)left : LANES;
+}
+
+/* One scale an output: rounded once, from double, as the reference does. */
+INLINE void finish_exact(const int rows, const int panels, const task *t, i32x16 acc[ROWS][PANELS]) {
+  const octet_linear *w = t->w;
+  for (int r = 0; r < rows; r++) {
+    for (int p = 0; p < panels; p++) {
+      const int64_t output = (t->panel + p) * LANES;
+      i32x16 sum = centred(t, acc[r][p], r, p, 0);
+      if (w->offset != NULL) {
+        sum = i_sub(sum, i_load(w->offset + output));
+      }
+      double values[LANES];
+      i_to_doubles(sum, values);
+      float y[LANES];
+      const double x_scale = t->x_scales[t->row + r];
+      for (int i = 0; i < LANES; i++) {
+        const double scaled = values[i] * (x_scale * (double)w->scales[output + i]);
+        y[i] = (float)(scaled + (w->bias == NULL ? 0 : (double)w->bias[output + i]));
+      }
+      f_store_some(t->y + (t->row + r) * w->n + output, f_load(y), outputs_of(t, p));
+    }
+  }
+}
+
+INLINE void tile_exact(const int rows, const int panels, const int nibbles, const task *t) {
+  i32x16 acc[ROWS][PANELS];
+  sum_block(rows, panels, nibbles, t, 0, acc);
+  finish_exact(rows, panels, t, acc);
+}
+
+/* A scale a block: blocks are exact integers, their scaled sums are floats. */
+INLINE void tile_blocks(const int rows, const int panels, const int nibbles, const task *t) {
+  const octet_linear *w = t->w;
+  const int64_t blocks = w->k / w->block;
+  f32x16 total[BLOCK_ROWS][PANELS];
+  for (int r = 0; r < rows; r++) {
+    for (int p = 0; p < panels; p++) {
+      total[r][p] = f_zero();
+    }
+  }
+  for (int64_t b = 0; b < blocks; b++) {
+    i32x16 acc[ROWS][PANELS];
+    sum_block(rows, panels, nibbles, t, b * w->block, acc);
+    UNROLL
+    for (int p = 0; p < panels; p++) {
+      f32x16 scale = f_load(w->scales + ((t->panel + p) * blocks + b) * LANES);
+      UNROLL
+      for (int r = 0; r < rows; r++) {
+        total[r][p] = f_fma(f_of(centred(t, acc[r][p], r, p, b)), scale, total[r][p]);
+      }
+    }
+  }
+  for (int r = 0; r < rows; r++) {
+    const f32x16 x_scale = f_set(t->x_scales[t->row + r]);
+    for (int p = 0; p < panels; p++) {
+      const int64_t output = (t->panel + p) * LANES;
+      f32x16 y = f_mul(total[r][p], x_scale);
+      if (w->bias != NULL) {
+        y = f_add(y, f_load(w->bias + output));
+      }
+      f_store_some(t->y + (t->row + r) * w->n + output, y, outputs_of(t, p));
+    }
+  }
+}
+
+/* The tile functions compiled for every number of rows; a constant unrolls them into registers. */
+#if PANELS_AT_ONCE == 2
+#define SIZES(kind, rows)                                                            \
+  case rows:                                                                         \
+    if (panels == 1) {                                                               \
+      nibbles ? kind(rows, 1, 1, t) : kind(rows, 1, 0, t);                           \
+    } else {                                                                         \
+      nibbles ? kind(rows, 2, 1, t) : kind(rows, 2, 0, t);                           \
+    }                                                                                \
+    break;
+#else
+#define SIZES(kind, rows)                                 \
+  case rows:                                              \
+    nibbles ? kind(rows, 1, 1, t) : kind(rows, 1, 0, t);  \
+    break;
+#endif
+
+static void exact(int rows, int panels, int nibbles, const task *t) {
+  (void)panels;
+  switch (rows) {
+    SIZES(tile_exact, 1)
+    SIZES(tile_exact, 2)
+    SIZES(tile_exact, 3)
+    SIZES(tile_exact, 4)
+#if PANELS_AT_ONCE == 2
+    SIZES(tile_exact, 5)
+    SIZES(tile_exact, 6)
+    SIZES(tile_exact, 7)
+    SIZES(tile_exact, 8)
+    SIZES(tile_exact, 9)
+    SIZES(tile_exact, 10)
+    SIZES(tile_exact, 11)
+    SIZES(tile_exact, 12)
+#endif
+  }
+}
+
+static void in_blocks(int rows, int panels, int nibbles, const task *t) {
+  (void)panels;
+  switch (rows) {
+    SIZES(tile_blocks, 1)
+    SIZES(tile_blocks, 2)
+    SIZES(tile_blocks, 3)
+#if PANELS_AT_ONCE == 2
+    SIZES(tile_blocks, 4)
+    SIZES(tile_blocks, 5)
+    SIZES(tile_blocks, 6)
+#endif
+  }
+}
+
+/*
+ * Outputs of the panels from…to-1 for all rows: y = x_scale·(Σ (x - offset)·(q - z)·s) + bias.
+ *
+ * x [rows][k] codes, 0 where padded; x_scales [rows]; x_sums [rows][k/block]; y [rows][n].
+ */
+OCTET_EXPORT int32_t octet_linear_int(const octet_linear *w, int64_t rows, int64_t from, int64_t to,
+                                      const int8_t *x, const float *x_scales, const int32_t *x_sums,
+                                      float *y) {
+  int32_t status = check_linear(w, rows, from, to);
+  if (status != OCTET_OK) {
+    return status;
+  }
+  if (w->form != FORM_I8 && w->form != FORM_I4) {
+    return OCTET_BAD_FORM;
+  }
+  if (w->block > MOST_INPUTS || w->scales == NULL || (w->offset != NULL && w->block != w->k)) {
+    return OCTET_BAD_SIZE;
+  }
+  const int whole = w->block == w->k;
+  const int64_t most = whole ? ROWS : BLOCK_ROWS;
+  const int64_t tiles = (rows + most - 1) / most;
+  task t = {.w = w, .x = x, .x_scales = x_scales, .x_sums = x_sums, .y = y};
+  for (t.panel = from; t.panel < to; t.panel += PANELS) {
+    const int panels = to - t.panel < PANELS ? 1 : PANELS;
+    t.row = 0;
+    for (int64_t i = 0; i < tiles; i++) { /* of nearly one size: a last row alone would be dear */
+      const int64_t end = rows * (i + 1) / tiles;
+      (whole ? exact : in_blocks)((int)(end - t.row), panels, w->form == FORM_I4, &t);
+      t.row = end;
+    }
+  }
+  return OCTET_OK;
+}

@@ -1,0 +1,313 @@
+package dev.octet.kernels.cpu;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import dev.octet.kernels.WorkPool;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+
+/** The entries of {@code linear_*.c}, each with the checks that C cannot make. */
+final class LinearCalls {
+  /** Size of {@code octet_linear}. */
+  static final long LINEAR_BYTES = 8 * 8 + 2 * 4;
+
+  private static final long ROWS_BYTES = 4 * 8 + 8;
+
+  private static final MemoryLayout[] MULTIPLY = {
+    ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS, ADDRESS, ADDRESS
+  };
+
+  private final MethodHandle pack;
+  private final MethodHandle integers;
+  private final MethodHandle floats;
+  private final MethodHandle halves;
+  private final MethodHandle quantizeInt8;
+  private final MethodHandle arrange;
+  private final MethodHandle blockSums;
+  private final MethodHandle toBf16;
+  private final MethodHandle roundE4m3;
+
+  LinearCalls(NativeKernels library) {
+    this.pack = library.entry("octet_linear_pack", ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS, ADDRESS);
+    this.integers =
+        library.entry(
+            "octet_linear_int",
+            ADDRESS,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            ADDRESS);
+    this.floats = library.entry("octet_linear_f32", MULTIPLY);
+    this.halves = library.entry("octet_linear_bf16", MULTIPLY);
+    this.quantizeInt8 =
+        library.entry(
+            "octet_quantize_int8",
+            ADDRESS,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_FLOAT,
+            JAVA_INT,
+            ADDRESS,
+            ADDRESS);
+    this.arrange =
+        library.entry(
+            "octet_arrange",
+            ADDRESS,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            ADDRESS,
+            ADDRESS);
+    this.blockSums =
+        library.entry("octet_block_sums", ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS);
+    this.toBf16 = library.entry("octet_to_bf16", ADDRESS, JAVA_LONG, ADDRESS);
+    this.roundE4m3 =
+        library.entry(
+            "octet_round_e4m3",
+            ADDRESS,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_FLOAT,
+            JAVA_INT,
+            ADDRESS,
+            ADDRESS);
+  }
+
+  void pack(
+      Form form,
+      int n,
+      int k,
+      int block,
+      int padded,
+      MemorySegment rows,
+      MemorySegment panels,
+      WorkPool pool) {
+    long rowBytes = form == Form.I4 ? Math.ceilDiv(k, 2) : (long) k * form.bits() / 8;
+    requireBytes("weight", rows, n * rowBytes);
+    int count = Math.ceilDiv(n, PackedWeight.PANEL);
+    long inputs = (long) Math.ceilDiv(k, block) * padded;
+    requireBytes("panels", panels, count * inputs * PackedWeight.PANEL * form.bits() / 8);
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment struct = arena.allocate(ROWS_BYTES, 8);
+      long[] longs = {n, k, block, padded};
+      for (int i = 0; i < longs.length; i++) {
+        struct.setAtIndex(JAVA_LONG, i, longs[i]);
+      }
+      struct.set(JAVA_INT, 8L * longs.length, form.code());
+      int tasks = Math.min(count, 8 * pool.threads());
+      pool.run(
+          tasks,
+          t -> {
+            long from = (long) count * t / tasks;
+            long to = (long) count * (t + 1) / tasks;
+            int status;
+            try {
+              status = (int) pack.invokeExact(struct, from, to, rows, panels);
+            } catch (Throwable e) {
+              throw NativeKernels.rethrown(e);
+            }
+            NativeKernels.check(status, "octet_linear_pack");
+          });
+    }
+  }
+
+  /** {@code octet_linear_int}: codes I8 [rows][inputs], scales F32 [rows], sums I32. */
+  void integers(
+      PackedWeight w,
+      int rows,
+      long from,
+      long to,
+      MemorySegment codes,
+      MemorySegment scales,
+      MemorySegment sums,
+      MemorySegment out) {
+    requireBytes("codes", codes, (long) rows * w.inputs());
+    requireBytes("scales", scales, 4L * rows);
+    requireBytes("sums", sums, 4L * rows * w.blocks());
+    requireBytes("out", out, 4L * rows * w.n());
+    int status;
+    try {
+      status =
+          (int) integers.invokeExact(w.struct(), (long) rows, from, to, codes, scales, sums, out);
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+    NativeKernels.check(status, "octet_linear_int");
+  }
+
+  /** {@code octet_linear_f32}: x F32 [rows][inputs], scales F32 [rows] or NULL. */
+  void floats(
+      PackedWeight w,
+      int rows,
+      long from,
+      long to,
+      MemorySegment x,
+      MemorySegment scales,
+      MemorySegment out) {
+    requireBytes("x", x, 4L * rows * w.inputs());
+    multiply(floats, "octet_linear_f32", w, rows, from, to, x, scales, out);
+  }
+
+  /** {@code octet_linear_bf16}: x BF16 [rows][inputs], scales F32 [rows] or NULL. */
+  void halves(
+      PackedWeight w,
+      int rows,
+      long from,
+      long to,
+      MemorySegment x,
+      MemorySegment scales,
+      MemorySegment out) {
+    requireBytes("x", x, 2L * rows * w.inputs());
+    multiply(halves, "octet_linear_bf16", w, rows, from, to, x, scales, out);
+  }
+
+  private static void multiply(
+      MethodHandle entry,
+      String name,
+      PackedWeight w,
+      int rows,
+      long from,
+      long to,
+      MemorySegment x,
+      MemorySegment scales,
+      MemorySegment out) {
+    if (scales.address() != 0) {
+      requireBytes("scales", scales, 4L * rows);
+    }
+    requireBytes("out", out, 4L * rows * w.n());
+    int status;
+    try {
+      status = (int) entry.invokeExact(w.struct(), (long) rows, from, to, x, scales, out);
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+    NativeKernels.check(status, name);
+  }
+
+  /**
+   * {@code octet_quantize_int8}.
+   *
+   * @param fixed scale of all rows; 0: each row's own
+   */
+  void quantizeInt8(
+      MemorySegment x,
+      int rows,
+      int k,
+      float fixed,
+      int offset,
+      MemorySegment codes,
+      MemorySegment scales) {
+    requireBytes("x", x, 4L * rows * k);
+    requireBytes("codes", codes, (long) rows * k);
+    requireBytes("scales", scales, 4L * rows);
+    int status;
+    try {
+      status =
+          (int) quantizeInt8.invokeExact(x, (long) rows, (long) k, fixed, offset, codes, scales);
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+    NativeKernels.check(status, "octet_quantize_int8");
+  }
+
+  /** {@code octet_arrange}: rows of elements of {@code size} bytes into the weight's order. */
+  void arrange(PackedWeight w, MemorySegment x, int rows, int size, MemorySegment out) {
+    requireBytes("x", x, (long) rows * w.k() * size);
+    requireBytes("out", out, (long) rows * w.inputs() * size);
+    MemorySegment order = w.order() == null ? MemorySegment.NULL : w.order();
+    int status;
+    try {
+      status =
+          (int)
+              arrange.invokeExact(
+                  x,
+                  (long) rows,
+                  (long) w.k(),
+                  (long) size,
+                  (long) w.block(),
+                  (long) w.padded(),
+                  order,
+                  out);
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+    NativeKernels.check(status, "octet_arrange");
+  }
+
+  /** {@code octet_block_sums}: sums of every block of codes. */
+  void blockSums(PackedWeight w, MemorySegment codes, int rows, MemorySegment sums) {
+    requireBytes("codes", codes, (long) rows * w.inputs());
+    requireBytes("sums", sums, 4L * rows * w.blocks());
+    int status;
+    try {
+      status =
+          (int)
+              blockSums.invokeExact(codes, (long) rows, (long) w.inputs(), (long) w.padded(), sums);
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+    NativeKernels.check(status, "octet_block_sums");
+  }
+
+  /** {@code octet_to_bf16}: rounds {@code count} floats. */
+  void toBf16(MemorySegment x, long count, MemorySegment out) {
+    requireBytes("x", x, 4 * count);
+    requireBytes("out", out, 2 * count);
+    int status;
+    try {
+      status = (int) toBf16.invokeExact(x, count, out);
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+    NativeKernels.check(status, "octet_to_bf16");
+  }
+
+  /**
+   * {@code octet_round_e4m3}: to FP8 and back.
+   *
+   * @param block inputs under one scale
+   * @param fixed scale of all; 0: each block's own
+   * @param scaled whether out holds values, or codes as floats
+   */
+  void roundE4m3(
+      MemorySegment x,
+      int rows,
+      int k,
+      int block,
+      float fixed,
+      boolean scaled,
+      MemorySegment out,
+      MemorySegment scales) {
+    requireBytes("x", x, 4L * rows * k);
+    requireBytes("out", out, 4L * rows * k);
+    requireBytes("scales", scales, 4L * rows * Math.ceilDiv(k, block));
+    int status;
+    try {
+      status =
+          (int)
+              roundE4m3.invokeExact(
+                  x, (long) rows, (long) k, (long) block, fixed, scaled ? 1 : 0, out, scales);
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+    NativeKernels.check(status, "octet_round_e4m3");
+  }
+
+  private static void requireBytes(String what, MemorySegment segment, long bytes) {
+    if (segment.byteSize() < bytes) {
+      throw new IllegalArgumentException(
+          "%s has %d bytes, the kernel needs %d".formatted(what, segment.byteSize(), bytes));
+    }
+  }
+}

@@ -1,0 +1,43 @@
+package dev.octet.kernels;
+
+import dev.octet.kernels.cpu.CpuKernels;
+import dev.octet.kernels.cpu.Tier;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+
+/** The providers under test: each that this machine can run, the native one once a tier. */
+public final class TestKernels {
+  private static final String CPU = "cpu-";
+
+  private TestKernels() {}
+
+  /** Names for {@link #create}. */
+  public static List<String> all() {
+    List<String> names = new ArrayList<>(List.of("reference"));
+    names.addAll(fast());
+    return names;
+  }
+
+  /** All but the reference. */
+  public static List<String> fast() {
+    List<String> names = new ArrayList<>(List.of("vector"));
+    boolean there =
+        Providers.list().stream().anyMatch(p -> p.name().equals("cpu") && p.available());
+    if (there) {
+      Arrays.stream(Tier.values())
+          .filter(tier -> tier.compareTo(CpuKernels.best()) <= 0)
+          .forEach(tier -> names.add(CPU + tier.name().toLowerCase(Locale.ROOT)));
+    }
+    return names;
+  }
+
+  /** A provider by its name. */
+  public static Kernels create(String name, int threads) {
+    return name.startsWith(CPU)
+        ? new CpuKernels(
+            threads, Tier.valueOf(name.substring(CPU.length()).toUpperCase(Locale.ROOT)))
+        : Providers.create(name, threads);
+  }
+}
