@@ -5,12 +5,12 @@
  * sum runs across lanes. k counts *padded* inputs: every block of inputs that shares a scale is
  * padded to a whole number of steps, with inputs of 0. Outputs are padded to whole panels.
  *
- *   form        a panel                     z
+ *   form        a panel
  *   F32         [k][16] floats
  *   F16         [k][16] halves
  *   BF16        [k/2][16][2]
- *   E4M3, E5M2  [k][16] bytes
- *   I8          [k/4][16][4] bytes, q + 128  in the same code
+ *   E4M3, E5M2  [k/4][16][4] bytes
+ *   I8          [k/4][16][4] bytes, q + 128
  *   I4          [k/8][16][4] bytes, q + 8: byte j of step c holds inputs 8c + j (low) and 8c + 4 + j
  *
  * I8 is also the layout that AMX tiles take as their second operand.
@@ -37,14 +37,14 @@ typedef struct {
   int32_t zero;
 } octet_linear;
 
-/* What blocks are padded to: inputs of one step of the layout, or a pair where bytes become BF16. */
+/* Inputs of one step of the layout, which blocks are padded to. */
 INLINE int64_t form_step(int32_t form) {
   switch (form) {
-    case FORM_I4: return 8;
-    case FORM_I8: return 4;
     case FORM_F32:
     case FORM_F16: return 1;
-    default: return 2;
+    case FORM_BF16: return 2;
+    case FORM_I4: return 8;
+    default: return 4;
   }
 }
 

@@ -20,7 +20,8 @@ enum { FEW_ROWS = 4, STRETCH = 256 /* inputs decoded at once: 32 KiB of floats *
 
 typedef struct {
   const octet_linear *w;
-  const void *x;         /* [rows][k] F32 or BF16 */
+  const void *x;         /* [rows][stride] F32 or BF16 */
+  int64_t stride;
   const float *x_scales; /* [rows]; NULL: 1 */
   float *y;              /* [rows][n] */
   int64_t row, panel;    /* first of the tile */
@@ -53,7 +54,7 @@ INLINE void few(const int form, const int rows, const task *t) {
   const octet_linear *w = t->w;
   const int inputs = decoded_inputs(form);
   const int chains = rows == 1 ? 4 : rows == 2 ? 2 : 1;
-  const float *x = (const float *)t->x + t->row * w->k;
+  const float *x = (const float *)t->x + t->row * t->stride;
   const uint8_t *codes = (const uint8_t *)w->codes + t->panel * panel_bytes(form, w->k);
   f32x16 total[FEW_ROWS];
   UNROLL
@@ -70,7 +71,7 @@ INLINE void few(const int form, const int rows, const task *t) {
         sum[r][c] = f_zero();
       }
     }
-    const f32x16 zero = form >= FORM_I8 ? zero_of(w, t->panel, b) : f_zero();
+    const decoder d = decoder_of(form, w, t->panel, b);
     const int64_t end = (b + 1) * w->block;
     const int steps = inputs >= chains ? 1 : chains / inputs;
     int64_t j = b * w->block;
@@ -78,25 +79,25 @@ INLINE void few(const int form, const int rows, const task *t) {
       UNROLL
       for (int s = 0; s < steps; s++, codes += step_bytes(form)) {
         f32x16 q[MOST_STEP];
-        decode(form, codes, zero, q);
+        decode(form, codes, &d, q);
         UNROLL
         for (int i = 0; i < inputs; i++) {
           UNROLL
           for (int r = 0; r < rows; r++) {
             const int c = (s * inputs + i) % chains;
-            sum[r][c] = f_fma(q[i], f_set(x[r * w->k + j + s * inputs + i]), sum[r][c]);
+            sum[r][c] = f_fma(q[i], f_set(x[r * t->stride + j + s * inputs + i]), sum[r][c]);
           }
         }
       }
     }
     for (; j < end; j += inputs, codes += step_bytes(form)) {
       f32x16 q[MOST_STEP];
-      decode(form, codes, zero, q);
+      decode(form, codes, &d, q);
       UNROLL
       for (int i = 0; i < inputs; i++) {
         UNROLL
         for (int r = 0; r < rows; r++) {
-          sum[r][0] = f_fma(q[i], f_set(x[r * w->k + j + i]), sum[r][0]);
+          sum[r][0] = f_fma(q[i], f_set(x[r * t->stride + j + i]), sum[r][0]);
         }
       }
     }
@@ -151,17 +152,14 @@ INLINE void fill(const int form, const int pairs, const octet_linear *w, int64_t
   for (int p = 0; p < s->panels; p++) {
     const uint8_t *codes = (const uint8_t *)w->codes + (panel + p) * panel_bytes(form, w->k)
                            + s->first / inputs * step_bytes(form);
-    const f32x16 zero = form >= FORM_I8 ? zero_of(w, panel + p, s->block) : f_zero();
+    const decoder d = decoder_of(form, w, panel + p, s->block);
     float *to = s->values + p * LANES;
     if (pairs) {
-      const int at_once = inputs < 2 ? 2 : inputs;
-      for (int64_t j = 0; j < s->inputs; j += at_once) {
+      for (int64_t j = 0; j < s->inputs; j += inputs, codes += step_bytes(form)) {
         f32x16 q[MOST_STEP];
-        for (int i = 0; i < at_once; i += inputs, codes += step_bytes(form)) {
-          decode(form, codes, zero, q + i);
-        }
+        decode(form, codes, &d, q);
         UNROLL
-        for (int i = 0; i < at_once; i += 2, to += PANELS * LANES) {
+        for (int i = 0; i + 1 < inputs; i += 2, to += PANELS * LANES) {
           /* Exact: what these forms hold fits into the upper half of a float. */
           i_store(to, i_or(i_shr(i_cast(q[i]), 16), i_and(i_cast(q[i + 1]), i_set((int32_t)0xffff0000))));
         }
@@ -169,7 +167,7 @@ INLINE void fill(const int form, const int pairs, const octet_linear *w, int64_t
     } else {
       for (int64_t j = 0; j < s->inputs; j += inputs, codes += step_bytes(form)) {
         f32x16 q[MOST_STEP];
-        decode(form, codes, zero, q);
+        decode(form, codes, &d, q);
         UNROLL
         for (int i = 0; i < inputs; i++, to += PANELS * LANES) {
           f_store(to, q[i]);
@@ -219,7 +217,7 @@ INLINE void multiply_f32(const int rows, const int panels, const task *t, const 
       sum[r][p] = f_zero();
     }
   }
-  const float *x = (const float *)t->x + t->row * t->w->k + s->first;
+  const float *x = (const float *)t->x + t->row * t->stride + s->first;
   const float *values = s->values;
   for (int64_t j = 0; j < s->inputs; j++, values += PANELS * LANES) {
     f32x16 q[PANELS];
@@ -229,7 +227,7 @@ INLINE void multiply_f32(const int rows, const int panels, const task *t, const 
     }
     UNROLL
     for (int r = 0; r < rows; r++) {
-      const f32x16 one = f_set(x[r * t->w->k + j]);
+      const f32x16 one = f_set(x[r * t->stride + j]);
       UNROLL
       for (int p = 0; p < panels; p++) {
         sum[r][p] = f_fma(q[p], one, sum[r][p]);
@@ -249,7 +247,7 @@ INLINE void multiply_bf16(const int rows, const int panels, const task *t, const
       sum[r][p] = f_zero();
     }
   }
-  const uint16_t *x = (const uint16_t *)t->x + t->row * t->w->k + s->first;
+  const uint16_t *x = (const uint16_t *)t->x + t->row * t->stride + s->first;
   const float *values = s->values;
   for (int64_t j = 0; j < s->inputs; j += 2, values += PANELS * LANES) {
     __m512bh q[PANELS];
@@ -260,7 +258,7 @@ INLINE void multiply_bf16(const int rows, const int panels, const task *t, const
     UNROLL
     for (int r = 0; r < rows; r++) {
       int32_t pair;
-      __builtin_memcpy(&pair, x + r * t->w->k + j, 4);
+      __builtin_memcpy(&pair, x + r * t->stride + j, 4);
       UNROLL
       for (int p = 0; p < panels; p++) {
         sum[r][p] = _mm512_dpbf16_ps(sum[r][p], q[p], (__m512bh)i_set(pair));
@@ -323,15 +321,15 @@ static void many(int pairs, multiply *times, int64_t rows, int64_t from, int64_t
 /*
  * Outputs of the panels from…to-1 for all rows: y = x_scale·Σ x·W + bias.
  *
- * x F32 [rows][k], 0 where padded; x_scales [rows] or NULL; y [rows][n].
+ * x F32 [rows][stride], k of them, 0 where padded; x_scales [rows] or NULL; y [rows][n].
  */
 OCTET_EXPORT int32_t octet_linear_f32(const octet_linear *w, int64_t rows, int64_t from, int64_t to,
-                                      const float *x, const float *x_scales, float *y) {
+                                      const float *x, int64_t stride, const float *x_scales, float *y) {
   const int32_t status = check_linear(w, rows, from, to);
-  if (status != OCTET_OK) {
-    return status;
+  if (status != OCTET_OK || stride < w->k) {
+    return status != OCTET_OK ? status : OCTET_BAD_SIZE;
   }
-  task t = {.w = w, .x = x, .x_scales = x_scales, .y = y};
+  task t = {.w = w, .x = x, .stride = stride, .x_scales = x_scales, .y = y};
   if (rows > FEW_ROWS) {
     many(0, multiply_f32_any, rows, from, to, &t);
     return OCTET_OK;
@@ -342,22 +340,23 @@ OCTET_EXPORT int32_t octet_linear_f32(const octet_linear *w, int64_t rows, int64
   return OCTET_OK;
 }
 
-/* The same with x BF16 [rows][k] and weights that BF16 holds exactly; OCTET_BAD_FORM for others. */
+/* The same with x BF16 [rows][stride] and weights that BF16 holds exactly; OCTET_BAD_FORM for others. */
 OCTET_EXPORT int32_t octet_linear_bf16(const octet_linear *w, int64_t rows, int64_t from, int64_t to,
-                                       const uint16_t *x, const float *x_scales, float *y) {
+                                       const uint16_t *x, int64_t stride, const float *x_scales,
+                                       float *y) {
 #ifdef __AVX512BF16__
   const int32_t status = check_linear(w, rows, from, to);
-  if (status != OCTET_OK) {
-    return status;
+  if (status != OCTET_OK || stride < w->k) {
+    return status != OCTET_OK ? status : OCTET_BAD_SIZE;
   }
   if (w->form == FORM_F32 || w->form == FORM_F16) {
     return OCTET_BAD_FORM;
   }
-  task t = {.w = w, .x = x, .x_scales = x_scales, .y = y};
+  task t = {.w = w, .x = x, .stride = stride, .x_scales = x_scales, .y = y};
   many(1, multiply_bf16_any, rows, from, to, &t);
   return OCTET_OK;
 #else
-  (void)w, (void)rows, (void)from, (void)to, (void)x, (void)x_scales, (void)y;
+  (void)w, (void)rows, (void)from, (void)to, (void)x, (void)stride, (void)x_scales, (void)y;
   return OCTET_BAD_FORM;
 #endif
 }

@@ -28,12 +28,13 @@ INLINE void arrange_row(const size_t size, const uint8_t *x, int64_t k, int64_t 
 }
 
 /*
- * Copies rows [rows][k] of elements of 1 or 4 bytes to [rows][⌈k/block⌉·padded]: input j of the result
- * is input order[j] of x (NULL: j), and every block is followed by zeros.
+ * Copies rows [rows][k] of elements of 1 or 4 bytes to [rows][stride], the first ⌈k/block⌉·padded of
+ * each: input j of the result is input order[j] of x (NULL: j), and every block is followed by zeros.
  */
 OCTET_EXPORT int32_t octet_arrange(const uint8_t *x, int64_t rows, int64_t k, int64_t size,
-                                   int64_t block, int64_t padded, const int32_t *order, uint8_t *out) {
-  if (wrong_rows(rows, k) || block < 1 || padded < block) {
+                                   int64_t block, int64_t padded, const int32_t *order, uint8_t *out,
+                                   int64_t stride) {
+  if (wrong_rows(rows, k) || block < 1 || padded < block || stride < (k + block - 1) / block * padded) {
     return OCTET_BAD_SIZE;
   }
   if (size != 1 && size != 4) {
@@ -46,12 +47,11 @@ OCTET_EXPORT int32_t octet_arrange(const uint8_t *x, int64_t rows, int64_t k, in
       }
     }
   }
-  const int64_t wide = (k + block - 1) / block * padded;
   for (int64_t r = 0; r < rows; r++) {
     if (size == 1) {
-      arrange_row(1, x + r * k, k, block, padded, order, out + r * wide);
+      arrange_row(1, x + r * k, k, block, padded, order, out + r * stride);
     } else {
-      arrange_row(4, x + r * k * 4, k, block, padded, order, out + r * wide * 4);
+      arrange_row(4, x + r * k * 4, k, block, padded, order, out + r * stride * 4);
     }
   }
   return OCTET_OK;
@@ -59,18 +59,21 @@ OCTET_EXPORT int32_t octet_arrange(const uint8_t *x, int64_t rows, int64_t k, in
 
 /* ---- sums -------------------------------------------------------------------------------------- */
 
-/* Sums of INT8 codes over every block: sums [rows][k/block]; k a multiple of block. */
-OCTET_EXPORT int32_t octet_block_sums(const int8_t *codes, int64_t rows, int64_t k, int64_t block,
-                                      int32_t *sums) {
-  if (wrong_rows(rows, k) || block < 1 || k % block != 0) {
+/* Sums of INT8 codes [rows][stride] over every block: sums [rows][k/block]; k a multiple of block. */
+OCTET_EXPORT int32_t octet_block_sums(const int8_t *codes, int64_t rows, int64_t k, int64_t stride,
+                                      int64_t block, int32_t *sums) {
+  if (wrong_rows(rows, k) || stride < k || block < 1 || k % block != 0) {
     return OCTET_BAD_SIZE;
   }
-  for (int64_t b = 0; b < rows * (k / block); b++) {
-    int32_t sum = 0;
-    for (int64_t j = 0; j < block; j++) {
-      sum += codes[b * block + j];
+  const int64_t blocks = k / block;
+  for (int64_t r = 0; r < rows; r++) {
+    for (int64_t b = 0; b < blocks; b++) {
+      int32_t sum = 0;
+      for (int64_t j = 0; j < block; j++) {
+        sum += codes[r * stride + b * block + j];
+      }
+      sums[r * blocks + b] = sum;
     }
-    sums[b] = sum;
   }
   return OCTET_OK;
 }
@@ -95,13 +98,14 @@ static float largest(const float *x, int64_t count) {
 }
 
 /*
- * Quantizes x [rows][k]: code = x/scale + offset, to the nearest, ties to even, within int8. The scale is
+ * Quantizes x [rows][k] to codes [rows][stride]: code = x/scale + offset, to the nearest, ties to even, within int8. The scale is
  * `fixed`, or max|x|/127 of each row where that is 0. Divided, not multiplied with a reciprocal, which
  * would decide ties differently. A row with a NaN or an infinity gets codes 0 and scale NaN.
  */
 OCTET_EXPORT int32_t octet_quantize_int8(const float *x, int64_t rows, int64_t k, float fixed,
-                                         int32_t offset, int8_t *codes, float *scales) {
-  if (wrong_rows(rows, k)) {
+                                         int32_t offset, int8_t *codes, int64_t stride,
+                                         float *scales) {
+  if (wrong_rows(rows, k) || stride < k) {
     return OCTET_BAD_SIZE;
   }
   for (int64_t r = 0; r < rows; r++) {
@@ -111,14 +115,14 @@ OCTET_EXPORT int32_t octet_quantize_int8(const float *x, int64_t rows, int64_t k
     const float scale = !finite ? __builtin_nanf("") : fixed != 0 ? fixed : most / 127;
     scales[r] = scale;
     if (!finite || scale == 0) {
-      memset(codes + r * k, 0, (size_t)k);
+      memset(codes + r * stride, 0, (size_t)k);
       continue;
     }
     for (int64_t j = 0; j < k; j += LANES) {
       const int some = k - j < LANES ? (int)(k - j) : LANES;
       f32x16 q = f_add(f_div(f_load_some(row + j, some), f_set(scale)), f_set((float)offset));
       q = f_max(f_min(q, f_set(127)), f_set(-128));
-      i_store_bytes(codes + r * k + j, i_near(q), some);
+      i_store_bytes(codes + r * stride + j, i_near(q), some);
     }
   }
   return OCTET_OK;
@@ -126,16 +130,20 @@ OCTET_EXPORT int32_t octet_quantize_int8(const float *x, int64_t rows, int64_t k
 
 /* ---- BF16 -------------------------------------------------------------------------------------- */
 
-/* Rounds to the nearest BF16, ties to even; a NaN stays one. */
-OCTET_EXPORT int32_t octet_to_bf16(const float *x, int64_t count, uint16_t *out) {
-  if (count < 0) {
+/* Rounds x [rows][k] to the nearest BF16 [rows][stride], ties to even; a NaN stays one. */
+OCTET_EXPORT int32_t octet_to_bf16(const float *x, int64_t rows, int64_t k, uint16_t *out,
+                                   int64_t stride) {
+  if (wrong_rows(rows, k) || stride < k) {
     return OCTET_BAD_SIZE;
   }
-  for (int64_t i = 0; i < count; i++) {
-    uint32_t bits;
-    memcpy(&bits, x + i, 4);
-    const uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1);
-    out[i] = (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : rounded >> 16);
+  for (int64_t r = 0; r < rows; r++) {
+    for (int64_t j = 0; j < k; j++) {
+      uint32_t bits;
+      memcpy(&bits, x + r * k + j, 4);
+      const uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1);
+      const int nan = (bits & ABS) > 0x7f800000;
+      out[r * stride + j] = (uint16_t)(nan ? bits >> 16 | 0x40 : rounded >> 16);
+    }
   }
   return OCTET_OK;
 }

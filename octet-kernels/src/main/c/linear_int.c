@@ -20,12 +20,19 @@ enum { MOST_INPUTS = 65536 };
 
 typedef struct {
   const octet_linear *w;
-  const int8_t *x;        /* [rows][k] */
+  const int8_t *x;        /* [rows][stride] */
+  int64_t stride;
   const float *x_scales;  /* [rows] */
   const int32_t *x_sums;  /* [rows][k/block] */
   float *y;               /* [rows][n] */
   int64_t row, panel;     /* first of the tile */
 } task;
+
+/*
+ * Rows are reached from a pointer for every three of them: more pointers than that would not fit into
+ * the general registers, and each address is one operand (pointer + stride·{0,1,2}).
+ */
+#define ROW(r) (at_x[(r) / 3] + ((r) % 3) * stride_x)
 
 /* Sums of one block from input `at`. */
 INLINE void sum_block(const int rows, const int panels, const int nibbles, const task *t, int64_t at,
@@ -33,7 +40,12 @@ INLINE void sum_block(const int rows, const int panels, const int nibbles, const
   const int64_t k = t->w->k;
   const int64_t stride = panel_bytes(nibbles ? FORM_I4 : FORM_I8, k);
   const uint8_t *codes = (const uint8_t *)t->w->codes + t->panel * stride + at * (nibbles ? 8 : 16);
-  const int8_t *x = t->x + t->row * k + at;
+  const int64_t stride_x = t->stride;
+  const int8_t *at_x[(ROWS + 2) / 3];
+  UNROLL
+  for (int r = 0; r < rows; r += 3) {
+    at_x[r / 3] = t->x + (t->row + r) * stride_x + at;
+  }
   const i32x16 low = i_set(0x0f0f0f0f);
   UNROLL
   for (int r = 0; r < rows; r++) {
@@ -51,7 +63,7 @@ INLINE void sum_block(const int rows, const int panels, const int nibbles, const
     }
     UNROLL
     for (int r = 0; r < rows; r++) {
-      bytes4 four = x_set(x + r * k + j);
+      bytes4 four = x_set(ROW(r));
       UNROLL
       for (int p = 0; p < panels; p++) {
         acc[r][p] = nibbles ? i_dot_small(acc[r][p], i_and(q[p], low), four)
@@ -61,12 +73,16 @@ INLINE void sum_block(const int rows, const int panels, const int nibbles, const
     if (nibbles) {
       UNROLL
       for (int r = 0; r < rows; r++) {
-        bytes4 four = x_set(x + r * k + j + 4);
+        bytes4 four = x_set(ROW(r) + 4);
         UNROLL
         for (int p = 0; p < panels; p++) {
           acc[r][p] = i_dot_small(acc[r][p], i_and(i_shr(q[p], 4), low), four);
         }
       }
+    }
+    UNROLL
+    for (int r = 0; r < rows; r += 3) {
+      at_x[r / 3] += step;
     }
   }
 }
@@ -204,11 +220,11 @@ static void in_blocks(int rows, int panels, int nibbles, const task *t) {
 /*
  * Outputs of the panels from…to-1 for all rows: y = x_scale·(Σ (x - offset)·(q - z)·s) + bias.
  *
- * x [rows][k] codes, 0 where padded; x_scales [rows]; x_sums [rows][k/block]; y [rows][n].
+ * x [rows][stride] codes, k of them, 0 where padded; x_scales [rows]; x_sums [rows][k/block]; y [rows][n].
  */
 OCTET_EXPORT int32_t octet_linear_int(const octet_linear *w, int64_t rows, int64_t from, int64_t to,
-                                      const int8_t *x, const float *x_scales, const int32_t *x_sums,
-                                      float *y) {
+                                      const int8_t *x, int64_t stride, const float *x_scales,
+                                      const int32_t *x_sums, float *y) {
   int32_t status = check_linear(w, rows, from, to);
   if (status != OCTET_OK) {
     return status;
@@ -216,13 +232,13 @@ OCTET_EXPORT int32_t octet_linear_int(const octet_linear *w, int64_t rows, int64
   if (w->form != FORM_I8 && w->form != FORM_I4) {
     return OCTET_BAD_FORM;
   }
-  if (w->block > MOST_INPUTS || w->scales == NULL || (w->offset != NULL && w->block != w->k)) {
+  if (stride < w->k || w->block > MOST_INPUTS || w->scales == NULL || (w->offset != NULL && w->block != w->k)) {
     return OCTET_BAD_SIZE;
   }
   const int whole = w->block == w->k;
   const int64_t most = whole ? ROWS : BLOCK_ROWS;
   const int64_t tiles = (rows + most - 1) / most;
-  task t = {.w = w, .x = x, .x_scales = x_scales, .x_sums = x_sums, .y = y};
+  task t = {.w = w, .x = x, .stride = stride, .x_scales = x_scales, .x_sums = x_sums, .y = y};
   for (t.panel = from; t.panel < to; t.panel += PANELS) {
     const int panels = to - t.panel < PANELS ? 1 : PANELS;
     t.row = 0;

@@ -24,7 +24,7 @@ static step_of step(int32_t form) {
     case FORM_F32: return (step_of){1, 4, 0};
     case FORM_BF16: return (step_of){2, 4, 0};
     case FORM_F16: return (step_of){1, 2, 0};
-    default: return (step_of){1, 1, 0};
+    default: return (step_of){4, 4, 0};
   }
 }
 

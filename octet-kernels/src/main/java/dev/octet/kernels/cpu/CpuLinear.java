@@ -90,30 +90,26 @@ final class CpuLinear implements Linear {
   private void integers(MemorySegment x, int rows, MemorySegment out) {
     Scratch scratch = Scratch.ofThread();
     int k = weight.k();
-    MemorySegment plain = scratch.get(Use.CODES, (long) rows * k);
-    MemorySegment codes =
-        weight.arranges() ? scratch.get(Use.ARRANGED, (long) rows * weight.inputs()) : plain;
+    Rows codes = rows(scratch, Use.ORDERED, rows, 1);
     MemorySegment scales = scratch.get(Use.SCALES, 4L * rows);
-    MemorySegment sums = scratch.get(Use.SUMS, 4L * rows * weight.blocks());
+    long sumBytes = 4L * weight.blocks();
+    MemorySegment sums = scratch.get(Use.SUMS, rows * sumBytes);
     float fixed = activation instanceof StaticInt8 s ? s.scale() : 0;
     int offset = activation instanceof StaticInt8 s ? s.offset() : 0;
     eachPart(
         rows,
         (from, count) -> {
-          MemorySegment own = part(plain, from, count, k);
-          calls.quantizeInt8(
-              part(x, from, count, 4L * k),
-              count,
-              k,
-              fixed,
-              offset,
-              own,
-              part(scales, from, count, 4));
-          MemorySegment ordered = part(codes, from, count, weight.inputs());
+          Rows part = codes.part(from, count);
+          Rows first = part;
           if (weight.arranges()) {
-            calls.arrange(weight, own, count, 1, ordered);
+            first = new Rows(Scratch.ofThread().get(Use.PLAIN, (long) count * k), k, 1);
           }
-          calls.blockSums(weight, ordered, count, part(sums, from, count, 4L * weight.blocks()));
+          MemorySegment values = part(x, from, count, 4L * k);
+          calls.quantizeInt8(values, count, k, fixed, offset, first, part(scales, from, count, 4));
+          if (weight.arranges()) {
+            calls.arrange(weight, first.memory(), count, part);
+          }
+          calls.blockSums(weight, part, count, part(sums, from, count, sumBytes));
         });
     eachRange((from, to) -> calls.integers(weight, rows, from, to, codes, scales, sums, out));
   }
@@ -121,41 +117,57 @@ final class CpuLinear implements Linear {
   private void floats(MemorySegment x, int rows, MemorySegment out) {
     Scratch scratch = Scratch.ofThread();
     int k = weight.k();
-    int inputs = weight.inputs();
-    boolean rounds = activation.quantizes();
+    boolean pairs = usesBf16(rows);
+    boolean direct = !pairs && !activation.quantizes() && !weight.arranges() && rows <= FEW_ROWS;
+    Rows ordered =
+        direct
+            ? new Rows(x, k, Float.BYTES)
+            : rows(scratch, Use.ORDERED, rows, pairs ? Short.BYTES : Float.BYTES);
     MemorySegment scales =
         codesKeepTheirScale() ? scratch.get(Use.SCALES, 4L * rows) : MemorySegment.NULL;
-    MemorySegment rounded = rounds ? scratch.get(Use.CODES, 4L * rows * k) : x;
-    MemorySegment ordered =
-        weight.arranges() ? scratch.get(Use.ARRANGED, 4L * rows * inputs) : rounded;
-    boolean pairs = usesBf16(rows);
-    MemorySegment halves = pairs ? scratch.get(Use.HALVES, 2L * rows * inputs) : ordered;
-    eachPart(
-        rows,
-        (from, count) -> {
-          MemorySegment values = part(x, from, count, 4L * k);
-          if (rounds) {
-            MemorySegment own = part(rounded, from, count, 4L * k);
-            round(values, count, own, scales, from);
-            values = own;
-          }
-          if (weight.arranges()) {
-            MemorySegment own = part(ordered, from, count, 4L * inputs);
-            calls.arrange(weight, values, count, 4, own);
-            values = own;
-          }
-          if (pairs) {
-            calls.toBf16(values, (long) count * inputs, part(halves, from, count, 2L * inputs));
-          }
-        });
+    if (!direct) {
+      eachPart(
+          rows,
+          (from, count) ->
+              prepare(
+                  part(x, from, count, 4L * k), count, scales, from, ordered.part(from, count)));
+    }
     eachRange(
         (from, to) -> {
           if (pairs) {
-            calls.halves(weight, rows, from, to, halves, scales, out);
+            calls.halves(weight, rows, from, to, ordered, scales, out);
           } else {
             calls.floats(weight, rows, from, to, ordered, scales, out);
           }
         });
+  }
+
+  /**
+   * Quantizes rows if the layer says so, brings them into the weight's order and into {@code out}.
+   */
+  private void prepare(MemorySegment x, int count, MemorySegment scales, int from, Rows out) {
+    Scratch scratch = Scratch.ofThread();
+    MemorySegment values = x;
+    if (activation.quantizes()) {
+      values = scratch.get(Use.PLAIN, 4L * count * weight.k());
+      round(x, count, values, scales, from);
+    }
+    if (out.size() == Float.BYTES) {
+      calls.arrange(weight, values, count, out);
+      return;
+    }
+    int inputs = weight.inputs();
+    if (weight.arranges()) {
+      Rows wide = new Rows(scratch.get(Use.WIDE, 4L * count * inputs), inputs, Float.BYTES);
+      calls.arrange(weight, values, count, wide);
+      values = wide.memory();
+    }
+    calls.toBf16(values, count, inputs, out);
+  }
+
+  private Rows rows(Scratch scratch, Use use, int rows, int size) {
+    long stride = Rows.stride(weight.inputs(), size);
+    return new Rows(scratch.get(use, rows * stride * size), stride, size);
   }
 
   /**
@@ -184,7 +196,7 @@ final class CpuLinear implements Linear {
       case DynamicFp8Block b -> {
         int block = Math.min(k, b.block());
         long bytes = 4L * count * Math.ceilDiv(k, block);
-        MemorySegment unused = Scratch.ofThread().get(Use.SUMS, bytes);
+        MemorySegment unused = Scratch.ofThread().get(Use.BLOCK_SCALES, bytes);
         calls.roundE4m3(x, count, k, block, 0, true, out, unused);
       }
       case None _, DynamicInt8 _, StaticInt8 _ -> roundTrip(x, count, out);

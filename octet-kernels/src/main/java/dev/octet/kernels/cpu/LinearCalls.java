@@ -19,7 +19,7 @@ final class LinearCalls {
   private static final long ROWS_BYTES = 4 * 8 + 8;
 
   private static final MemoryLayout[] MULTIPLY = {
-    ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS, ADDRESS, ADDRESS
+    ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS
   };
 
   private final MethodHandle pack;
@@ -42,6 +42,7 @@ final class LinearCalls {
             JAVA_LONG,
             JAVA_LONG,
             ADDRESS,
+            JAVA_LONG,
             ADDRESS,
             ADDRESS,
             ADDRESS);
@@ -56,6 +57,7 @@ final class LinearCalls {
             JAVA_FLOAT,
             JAVA_INT,
             ADDRESS,
+            JAVA_LONG,
             ADDRESS);
     this.arrange =
         library.entry(
@@ -67,10 +69,12 @@ final class LinearCalls {
             JAVA_LONG,
             JAVA_LONG,
             ADDRESS,
-            ADDRESS);
+            ADDRESS,
+            JAVA_LONG);
     this.blockSums =
-        library.entry("octet_block_sums", ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS);
-    this.toBf16 = library.entry("octet_to_bf16", ADDRESS, JAVA_LONG, ADDRESS);
+        library.entry(
+            "octet_block_sums", ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS);
+    this.toBf16 = library.entry("octet_to_bf16", ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG);
     this.roundE4m3 =
         library.entry(
             "octet_round_e4m3",
@@ -122,53 +126,61 @@ final class LinearCalls {
     }
   }
 
-  /** {@code octet_linear_int}: codes I8 [rows][inputs], scales F32 [rows], sums I32. */
+  /** {@code octet_linear_int}: codes I8, scales F32 [rows], sums I32 [rows][blocks]. */
   void integers(
       PackedWeight w,
       int rows,
       long from,
       long to,
-      MemorySegment codes,
+      Rows codes,
       MemorySegment scales,
       MemorySegment sums,
       MemorySegment out) {
-    requireBytes("codes", codes, (long) rows * w.inputs());
+    codes.require("codes", rows, w.inputs());
     requireBytes("scales", scales, 4L * rows);
     requireBytes("sums", sums, 4L * rows * w.blocks());
     requireBytes("out", out, 4L * rows * w.n());
     int status;
     try {
       status =
-          (int) integers.invokeExact(w.struct(), (long) rows, from, to, codes, scales, sums, out);
+          (int)
+              integers.invokeExact(
+                  w.struct(),
+                  (long) rows,
+                  from,
+                  to,
+                  codes.memory(),
+                  codes.stride(),
+                  scales,
+                  sums,
+                  out);
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }
     NativeKernels.check(status, "octet_linear_int");
   }
 
-  /** {@code octet_linear_f32}: x F32 [rows][inputs], scales F32 [rows] or NULL. */
+  /** {@code octet_linear_f32}: x F32, scales F32 [rows] or NULL. */
   void floats(
       PackedWeight w,
       int rows,
       long from,
       long to,
-      MemorySegment x,
+      Rows x,
       MemorySegment scales,
       MemorySegment out) {
-    requireBytes("x", x, 4L * rows * w.inputs());
     multiply(floats, "octet_linear_f32", w, rows, from, to, x, scales, out);
   }
 
-  /** {@code octet_linear_bf16}: x BF16 [rows][inputs], scales F32 [rows] or NULL. */
+  /** {@code octet_linear_bf16}: x BF16, scales F32 [rows] or NULL. */
   void halves(
       PackedWeight w,
       int rows,
       long from,
       long to,
-      MemorySegment x,
+      Rows x,
       MemorySegment scales,
       MemorySegment out) {
-    requireBytes("x", x, 2L * rows * w.inputs());
     multiply(halves, "octet_linear_bf16", w, rows, from, to, x, scales, out);
   }
 
@@ -179,16 +191,20 @@ final class LinearCalls {
       int rows,
       long from,
       long to,
-      MemorySegment x,
+      Rows x,
       MemorySegment scales,
       MemorySegment out) {
+    x.require("x", rows, w.inputs());
     if (scales.address() != 0) {
       requireBytes("scales", scales, 4L * rows);
     }
     requireBytes("out", out, 4L * rows * w.n());
     int status;
     try {
-      status = (int) entry.invokeExact(w.struct(), (long) rows, from, to, x, scales, out);
+      status =
+          (int)
+              entry.invokeExact(
+                  w.struct(), (long) rows, from, to, x.memory(), x.stride(), scales, out);
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }
@@ -201,30 +217,26 @@ final class LinearCalls {
    * @param fixed scale of all rows; 0: each row's own
    */
   void quantizeInt8(
-      MemorySegment x,
-      int rows,
-      int k,
-      float fixed,
-      int offset,
-      MemorySegment codes,
-      MemorySegment scales) {
+      MemorySegment x, int rows, int k, float fixed, int offset, Rows codes, MemorySegment scales) {
     requireBytes("x", x, 4L * rows * k);
-    requireBytes("codes", codes, (long) rows * k);
+    codes.require("codes", rows, k);
     requireBytes("scales", scales, 4L * rows);
     int status;
     try {
       status =
-          (int) quantizeInt8.invokeExact(x, (long) rows, (long) k, fixed, offset, codes, scales);
+          (int)
+              quantizeInt8.invokeExact(
+                  x, (long) rows, (long) k, fixed, offset, codes.memory(), codes.stride(), scales);
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }
     NativeKernels.check(status, "octet_quantize_int8");
   }
 
-  /** {@code octet_arrange}: rows of elements of {@code size} bytes into the weight's order. */
-  void arrange(PackedWeight w, MemorySegment x, int rows, int size, MemorySegment out) {
-    requireBytes("x", x, (long) rows * w.k() * size);
-    requireBytes("out", out, (long) rows * w.inputs() * size);
+  /** {@code octet_arrange}: rows of elements as wide as those of out into the weight's order. */
+  void arrange(PackedWeight w, MemorySegment x, int rows, Rows out) {
+    requireBytes("x", x, (long) rows * w.k() * out.size());
+    out.require("out", rows, w.inputs());
     MemorySegment order = w.order() == null ? MemorySegment.NULL : w.order();
     int status;
     try {
@@ -234,11 +246,12 @@ final class LinearCalls {
                   x,
                   (long) rows,
                   (long) w.k(),
-                  (long) size,
+                  (long) out.size(),
                   (long) w.block(),
                   (long) w.padded(),
                   order,
-                  out);
+                  out.memory(),
+                  out.stride());
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }
@@ -246,27 +259,33 @@ final class LinearCalls {
   }
 
   /** {@code octet_block_sums}: sums of every block of codes. */
-  void blockSums(PackedWeight w, MemorySegment codes, int rows, MemorySegment sums) {
-    requireBytes("codes", codes, (long) rows * w.inputs());
+  void blockSums(PackedWeight w, Rows codes, int rows, MemorySegment sums) {
+    codes.require("codes", rows, w.inputs());
     requireBytes("sums", sums, 4L * rows * w.blocks());
     int status;
     try {
       status =
           (int)
-              blockSums.invokeExact(codes, (long) rows, (long) w.inputs(), (long) w.padded(), sums);
+              blockSums.invokeExact(
+                  codes.memory(),
+                  (long) rows,
+                  (long) w.inputs(),
+                  codes.stride(),
+                  (long) w.padded(),
+                  sums);
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }
     NativeKernels.check(status, "octet_block_sums");
   }
 
-  /** {@code octet_to_bf16}: rounds {@code count} floats. */
-  void toBf16(MemorySegment x, long count, MemorySegment out) {
-    requireBytes("x", x, 4 * count);
-    requireBytes("out", out, 2 * count);
+  /** {@code octet_to_bf16}: x F32 [rows][k]. */
+  void toBf16(MemorySegment x, int rows, int k, Rows out) {
+    requireBytes("x", x, 4L * rows * k);
+    out.require("out", rows, k);
     int status;
     try {
-      status = (int) toBf16.invokeExact(x, count, out);
+      status = (int) toBf16.invokeExact(x, (long) rows, (long) k, out.memory(), out.stride());
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }

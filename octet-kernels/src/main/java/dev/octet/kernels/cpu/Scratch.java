@@ -11,11 +11,12 @@ final class Scratch {
 
   /** What is in use at once, each in memory of its own. */
   enum Use {
-    CODES,
-    ARRANGED,
+    PLAIN,
+    WIDE,
+    ORDERED,
     SCALES,
+    BLOCK_SCALES,
     SUMS,
-    HALVES,
     OUTPUT
   }
 
