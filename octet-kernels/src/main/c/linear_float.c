@@ -3,8 +3,8 @@
  *
  * For few rows each weight is decoded in registers, multiplied and forgotten: the time to read it is
  * all that counts. For many, a stretch of two panels is decoded into L1 once and multiplied with all
- * rows; where the tier has BF16 products the stretch is decoded to BF16, which holds every code of
- * FP8, INT8 and INT4 exactly, and scales are applied to the sums.
+ * rows; where x is BF16 and the tier has its products, the stretch is decoded to BF16, which holds every
+ * code of FP8, INT8 and INT4 exactly, and scales are applied to the sums.
  */
 #include "decode.h"
 

@@ -11,7 +11,7 @@ final class ComputeOptions {
       names = "--provider",
       paramLabel = "NAME",
       defaultValue = "auto",
-      description = "kernels: reference, vector or auto, the fastest there is (default: auto)")
+      description = "kernels: reference, vector, cpu or auto, the fastest there is (default: auto)")
   String provider;
 
   @Option(

@@ -30,7 +30,8 @@ public final class Providers {
    */
   public static Kernels create(String name, int threads) {
     return switch (name.toLowerCase(Locale.ROOT)) {
-      case "auto", "vector" -> new VectorKernels(threads);
+      case "auto" -> cpuInfo().available() ? cpu(threads) : new VectorKernels(threads);
+      case "vector" -> new VectorKernels(threads);
       case "reference" -> new ReferenceKernels(threads);
       case "cpu" -> cpu(threads);
       default ->

@@ -50,9 +50,7 @@ record DecoderLayer(
 
   long byteSize() {
     long linears =
-        Stream.of(query, key, value, output, gate, up, down)
-            .mapToLong(Linear::byteSize)
-            .sum();
+        Stream.of(query, key, value, output, gate, up, down).mapToLong(Linear::byteSize).sum();
     long qkNorms =
         queryNorm == null || keyNorm == null ? 0 : queryNorm.byteSize() + keyNorm.byteSize();
     return linears + inputNorm.byteSize() + postAttentionNorm.byteSize() + qkNorms;

@@ -171,12 +171,11 @@ final class CpuLinear implements Linear {
   }
 
   /**
-   * BF16 products for many rows, where nothing but an unquantized x is rounded to BF16 by it: codes
-   * of x and of the weight are exact. Scaled blocks of codes would not be; they stay F32.
+   * BF16 products for many rows, where they round nothing: codes of x and of the weight are exact
+   * in BF16. An unquantized x would not be; it is multiplied in F32.
    */
   private boolean usesBf16(int rows) {
-    boolean exactOrFree = activation instanceof None || codesKeepTheirScale();
-    return products16 && rows > FEW_ROWS && weight.form().fitsBf16() && exactOrFree;
+    return products16 && rows > FEW_ROWS && weight.form().fitsBf16() && codesKeepTheirScale();
   }
 
   /** Whether x is multiplied as codes, its scale applied to the sums. */

@@ -1,8 +1,9 @@
 package dev.octet.kernels.linear;
 
 import dev.octet.kernels.Kernels;
-import dev.octet.kernels.Providers;
+import dev.octet.kernels.TestKernels;
 import dev.octet.tensor.Tensor;
+import java.util.List;
 import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -11,13 +12,12 @@ import net.jqwik.api.lifecycle.AfterContainer;
 
 /** Every form of linear layer, on shapes that nobody thought of. */
 class LinearPropertyTest {
-  private static final Kernels REFERENCE = Providers.create("reference", 2);
-  private static final Kernels VECTOR = Providers.create("vector", 3);
+  private static final List<Kernels> ALL =
+      TestKernels.all().stream().map(name -> TestKernels.create(name, 3)).toList();
 
   @AfterContainer
   static void close() {
-    REFERENCE.close();
-    VECTOR.close();
+    ALL.forEach(Kernels::close);
   }
 
   @Property(tries = 25)
@@ -35,9 +35,7 @@ class LinearPropertyTest {
     }
     Weights.all(n, k, random)
         .forEach(
-            (name, weights) -> {
-              LinearParityTest.check(REFERENCE, name, weights, x);
-              LinearParityTest.check(VECTOR, name, weights, x);
-            });
+            (name, weights) ->
+                ALL.forEach(kernels -> LinearParityTest.check(kernels, name, weights, x)));
   }
 }
