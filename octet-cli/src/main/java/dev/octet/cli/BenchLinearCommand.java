@@ -43,7 +43,7 @@ final class BenchLinearCommand extends OctetCommand {
       names = "--provider",
       paramLabel = "NAME",
       split = ",",
-      description = "vector or reference (default: vector)")
+      description = "cpu, vector or reference (default: vector)")
   List<String> providers = List.of();
 
   @Option(names = "--repeat", paramLabel = "N", description = "timed rounds (default: 9)")
