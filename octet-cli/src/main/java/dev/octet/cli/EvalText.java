@@ -20,6 +20,12 @@ import picocli.CommandLine.Option;
  * @param bos the token to begin every window with, or −1
  */
 record EvalText(String name, int[] ids, int bos) {
+  EvalText {
+    if (ids.length + (bos >= 0 ? 1 : 0) < 2) {
+      throw new CliException(name + ": no token follows another, so there is nothing to predict");
+    }
+  }
+
   /** Either of them. */
   static final class Source {
     @Option(names = "--text", paramLabel = "FILE", description = "a UTF-8 text file")
@@ -45,6 +51,9 @@ record EvalText(String name, int[] ids, int bos) {
       throw new CliException("name a text with --text or --ids");
     }
     String text = readUtf8(source.text);
+    if (text.isEmpty()) {
+      throw new CliException(source.text + ": holds no text");
+    }
     try (Tokenizer tokenizer = Tokenizer.load(directory)) {
       return ofText(String.valueOf(source.text.getFileName()), text, tokenizer);
     }

@@ -93,6 +93,7 @@ class ModelCommandsTest {
         "eval perplexity --ids 1,2,3 --context 1",
         "eval perplexity --ids 1,2,3 --context 100000",
         "eval perplexity --ids 5",
+        "eval perplexity --text /dev/null",
         "quantize --scheme w8a8",
         "quantize --scheme w3a3 --out x",
         "quantize --scheme w8a8 --group-size 32 --out x",

@@ -36,7 +36,7 @@ final class LayerQuantizer {
       QuantizedWeight weight = RoundToNearest.quantize(dense.values(), scheme, arena);
       return new LinearWeights(weight, layer.bias(), scheme.activation());
     } catch (IllegalArgumentException e) {
-      throw new CheckpointException(module + ": " + e.getMessage(), e);
+      throw new CheckpointException(module + ": " + reason(e), e);
     }
   }
 
@@ -54,5 +54,11 @@ final class LayerQuantizer {
       }
     }
     return scheme.perChannel();
+  }
+
+  /** A fork-join pool throws a copy whose message is the first exception's class and message. */
+  private static String reason(Throwable thrown) {
+    Throwable cause = thrown.getCause();
+    return cause == null ? String.valueOf(thrown.getMessage()) : reason(cause);
   }
 }
