@@ -1,0 +1,106 @@
+package dev.octet.checkpoint;
+
+import dev.octet.checkpoint.internal.Fields;
+import dev.octet.checkpoint.internal.Json;
+import dev.octet.checkpoint.internal.Texts;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.StreamSupport;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
+
+/** A model directory (or the one file that is a model), as far as names and settings go. */
+final class ModelFolder {
+  private final Path path;
+  private @Nullable ObjectNode json;
+
+  ModelFolder(Path path) {
+    this.path = path;
+  }
+
+  Path path() {
+    return path;
+  }
+
+  boolean isFile() {
+    return Files.isRegularFile(path);
+  }
+
+  boolean has(String name) {
+    return Files.exists(path.resolve(name));
+  }
+
+  /** The first file by name that a pattern matches. */
+  Optional<Path> find(String glob) {
+    if (isFile()) {
+      return Optional.empty();
+    }
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(path, glob)) {
+      return StreamSupport.stream(files.spliterator(), false)
+          .min(Comparator.naturalOrder())
+          .map(file -> ModelFiles.requireInside(path, file));
+    } catch (IOException e) {
+      throw new CheckpointException(path + ": cannot be read: " + Texts.reason(e), e);
+    }
+  }
+
+  /** The fields of a file in the folder. */
+  Fields settings(String name) {
+    Path file = ModelFiles.requireInside(path, path.resolve(name));
+    return Fields.of(file.toString(), Json.readObject(file));
+  }
+
+  /** The fields of config.json. */
+  Fields config() {
+    return Fields.of(configFile().toString(), json());
+  }
+
+  /** Whether config.json has a {@code quantization_config} that says something. */
+  boolean quantized() {
+    return config().isFilled("quantization_config");
+  }
+
+  /** The {@code quantization_config} of a {@link #quantized} model. */
+  Fields quantization() {
+    return config().object("quantization_config").orElseThrow();
+  }
+
+  /** Whether config.json names one of these as its {@code quant_method}. */
+  boolean quantizedBy(String... methods) {
+    return quantized() && List.of(methods).contains(quantization().requireText("quant_method"));
+  }
+
+  /** The architecture, with the end tokens that only generation_config.json may name. */
+  ModelConfig modelConfig() {
+    return ModelConfigs.read(configFile().toString(), json()).withMoreEosTokens(generationEos());
+  }
+
+  /** Llama 3 names the end tokens of its chat turns only there. */
+  private List<Integer> generationEos() {
+    String name = "generation_config.json";
+    return has(name)
+        ? settings(name).integers("eos_token_id").stream().filter(id -> id >= 0).toList()
+        : List.of();
+  }
+
+  private ObjectNode json() {
+    ObjectNode known = json;
+    if (known == null) {
+      if (!Files.exists(configFile())) {
+        throw new CheckpointException(configFile() + ": no such file; is this a model directory?");
+      }
+      known = Json.readObject(ModelFiles.requireInside(path, configFile()));
+      json = known;
+    }
+    return known;
+  }
+
+  private Path configFile() {
+    return path.resolve("config.json");
+  }
+}
