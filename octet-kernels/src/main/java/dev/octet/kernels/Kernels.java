@@ -2,6 +2,7 @@ package dev.octet.kernels;
 
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,7 +27,15 @@ public interface Kernels extends AutoCloseable {
    * Prepares a linear layer: packs the weight into this provider's layout where it has one. The
    * weight's memory must stay alive as long as the result is used.
    */
-  Linear linear(LinearWeights weights);
+  default Linear linear(LinearWeights weights) {
+    return linear(weights, Arena.ofAuto());
+  }
+
+  /**
+   * The same with the packed weight in the caller's arena, which must be usable from any thread:
+   * for layers that are used for a short time.
+   */
+  Linear linear(LinearWeights weights, Arena arena);
 
   /**
    * Root mean square norm: {@code out = x / sqrt(mean(x²) + epsilon) · weight + bias}.

@@ -6,6 +6,7 @@ import dev.octet.kernels.Linear;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -66,8 +67,8 @@ final class ResidualTrace implements Kernels {
   }
 
   @Override
-  public Linear linear(LinearWeights weights) {
-    return kernels.linear(weights);
+  public Linear linear(LinearWeights weights, Arena arena) {
+    return kernels.linear(weights, arena);
   }
 
   @Override

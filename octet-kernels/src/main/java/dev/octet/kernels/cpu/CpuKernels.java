@@ -8,6 +8,7 @@ import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.vector.VectorKernels;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
 
 /** Kernels in C; what is not written in C yet is computed by the vector provider. */
@@ -56,10 +57,10 @@ public final class CpuKernels implements Kernels {
   }
 
   @Override
-  public Linear linear(LinearWeights weights) {
+  public Linear linear(LinearWeights weights, Arena arena) {
     return PackedWeight.suits(weights)
-        ? new CpuLinear(weights, library.tier() == Tier.AVX512, linear, pool)
-        : vector.linear(weights);
+        ? new CpuLinear(weights, library.tier() == Tier.AVX512, linear, pool, arena)
+        : vector.linear(weights, arena);
   }
 
   @Override

@@ -16,6 +16,7 @@ import dev.octet.tensor.ActivationQuant.StaticFp8;
 import dev.octet.tensor.ActivationQuant.StaticInt8;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -43,8 +44,9 @@ final class CpuLinear implements Linear {
   /**
    * @param products16 whether the tier multiplies BF16
    */
-  CpuLinear(LinearWeights weights, boolean products16, LinearCalls calls, WorkPool pool) {
-    this.weight = PackedWeight.of(weights, calls, pool);
+  CpuLinear(
+      LinearWeights weights, boolean products16, LinearCalls calls, WorkPool pool, Arena arena) {
+    this.weight = PackedWeight.of(weights, calls, pool, arena);
     this.activation = weights.activation();
     this.byteSize = weights.byteSize();
     this.products16 = products16;

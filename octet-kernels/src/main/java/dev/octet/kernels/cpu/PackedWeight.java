@@ -81,7 +81,7 @@ record PackedWeight(
   }
 
   /** Packs a weight that {@link #suits}; the source is not needed afterwards. */
-  static PackedWeight of(LinearWeights weights, LinearCalls calls, WorkPool pool) {
+  static PackedWeight of(LinearWeights weights, LinearCalls calls, WorkPool pool, Arena arena) {
     Form form = Form.of(weights.weight());
     Source source = Source.of(weights.weight());
     int n = Math.toIntExact(weights.weight().rows());
@@ -96,7 +96,6 @@ record PackedWeight(
     long inputs = (long) blocks * padded;
     int panels = Math.ceilDiv(n, PANEL);
 
-    Arena arena = Arena.ofAuto();
     MemorySegment codes = arena.allocate(panels * inputs * PANEL * form.bits() / 8, ALIGNMENT);
     calls.pack(form, n, k, block, padded, NativeMemory.of(source.codes()), codes, pool);
     Blocks shape = new Blocks(n, k, block, blocks, panels);

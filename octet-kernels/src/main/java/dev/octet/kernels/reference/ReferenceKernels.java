@@ -11,6 +11,7 @@ import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.linear.Shapes;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
@@ -43,7 +44,7 @@ public final class ReferenceKernels implements Kernels {
   }
 
   @Override
-  public Linear linear(LinearWeights weights) {
+  public Linear linear(LinearWeights weights, Arena arena) {
     return new ReferenceLinear(weights, pool);
   }
 

@@ -13,6 +13,7 @@ import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.linear.Shapes;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -63,7 +64,7 @@ public final class VectorKernels implements Kernels {
   }
 
   @Override
-  public Linear linear(LinearWeights weights) {
+  public Linear linear(LinearWeights weights, Arena arena) {
     return new VectorLinear(weights, pool);
   }
 

@@ -1,0 +1,147 @@
+package dev.octet.tensor;
+
+/**
+ * Quantizes weights that share one scale to integers, one at a time: for methods that change the
+ * weights still to come by the error of those before (GPTQ), or that try several scales. One thread
+ * uses one.
+ *
+ * <p>Formulas are those of {@link RoundToNearest}: {@code w' = (q - z)·s}, rounding half to even,
+ * and in an asymmetric group zero is represented exactly.
+ */
+public final class GroupCoder {
+  /** Measures how bad it is that a group's weights change by {@code change[0 … count-1]}. */
+  @FunctionalInterface
+  public interface Loss {
+    /** The sum of squares: no input is more important than another. */
+    Loss SQUARES =
+        (change, count) -> {
+          double sum = 0;
+          for (int i = 0; i < count; i++) {
+            sum += (double) change[i] * change[i];
+          }
+          return sum;
+        };
+
+    /** A number that is smaller for a better change. */
+    double of(float[] change, int count);
+  }
+
+  private static final ScaleRule[] RULES = {
+    ScaleRule.TEXTBOOK, ScaleRule.FULL_RANGE, ScaleRule.CLIPPED
+  };
+
+  private final WeightType type;
+  private final boolean symmetric;
+  private final Clipping clipping;
+  private final int lowest;
+  private final int highest;
+  private float[] change = new float[0];
+  private float scale = 1;
+  private int zero;
+
+  /**
+   * @throws IllegalArgumentException if the scheme's codes are no integers
+   */
+  public GroupCoder(QuantScheme scheme, Clipping clipping) {
+    if (scheme.type() != WeightType.INT8 && scheme.type() != WeightType.INT4) {
+      throw new IllegalArgumentException(scheme.type().label() + " codes are no integers");
+    }
+    this.type = scheme.type();
+    this.symmetric = scheme.symmetric();
+    this.clipping = clipping;
+    this.lowest = -(1 << type.bits() - 1);
+    this.highest = -lowest - 1;
+  }
+
+  /** Scale of the group chosen or set last. */
+  public float scale() {
+    return scale;
+  }
+
+  /** Its zero point, in the signed code space. */
+  public int zero() {
+    return zero;
+  }
+
+  /** Takes a scale and zero point chosen before. */
+  public void use(float newScale, int newZero) {
+    scale = newScale;
+    zero = newZero;
+  }
+
+  /** Chooses scale and zero point for {@code values[from … to-1]}, which are finite. */
+  public void choose(float[] values, int from, int to, Loss loss) {
+    float low = Float.POSITIVE_INFINITY;
+    float high = Float.NEGATIVE_INFINITY;
+    for (int j = from; j < to; j++) {
+      low = Math.min(low, values[j]);
+      high = Math.max(high, values[j]);
+    }
+    if (clipping.percentile() < 100) {
+      float bound = clipping.bound(values, from, to);
+      low = Math.max(low, -bound);
+      high = Math.min(high, bound);
+    }
+    chooseBetween(values, from, to, low, high, loss);
+  }
+
+  private void chooseBetween(float[] w, int from, int to, float low, float high, Loss loss) {
+    float bestScale = 0;
+    int bestZero = 0;
+    double least = Double.POSITIVE_INFINITY;
+    for (int i = 0; i <= clipping.steps(); i++) {
+      float shrink = clipping.shrink(i);
+      for (int variant = 0; variant < variants(); variant++) {
+        set(low * shrink, high * shrink, variant);
+        if (clipping.steps() == 0 && variants() == 1) {
+          return;
+        }
+        double error = lossOf(w, from, to, loss);
+        if (error < least || i == 0 && variant == 0) {
+          least = error;
+          bestScale = scale;
+          bestZero = zero;
+        }
+      }
+    }
+    use(bestScale, bestZero);
+  }
+
+  /** Symmetric INT4 has several ways to use its one extra code; see {@link ScaleRule}. */
+  private int variants() {
+    return symmetric && type == WeightType.INT4 ? RULES.length : 1;
+  }
+
+  private void set(float low, float high, int variant) {
+    if (symmetric) {
+      use(RULES[variant].scale(type, low, high), 0);
+      return;
+    }
+    float lo = Math.min(low, 0);
+    float hi = Math.max(high, 0);
+    float step = Math.max((float) (((double) hi - lo) / (highest - lowest)), ScaleRule.EPSILON);
+    use(step, (int) Math.min(highest, Math.rint((double) -lo / step) + lowest));
+  }
+
+  private double lossOf(float[] w, int from, int to, Loss loss) {
+    int count = to - from;
+    if (change.length < count) {
+      change = new float[count];
+    }
+    for (int j = 0; j < count; j++) {
+      change[j] = decode(encode(w[from + j])) - w[from + j];
+    }
+    return loss.of(change, count);
+  }
+
+  /** The nearest code. */
+  public int encode(float value) {
+    double q = Math.rint((double) value / scale) + zero;
+    return (int) Math.max(lowest, Math.min(highest, q));
+  }
+
+  /** The weight that a code stands for. */
+  public float decode(int code) {
+    return (code - zero) * scale;
+  }
+}
