@@ -52,7 +52,7 @@ compile() { # NAME FLAGS FILES…
   flags=$2
   shift 2
   # Unquoted on purpose: lists of flags.
-  "$cc" $common $flags ${OCTET_CFLAGS:-} -I "$here" -o "$out.new/$name.so" "$@" || {
+  "$cc" $common $flags ${OCTET_CFLAGS:-} -I "$here" -o "$out.new/$name.so" "$@" -lm || {
     echo "$name" >>"$out.new/failed"
   }
 }

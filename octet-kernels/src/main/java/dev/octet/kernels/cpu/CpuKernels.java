@@ -17,6 +17,7 @@ public final class CpuKernels implements Kernels {
   private final NativeKernels library;
   private final LinearCalls linear;
   private final VectorKernels vector;
+  private final CpuAttention attention;
 
   /**
    * Uses the best tier there is.
@@ -34,6 +35,7 @@ public final class CpuKernels implements Kernels {
     this.linear = new LinearCalls(library);
     this.pool = new WorkPool(threads);
     this.vector = new VectorKernels(pool);
+    this.attention = new CpuAttention(pool, library, vector.attention());
   }
 
   /** The tier that {@link #CpuKernels(int)} uses. */
@@ -90,7 +92,7 @@ public final class CpuKernels implements Kernels {
 
   @Override
   public AttentionKernels attention() {
-    return vector.attention();
+    return attention;
   }
 
   @Override

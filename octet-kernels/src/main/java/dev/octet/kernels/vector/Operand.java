@@ -21,11 +21,11 @@ import org.jspecify.annotations.Nullable;
  * @param rotation how queries are rotated; null if they are not
  * @param mean k̄ of every head [heads·keyDim], with a rotation
  */
-record Operand(
+public record Operand(
     PagedKvLayer kv, boolean copied, @Nullable Rotation rotation, float @Nullable [] mean)
     implements AutoCloseable {
 
-  static Operand of(AttentionKind kind, PagedKvLayer kv, WorkPool pool) {
+  public static Operand of(AttentionKind kind, PagedKvLayer kv, WorkPool pool) {
     KvFormat format = kv.format();
     return switch (kind) {
       case F32, BF16 -> asStored(kv);

@@ -12,7 +12,9 @@ import dev.octet.kernels.StaticKvScales;
 import dev.octet.kernels.WorkPool;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.DynamicTest;
@@ -22,7 +24,17 @@ import org.junit.jupiter.api.TestFactory;
 class AttentionParityTest {
   private static final WorkPool POOL = new WorkPool(2);
   private static final AttentionKernels REFERENCE = TestProviders.attention("reference", POOL);
-  private static final AttentionKernels VECTOR = TestProviders.attention("vector", POOL);
+  private static final Map<String, AttentionKernels> OTHERS = others();
+
+  private static Map<String, AttentionKernels> others() {
+    Map<String, AttentionKernels> others = new LinkedHashMap<>();
+    for (String name : TestProviders.ALL) {
+      if (!name.equals("reference")) {
+        others.put(name, TestProviders.attention(name, POOL));
+      }
+    }
+    return others;
+  }
 
   @AfterAll
   static void close() {
@@ -41,7 +53,8 @@ class AttentionParityTest {
                       DenseAttention dense =
                           DenseAttention.of(
                               call.spec(), inputs.q(), inputs.keys(), inputs.values());
-                      for (AttentionKernels kernels : List.of(REFERENCE, VECTOR)) {
+                      for (String name : TestProviders.ALL) {
+                        AttentionKernels kernels = TestProviders.attention(name, POOL);
                         Inputs.Result got = inputs.attend(kernels, AttentionKind.F32, call.spec());
                         assertThat(Inputs.relL1(got.out(), dense.out)).isLessThan(1e-6);
                         assertThat(Inputs.maxDiff(got.lse(), dense.lse)).isLessThan(1e-5);
@@ -53,15 +66,18 @@ class AttentionParityTest {
   Stream<DynamicTest> quantizedKindsStayCloseToSoftmax() {
     return Call.ALL.stream()
         .filter(call -> call.keyDim() >= 64)
-        .map(call -> dynamicTest(call.toString(), () -> assertClose(call)));
+        .flatMap(
+            call ->
+                OTHERS.keySet().stream()
+                    .map(name -> dynamicTest(call + " " + name, () -> assertClose(call, name))));
   }
 
-  private static void assertClose(Call call) {
+  private static void assertClose(Call call, String provider) {
     Inputs inputs = call.inputs();
     DenseAttention dense =
         DenseAttention.of(call.spec(), inputs.q(), inputs.keys(), inputs.values());
     for (AttentionKind kind : AttentionKind.values()) {
-      Inputs.Result got = inputs.attend(VECTOR, kind, call.spec());
+      Inputs.Result got = inputs.attend(kernels(provider), kind, call.spec());
       double limit =
           switch (kind) {
             case F32 -> 1e-6;
@@ -76,7 +92,7 @@ class AttentionParityTest {
   }
 
   @TestFactory
-  Stream<DynamicTest> vectorMatchesReferenceOnEveryCache() {
+  Stream<DynamicTest> othersMatchReferenceOnEveryCache() {
     List<DynamicTest> tests = new ArrayList<>();
     for (Call call : Call.ALL) {
       for (KvType type : KvType.values()) {
@@ -87,7 +103,7 @@ class AttentionParityTest {
   }
 
   @TestFactory
-  Stream<DynamicTest> vectorMatchesReferenceOnStaticScales() {
+  Stream<DynamicTest> othersMatchReferenceOnStaticScales() {
     List<DynamicTest> tests = new ArrayList<>();
     for (Call call : Call.ALL) {
       for (KvType type : List.of(KvType.INT8, KvType.FP8_E4M3)) {
@@ -105,24 +121,40 @@ class AttentionParityTest {
     return tests.stream();
   }
 
+  private static AttentionKernels kernels(String provider) {
+    return TestProviders.attention(provider, POOL);
+  }
+
   private static void assertMatch(
       Call call, KvType type, @org.jspecify.annotations.Nullable StaticKvScales scales) {
     Inputs inputs = call.inputs();
     KvSpec kv = new KvSpec(call.kvHeads(), call.keyDim(), call.valueDim(), type, scales);
-    try (KvLayer a = REFERENCE.newKvLayer(kv);
-        KvLayer b = VECTOR.newKvLayer(kv)) {
+    try (KvLayer a = REFERENCE.newKvLayer(kv)) {
       inputs.appendTo(a, 1000);
-      inputs.appendTo(b, 1000);
       for (AttentionKind kind : AttentionKind.values()) {
         Inputs.Result expected = inputs.attend(REFERENCE, kind, call.spec(), a);
-        Inputs.Result got = inputs.attend(VECTOR, kind, call.spec(), b);
-        assertThat(Inputs.relL1(got.out(), expected.out()))
-            .as("%s", kind)
-            .isLessThan(limit(kind, call));
-        assertThat(Inputs.maxDiff(got.lse(), Inputs.widen(expected.lse())))
-            .as("lse %s", kind)
-            .isLessThan(kind == AttentionKind.INT_FLASH ? 2e-3 : 2e-5);
+        OTHERS.forEach((name, kernels) -> assertMatch(call, kv, kind, name, kernels, expected));
       }
+    }
+  }
+
+  private static void assertMatch(
+      Call call,
+      KvSpec kv,
+      AttentionKind kind,
+      String provider,
+      AttentionKernels kernels,
+      Inputs.Result expected) {
+    Inputs inputs = call.inputs();
+    try (KvLayer layer = kernels.newKvLayer(kv)) {
+      inputs.appendTo(layer, 1000);
+      Inputs.Result got = inputs.attend(kernels, kind, call.spec(), layer);
+      assertThat(Inputs.relL1(got.out(), expected.out()))
+          .as("%s %s", provider, kind)
+          .isLessThan(limit(kind, call));
+      assertThat(Inputs.maxDiff(got.lse(), Inputs.widen(expected.lse())))
+          .as("lse %s %s", provider, kind)
+          .isLessThan(kind == AttentionKind.INT_FLASH ? 2e-3 : 2e-5);
     }
   }
 

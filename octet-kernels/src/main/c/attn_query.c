@@ -1,0 +1,140 @@
+/*
+ * Queries as their keys need them: rotated where keys are, with static key scales folded in, rounded
+ * to what is multiplied. Orders of additions are those of dev.octet.kernels.attention.Rotation, so
+ * the codes are the same as every provider's.
+ */
+#include "attn_tile.h"
+#include <string.h>
+
+#define LOG2_E 1.4426950408889634
+
+static double mean_product(const float *q, const float *mean, int n) {
+  double sum[4] = {0};
+  int c = 0;
+  for (; c + 4 <= n; c += 4) {
+    for (int i = 0; i < 4; i++) {
+      sum[i] += (double)q[c + i] * mean[c + i];
+    }
+  }
+  for (; c < n; c++) {
+    sum[0] += (double)q[c] * mean[c];
+  }
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+static void butterflies(float *restrict a, float *restrict b, int n) {
+  for (int i = 0; i < n; i++) {
+    float x = a[i], y = b[i];
+    a[i] = x + y;
+    b[i] = x - y;
+  }
+}
+
+/* The first steps, whose pairs lie within a vector. */
+static void small_butterflies(float *x, int half, int dim) {
+  for (int base = 0; base < dim; base += 2 * half) {
+    for (int i = base; i < base + half; i++) {
+      float a = x[i], b = x[i + half];
+      x[i] = a + b;
+      x[i + half] = a - b;
+    }
+  }
+}
+
+static void rotate(float *x, const float *signs, int dim, int block) {
+  for (int c = 0; c < dim; c++) {
+    x[c] *= signs[c];
+  }
+  for (int half = 1; half < block; half *= 2) {
+    if (half < LANES) {
+      small_butterflies(x, half, dim);
+      continue;
+    }
+    for (int base = 0; base < dim; base += 2 * half) {
+      butterflies(x + base, x + base + half, half);
+    }
+  }
+  float norm = (float)(1 / sqrt((double)block));
+  for (int c = 0; c < dim; c++) {
+    x[c] *= norm;
+  }
+}
+
+/* The scale of a row, NaN if it holds a NaN or an infinity. n is a multiple of LANES. */
+static float scale_of(const float *x, int n) {
+  vf max = vf_zero(), nan = vf_zero();
+  for (int c = 0; c < n; c += LANES) {
+    vf v = vf_load(x + c);
+    max = vf_max(vf_abs(v), max);
+    nan = vf_if_nan(v, v, nan);
+  }
+  float scale = (vf_hmax(max) + vf_hsum(nan)) / 127;
+  return isinf(scale) ? NAN : scale;
+}
+
+/* Codes as words, and the bias that makes up for keys being 128 more. */
+static int32_t quantize(const float *x, int n, float scale, int32_t *out) {
+  vi sum = vi_set1(0);
+  vf divisor = vf_set1(scale == 0 ? 1 : scale);
+  for (int c = 0; c < n; c += LANES) {
+    vf v = vf_div(vf_load(x + c), divisor);
+    v = vf_max(vf_set1(-127), vf_min(vf_set1(127), v));
+    vi code = vf_round(v);
+    sum = vi_add(sum, code);
+#ifdef __AVX512VNNI__
+    _mm_storeu_si128((__m128i *)((int8_t *)out + c), _mm512_cvtepi32_epi8(code));
+#else
+    _mm_storeu_si128(
+        (__m128i *)((int16_t *)out + c),
+        _mm_packs_epi32(_mm256_castsi256_si128(code), _mm256_extracti128_si256(code, 1)));
+#endif
+  }
+#ifdef __AVX512VNNI__
+  return -128 * _mm512_reduce_add_epi32(sum);
+#else
+  (void)sum;
+  return 0;
+#endif
+}
+
+static void narrow(const plan *how, const float *x, int n, int32_t *out) {
+  for (int c = 0; c < n; c += LANES) {
+#ifdef __AVX512VNNI__
+    if (how->scores_in == IN_BF16) {
+      __m256i halves = (__m256i)_mm512_cvtneps_pbh(vf_load(x + c));
+      _mm256_storeu_si256((__m256i *)((uint16_t *)out + c), halves);
+      continue;
+    }
+#endif
+    vf v = vf_load(x + c);
+    vf_store((float *)out + c, how->round_keys ? vf_to_bf16(v) : v);
+  }
+}
+
+query octet_query(
+    const octet_attention *call, const plan *how, int head, const float *q, int32_t *out,
+    float *row) {
+  int dim = call->key_dim;
+  int width = round_up(dim, LANES);
+  query result = {.factor = 1, .bias = 0, .shift = 0};
+  memcpy(row, q, 4 * (size_t)dim);
+  memset(row + dim, 0, 4 * (size_t)(width - dim));
+  if (call->signs) {
+    const float *mean = call->mean + (ptrdiff_t)head * dim;
+    result.shift = mean_product(row, mean, dim) * call->scale;
+    rotate(row, call->signs, dim, call->hadamard);
+  }
+  if (how->scores_in == IN_INT8) {
+    if (call->key_scales) {
+      for (int c = 0; c < dim; c++) {
+        row[c] *= call->key_scales[(ptrdiff_t)head * dim + c];
+      }
+    }
+    result.factor = scale_of(row, width);
+    result.bias = quantize(row, width, result.factor, out);
+  } else {
+    narrow(how, row, width, out);
+  }
+  result.factor = (float)(result.factor * (double)call->scale * LOG2_E);
+  return result;
+}

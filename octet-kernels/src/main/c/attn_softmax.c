@@ -1,0 +1,246 @@
+/*
+ * One step of the online softmax on a tile. x becomes P = 2^(x - m) under the raised maximum m; the
+ * row sum takes P as it is. INT8: the values' token scales c are folded in, and P's unsigned codes
+ * are c P relative to the tile's largest one, 255 c P / max(c P): the exact tau of the tile, without
+ * a logarithm. Neither an attention sink nor small values lose them.
+ */
+#include "attn_tile.h"
+
+/* Below it, 255 / top overflows: every value in sight is zero. */
+#define SMALLEST_TOP 1e-36f
+
+/* What a raised maximum means for what is there; the maximum to subtract is finite or NaN. */
+INLINE vf raise(vf old, vf top, vf *alpha) {
+  vf raised = vf_max(top, old); /* of a NaN in top, the scores themselves tell */
+  vf finite = vf_if_equal(raised, vf_set1(-INFINITY), vf_zero(), raised);
+  *alpha = vf_exp2(vf_sub(old, finite));
+  return raised;
+}
+
+INLINE vf safe(vf max) { return vf_if_equal(max, vf_set1(-INFINITY), vf_zero(), max); }
+
+/* c P, 0 for what is unseen even if its c is NaN; collects NaN of what is seen. */
+INLINE vf fold(vf p, vf c, int careful, vf *nan) {
+  vf f = vf_mul(p, c);
+  if (careful) {
+    f = vf_unless_zero(p, f);
+    *nan = vf_if_nan(f, f, *nan);
+  }
+  return f;
+}
+
+INLINE vf inverse_of(vf top) {
+  vf small = vf_max(vf_set1(SMALLEST_TOP), top); /* a NaN stays */
+  return vf_if_equal(small, vf_set1(SMALLEST_TOP), vf_zero(), vf_div(vf_set1(255), small));
+}
+
+INLINE vf maximum_down(const float *x, int stride) {
+  vf m0 = vf_load(x), m1 = vf_load(x + stride);
+  vf m2 = vf_load(x + 2 * stride), m3 = vf_load(x + 3 * stride);
+  for (int j = 4; j < KEY_TILE; j += 4) {
+    const float *at = x + j * stride;
+    m0 = vf_max(vf_load(at), m0);
+    m1 = vf_max(vf_load(at + stride), m1);
+    m2 = vf_max(vf_load(at + 2 * stride), m2);
+    m3 = vf_max(vf_load(at + 3 * stride), m3);
+  }
+  return vf_max(vf_max(m0, m1), vf_max(m2, m3));
+}
+
+/* Codes of INT_GROUP keys as one word a lane. */
+INLINE vi code_word(const float *f, int stride, vf inverse) {
+  vi word = vf_round(vf_mul(vf_load(f), inverse));
+  word = vi_or(word, vi_shl(vf_round(vf_mul(vf_load(f + stride), inverse)), 32 / INT_GROUP));
+#if INT_GROUP == 4
+  word = vi_or(word, vi_shl(vf_round(vf_mul(vf_load(f + 2 * stride), inverse)), 16));
+  word = vi_or(word, vi_shl(vf_round(vf_mul(vf_load(f + 3 * stride), inverse)), 24));
+#endif
+  return word;
+}
+
+INLINE vf int8_down(
+    int careful, float *x, int32_t *p, int stride, const float *scale, vf max, vf *beta) {
+  vf sum0 = vf_zero(), sum1 = vf_zero(), top0 = vf_zero(), top1 = vf_zero(), nan = vf_zero();
+  for (int j = 0; j < KEY_TILE; j += 2) {
+    float *at = x + j * stride;
+    vf p0 = vf_exp2(vf_sub(vf_load(at), max));
+    vf p1 = vf_exp2(vf_sub(vf_load(at + stride), max));
+    sum0 = vf_add(sum0, p0);
+    sum1 = vf_add(sum1, p1);
+    vf f0 = fold(p0, vf_set1(scale[j]), careful, &nan);
+    vf f1 = fold(p1, vf_set1(scale[j + 1]), careful, &nan);
+    top0 = vf_max(f0, top0);
+    top1 = vf_max(f1, top1);
+    vf_store(at, f0);
+    vf_store(at + stride, f1);
+  }
+  vf top = vf_max(top0, top1);
+  if (careful) {
+    top = vf_if_nan(nan, nan, top);
+  }
+  vf inverse = inverse_of(top);
+  *beta = vf_mul(top, vf_set1(1 / 255.0f));
+  for (int j = 0; j < KEY_TILE; j += INT_GROUP) {
+    vi_store(p + j / INT_GROUP * stride, code_word(x + j * stride, stride, inverse));
+  }
+  return vf_add(sum0, sum1);
+}
+
+INLINE vf wide_down(int in, int round, float *x, int32_t *p, int stride, vf max) {
+  vf sum0 = vf_zero(), sum1 = vf_zero();
+  for (int j = 0; j < KEY_TILE; j += 2) {
+    float *at = x + j * stride;
+    vf p0 = vf_exp2(vf_sub(vf_load(at), max));
+    vf p1 = vf_exp2(vf_sub(vf_load(at + stride), max));
+    sum0 = vf_add(sum0, p0);
+    sum1 = vf_add(sum1, p1);
+#ifdef __AVX512VNNI__
+    if (in == IN_BF16) {
+      vi_store(p + j / 2 * stride, vf_bf16_pairs(p0, p1));
+      continue;
+    }
+#endif
+    vf_store((float *)p + j * stride, round ? vf_to_bf16(p0) : p0);
+    vf_store((float *)p + (j + 1) * stride, round ? vf_to_bf16(p1) : p1);
+  }
+  (void)in;
+  return vf_add(sum0, sum1);
+}
+
+INLINE void step_down(
+    int in, int round, int careful, float *x, int32_t *p, int stride, int columns,
+    const float *value_scale, const state *s) {
+  for (int c = 0; c < columns; c += LANES) {
+    vf alpha;
+    vf max = raise(vf_load(s->max + c), maximum_down(x + c, stride), &alpha);
+    vf beta = vf_set1(1);
+    vf added = in == IN_INT8
+        ? int8_down(careful, x + c, p + c, stride, value_scale, safe(max), &beta)
+        : wide_down(in, round, x + c, p + c, stride, safe(max));
+    vf_store(s->sum + c, vf_fma(alpha, vf_load(s->sum + c), added));
+    vf_store(s->max + c, max);
+    vf_store(s->alpha + c, alpha);
+    vf_store(s->beta + c, beta);
+  }
+}
+
+void octet_softmax_down(
+    int in, int round, int careful, float *x, int32_t *p, int stride, int columns,
+    const float *value_scale, const state *s) {
+  if (in == IN_INT8) {
+    if (careful) {
+      step_down(IN_INT8, 0, 1, x, p, stride, columns, value_scale, s);
+    } else {
+      step_down(IN_INT8, 0, 0, x, p, stride, columns, value_scale, s);
+    }
+  } else if (in == IN_BF16) {
+    step_down(IN_BF16, 0, 0, x, p, stride, columns, value_scale, s);
+  } else if (round) {
+    step_down(IN_F32, 1, 0, x, p, stride, columns, value_scale, s);
+  } else {
+    step_down(IN_F32, 0, 0, x, p, stride, columns, value_scale, s);
+  }
+}
+
+enum { ACROSS = KEY_TILE / LANES };
+
+#ifdef __AVX512VNNI__
+
+INLINE void store_codes(int32_t *p, int at, vi code) {
+  _mm_storeu_si128((__m128i *)((uint8_t *)p + at), _mm512_cvtepi32_epi8(code));
+}
+
+INLINE void store_bf16(int32_t *p, int at, vf x) {
+  _mm256_storeu_si256((__m256i *)((uint16_t *)p + at), (__m256i)_mm512_cvtneps_pbh(x));
+}
+
+#else
+
+INLINE void store_codes(int32_t *p, int at, vi code) {
+  __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(code), _mm256_extracti128_si256(code, 1));
+  _mm_storeu_si128((__m128i *)((uint16_t *)p + at), halves);
+}
+
+#endif
+
+INLINE float largest(const vf x[ACROSS]) {
+  vf top = x[0];
+  for (int i = 1; i < ACROSS; i++) {
+    top = vf_max(x[i], top);
+  }
+  return vf_hmax(top);
+}
+
+INLINE void int8_across(const vf p[ACROSS], int32_t *out, const float *scale, int careful, float *beta) {
+  vf f[ACROSS];
+  vf nan = vf_zero();
+  for (int i = 0; i < ACROSS; i++) {
+    f[i] = fold(p[i], vf_load(scale + i * LANES), careful, &nan);
+  }
+  float top = largest(f);
+  float poison = vf_hsum(nan); /* NaN if there is one, else 0 */
+  vf all = vf_set1(top + poison);
+  vf inverse = inverse_of(all);
+  for (int i = 0; i < ACROSS; i++) {
+    store_codes(out, i * LANES, vf_round(vf_mul(f[i], inverse)));
+  }
+  *beta = (top + poison) * (1 / 255.0f);
+}
+
+INLINE void wide_across(int in, int round, const vf p[ACROSS], int32_t *out) {
+  for (int i = 0; i < ACROSS; i++) {
+#ifdef __AVX512VNNI__
+    if (in == IN_BF16) {
+      store_bf16(out, i * LANES, p[i]);
+      continue;
+    }
+#endif
+    vf_store((float *)out + i * LANES, round ? vf_to_bf16(p[i]) : p[i]);
+  }
+  (void)in;
+}
+
+INLINE void row_across(
+    int in, int round, int careful, const float *x, int32_t *out, const float *value_scale,
+    const state *s, int row) {
+  vf p[ACROSS];
+  for (int i = 0; i < ACROSS; i++) {
+    p[i] = vf_load(x + i * LANES);
+  }
+  vf alpha;
+  vf max = raise(vf_set1(s->max[row]), vf_set1(largest(p)), &alpha);
+  vf sum = vf_zero();
+  for (int i = 0; i < ACROSS; i++) {
+    p[i] = vf_exp2(vf_sub(p[i], safe(max)));
+    sum = vf_add(sum, p[i]);
+  }
+  float first[LANES];
+  vf_store(first, alpha);
+  s->alpha[row] = first[0];
+  s->sum[row] = first[0] * s->sum[row] + vf_hsum(sum);
+  vf_store(first, max);
+  s->max[row] = first[0];
+  s->beta[row] = 1;
+  if (in == IN_INT8) {
+    int8_across(p, out, value_scale, careful, s->beta + row);
+  } else {
+    wide_across(in, round, p, out);
+  }
+}
+
+void octet_softmax_across(
+    int in, int round, int careful, float *x, int32_t *p, int rows, const float *value_scale,
+    const state *s) {
+  int stride = words(KEY_TILE, in);
+  for (int r = 0; r < rows; r++) {
+    float *row = x + r * KEY_TILE;
+    int32_t *out = p + r * stride;
+    if (in == IN_INT8) {
+      row_across(IN_INT8, 0, careful, row, out, value_scale, s, r);
+    } else if (in == IN_BF16) {
+      row_across(IN_BF16, 0, 0, row, out, value_scale, s, r);
+    } else {
+      row_across(IN_F32, round, 0, row, out, value_scale, s, r);
+    }
+  }
+}

@@ -1,0 +1,85 @@
+/* Tiles of a cache as operands, and the softmax between the two products. */
+#ifndef OCTET_ATTN_TILE_H
+#define OCTET_ATTN_TILE_H
+
+#include "attention.h"
+#include "attn_gemm.h"
+
+/* How a call computes on this tier. */
+typedef struct {
+  int scores_in;   /* IN_F32, IN_BF16 or IN_INT8 */
+  int values_in;
+  int round_keys;  /* round keys and queries to BF16, but multiply in F32 */
+  int round_values; /* the same for P and values */
+  int key_words;   /* words of a key or query */
+  int value_words; /* words of 64 P, or of one channel of 64 values */
+  int width;       /* value_dim in whole vectors */
+} plan;
+
+/* Values of k in a word. */
+INLINE int in_word(int in) { return in == IN_INT8 ? INT_GROUP : in == IN_BF16 ? 2 : 1; }
+
+INLINE int words(int n, int in) { return (n + in_word(in) - 1) / in_word(in); }
+
+INLINE int round_up(int n, int to) { return (n + to - 1) / to * to; }
+
+/* Elements of a tile as they are stored: rows one after the other. */
+typedef struct {
+  const uint8_t *at;
+  int type;
+  int rows;
+  int columns;
+  const float *row_scale;    /* or null */
+  const float *column_scale; /* or null */
+} stored;
+
+/*
+ * Makes a tile's words [words(rows)][stride] with zeros for rows beyond the last and columns up to
+ * whole vectors. bias: INT8 becomes unsigned, 128 more, where the dot product wants it so.
+ */
+void octet_pack_tile(const stored *tile, int in, int round, int bias, int32_t *out, int stride, float *wide);
+
+/* Bytes from one row to the next. */
+int octet_row_bytes(int type, int columns);
+
+void octet_scores(int in, int queries_down, const product *p, const scores *to, int rows, int columns);
+
+void octet_outputs(int in, int queries_down, const product *p, const outputs *to, int rows, int columns);
+
+/* A query as its keys need it. */
+typedef struct {
+  float factor;  /* of its scores, to be in the log2 domain */
+  int32_t bias;  /* of its integer products */
+  double shift;  /* what smoothing took from every score, natural logarithm */
+} query;
+
+/*
+ * Rotates, scales and rounds a query of a head into out [words]; row is room for key_dim values in
+ * whole vectors.
+ */
+query octet_query(
+    const octet_attention *call, const plan *how, int head, const float *q, int32_t *out, float *row);
+
+/* One online softmax's state of some queries. */
+typedef struct {
+  float *max;
+  float *sum;
+  float *alpha; /* what the old output is multiplied by */
+  float *beta;  /* what the new product is multiplied by */
+} state;
+
+/*
+ * One step for a vector's worth of queries: x is [64][stride] of scores, the log2 domain, -inf where
+ * unseen; p becomes words [words(64)][stride]. value_scale is folded into INT8 P. careful: scores may
+ * be -inf, scales NaN.
+ */
+void octet_softmax_down(
+    int in, int round, int careful, float *x, int32_t *p, int stride, int columns,
+    const float *value_scale, const state *s);
+
+/* The same for queries that are rows: x is [rows][64], p words [rows][words(64)]. */
+void octet_softmax_across(
+    int in, int round, int careful, float *x, int32_t *p, int rows, const float *value_scale,
+    const state *s);
+
+#endif

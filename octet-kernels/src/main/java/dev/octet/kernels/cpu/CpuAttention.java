@@ -1,0 +1,216 @@
+package dev.octet.kernels.cpu;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import dev.octet.kernels.AttentionKernels;
+import dev.octet.kernels.AttentionKind;
+import dev.octet.kernels.AttentionSpec;
+import dev.octet.kernels.KvLayer;
+import dev.octet.kernels.KvSpec;
+import dev.octet.kernels.WorkPool;
+import dev.octet.kernels.attention.AttentionShapes;
+import dev.octet.kernels.attention.GivenKv;
+import dev.octet.kernels.attention.KvFormat;
+import dev.octet.kernels.attention.PagedKvLayer;
+import dev.octet.kernels.vector.Operand;
+import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+import java.lang.ref.Reference;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Attention in C. Work is split by key/value head and row block and, where that makes few tasks
+ * (decoding), by keys as well; how depends on the shapes alone, so the result does not depend on
+ * the number of threads.
+ *
+ * <p>INT-FlashAttention, a yardstick, and keys with BF16 channels ({@link KvFormat#tail}) are left
+ * to the vector provider.
+ */
+final class CpuAttention implements AttentionKernels {
+  /** Rows that share a tile once it is unpacked; their outputs fit the L2 cache. */
+  private static final int ROW_BLOCK = 128;
+
+  /** Tasks that keys are split for, if there are fewer heads and row blocks. */
+  private static final int TASKS = 64;
+
+  /** Blocks of keys that a split has at least. */
+  private static final int SPLIT_BLOCKS = 16;
+
+  private final WorkPool pool;
+  private final AttentionKernels vector;
+  private final MethodHandle attend;
+  private final MethodHandle merge;
+  private final MethodHandle scratchBytes;
+  private final ThreadLocal<AttentionCall> calls = ThreadLocal.withInitial(AttentionCall::new);
+  private final ThreadLocal<MemorySegment> scratch =
+      ThreadLocal.withInitial(() -> MemorySegment.NULL);
+
+  CpuAttention(WorkPool pool, NativeKernels library, AttentionKernels vector) {
+    this.pool = pool;
+    this.vector = vector;
+    this.attend =
+        library.entry(
+            "octet_attend",
+            ADDRESS,
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_INT,
+            ADDRESS,
+            JAVA_LONG);
+    this.merge = library.entry("octet_attend_merge", ADDRESS, JAVA_INT);
+    this.scratchBytes = library.entry("octet_attend_scratch", ADDRESS, JAVA_INT, ADDRESS);
+  }
+
+  @Override
+  public KvLayer newKvLayer(KvSpec spec) {
+    return new PagedKvLayer(spec);
+  }
+
+  @Override
+  public void attend(
+      AttentionKind kind,
+      AttentionSpec spec,
+      Tensor q,
+      KvLayer kv,
+      Tensor out,
+      @Nullable Tensor lse) {
+    PagedKvLayer stored = PagedKvLayer.of(kv);
+    if (!isInC(kind, stored.format())) {
+      vector.attend(kind, spec, q, kv, out, lse);
+      return;
+    }
+    AttentionShapes shapes = AttentionShapes.check(spec, q, stored, out, lse);
+    if (shapes.queries() == 0) {
+      return;
+    }
+    Tensor mask = spec.mask();
+    if (mask != null && !mask.isContiguous()) {
+      throw new IllegalArgumentException("mask " + mask + " must be contiguous");
+    }
+    try (Operand operand = Operand.of(kind, stored, pool)) {
+      run(kind, spec, shapes, operand, q, out, lse);
+    } finally {
+      // C was given addresses only.
+      Reference.reachabilityFence(q);
+      Reference.reachabilityFence(kv);
+      Reference.reachabilityFence(out);
+      Reference.reachabilityFence(lse);
+      Reference.reachabilityFence(mask);
+    }
+  }
+
+  @Override
+  public void attend(
+      AttentionKind kind,
+      AttentionSpec spec,
+      Tensor q,
+      Tensor keys,
+      Tensor values,
+      Tensor out,
+      @Nullable Tensor lse) {
+    try (PagedKvLayer stored = GivenKv.store(kind, keys, values)) {
+      attend(kind, spec, q, stored, out, lse);
+    }
+  }
+
+  private static boolean isInC(AttentionKind kind, KvFormat format) {
+    boolean tail = KvFormat.tail(format.keyDim(), format.valueDim()) > 0;
+    return switch (kind) {
+      case F32, BF16 -> !tail || !format.rotatedKeys();
+      case INT8, INT8_BF16 -> !tail;
+      case INT_FLASH, INT_FLASH_HALF -> false;
+    };
+  }
+
+  private void run(
+      AttentionKind kind,
+      AttentionSpec spec,
+      AttentionShapes shapes,
+      Operand operand,
+      Tensor q,
+      Tensor out,
+      @Nullable Tensor lse) {
+    int heads = operand.kv().spec().heads();
+    int blocks = operand.kv().blocks();
+    int rows = Math.multiplyExact(shapes.queries(), shapes.group());
+    int rowBlocks = Math.ceilDiv(rows, ROW_BLOCK);
+    int splits = splits(heads * rowBlocks, blocks);
+    MemorySegment call =
+        calls.get().write(kind, spec, shapes, operand, q, out, lse, splits).asReadOnly();
+    long bytes = scratchBytes(call, Math.min(rows, ROW_BLOCK));
+    // Later rows see more keys: hand them out first.
+    pool.run(
+        heads * rowBlocks * splits,
+        task -> {
+          int split = task % splits;
+          int head = task / splits % heads;
+          int first = (rowBlocks - 1 - task / splits / heads) * ROW_BLOCK;
+          int count = Math.min(ROW_BLOCK, rows - first);
+          int from = (int) ((long) blocks * split / splits);
+          int to = (int) ((long) blocks * (split + 1) / splits);
+          attend(call, head, first, count, from, to, split, bytes);
+        });
+    if (splits > 1) {
+      pool.run(heads, head -> merge(call, head));
+    }
+  }
+
+  private static int splits(int tasks, int blocks) {
+    return Math.max(1, Math.min(TASKS / tasks, blocks / SPLIT_BLOCKS));
+  }
+
+  private long scratchBytes(MemorySegment call, int rows) {
+    MemorySegment room = scratch(64);
+    try {
+      NativeKernels.check((int) scratchBytes.invokeExact(call, rows, room), "octet_attend_scratch");
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+    return room.get(JAVA_LONG, 0);
+  }
+
+  private void attend(
+      MemorySegment call,
+      int head,
+      int first,
+      int count,
+      int from,
+      int to,
+      int split,
+      long scratchBytes) {
+    MemorySegment room = scratch(scratchBytes);
+    try {
+      NativeKernels.check(
+          (int)
+              attend.invokeExact(call, head, first, count, from, to, split, room, room.byteSize()),
+          "octet_attend");
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+  }
+
+  private void merge(MemorySegment call, int head) {
+    try {
+      NativeKernels.check((int) merge.invokeExact(call, head), "octet_attend_merge");
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+  }
+
+  /** The calling thread's working memory. */
+  private MemorySegment scratch(long bytes) {
+    MemorySegment room = scratch.get();
+    if (room.byteSize() < bytes) {
+      room = Arena.ofAuto().allocate(bytes, Tensor.ALIGNMENT);
+      scratch.set(room);
+    }
+    return room;
+  }
+}
