@@ -13,7 +13,7 @@ typedef struct {
   int32_t *queries; /* few rows: [rows][key_words], else tiles of [key_words][TILE_QUERIES] */
   int32_t *keys;    /* [key_words][64] */
   int32_t *values;  /* [value_words][width] */
-  float *wide;      /* a tile on its way to words */
+  int32_t *codes;   /* of a query on its way into a tile */
   float *x;         /* [64][TILE_QUERIES] or [rows][64] */
   int32_t *p;
   float *acc;       /* few rows: [rows][width], else tiles of [width][TILE_QUERIES] */
@@ -67,7 +67,7 @@ static int64_t lay_out(const plan *how, int key_dim, int rows, uint8_t *base, wo
   w->queries = take(base, &at, 4 * padded * (how->key_words + LANES));
   w->keys = take(base, &at, 4LL * (how->key_words + INT_GROUP) * KEY_TILE);
   w->values = take(base, &at, 4LL * how->value_words * how->width);
-  w->wide = take(base, &at, 4 * widest * KEY_TILE);
+  w->codes = take(base, &at, 4 * (widest + LANES));
   w->x = take(base, &at, 4LL * KEY_TILE * TILE_QUERIES);
   w->p = take(base, &at, 4LL * KEY_TILE * TILE_QUERIES);
   w->acc = take(base, &at, 4 * padded * how->width);
@@ -139,7 +139,7 @@ static void load_queries(task *t) {
   }
   for (int r = 0; r < t->rows; r++) {
     const float *q = t->call->q + position(t, r) * t->call->key_dim;
-    int32_t *codes = t->few ? w->queries + (ptrdiff_t)r * words : (int32_t *)w->wide;
+    int32_t *codes = t->few ? w->queries + (ptrdiff_t)r * words : w->codes;
     query made = octet_query(t->call, &t->how, t->head, q, codes, w->row);
     w->factor[r] = made.factor;
     w->bias[r] = made.bias;
@@ -171,7 +171,7 @@ static void load_scales(const uint8_t *head, int64_t at, int count, float *out) 
   }
 }
 
-static void load_keys(task *t, const uint8_t *head, int count) {
+static void load_keys(task *t, const uint8_t *head, ptrdiff_t ahead, int count) {
   const octet_attention *c = t->call;
   int fold = c->key_scales && t->how.scores_in != IN_INT8;
   stored tile = {
@@ -179,12 +179,13 @@ static void load_keys(task *t, const uint8_t *head, int count) {
       .type = c->key_type,
       .rows = c->key_dim,
       .columns = KEY_TILE,
+      .ahead = ahead,
       .row_scale = fold ? c->key_scales + (ptrdiff_t)t->head * c->key_dim : NULL};
-  octet_pack_tile(&tile, t->how.scores_in, t->how.round_keys, 1, t->w.keys, KEY_TILE, t->w.wide);
+  octet_pack_tile(&tile, t->how.scores_in, t->how.round_keys, 1, t->w.keys, KEY_TILE);
   load_scales(head, c->key_scale_at, count, t->w.key_scale);
 }
 
-static void load_values(task *t, const uint8_t *head, int count) {
+static void load_values(task *t, const uint8_t *head, ptrdiff_t ahead, int count) {
   const octet_attention *c = t->call;
   int codes = t->how.values_in == IN_INT8;
   load_scales(head, c->value_scale_at, count, t->w.value_scale);
@@ -193,10 +194,11 @@ static void load_values(task *t, const uint8_t *head, int count) {
       .type = c->value_type,
       .rows = count,
       .columns = c->value_dim,
+      .ahead = ahead,
       .row_scale = !codes && c->value_scale_at >= 0 ? t->w.value_scale : NULL,
       .column_scale =
           !codes && c->value_scales ? c->value_scales + (ptrdiff_t)t->head * c->value_dim : NULL};
-  octet_pack_tile(&tile, t->how.values_in, t->how.round_values, 0, t->w.values, t->how.width, t->w.wide);
+  octet_pack_tile(&tile, t->how.values_in, t->how.round_values, 0, t->w.values, t->how.width);
 }
 
 /* Whether rows from..to see nothing (0), a part (1) or all (2) of a tile. */
@@ -292,15 +294,16 @@ static void tile_of_rows(task *t, int tile, int first_key, int count, int all) {
   octet_outputs(how->values_in, 0, &vp, &o, t->call->value_dim, columns);
 }
 
-static void block_of_keys(task *t, int block) {
+static void block_of_keys(task *t, int block, int next) {
   int first_key = block * KEY_TILE;
   int count = (int)clamp((int64_t)t->call->keys - first_key, 0, KEY_TILE);
   if (!seen(t, 0, t->rows, first_key, count)) {
     return;
   }
   const uint8_t *head = t->call->blocks[block] + t->head * t->call->head_bytes;
-  load_keys(t, head, count);
-  load_values(t, head, count);
+  ptrdiff_t ahead = t->call->blocks[next] - t->call->blocks[block];
+  load_keys(t, head, ahead, count);
+  load_values(t, head, ahead, count);
   for (int tile = 0; tile < t->tiles; tile++) {
     int first = t->few ? 0 : tile * TILE_QUERIES;
     int end = t->few ? t->rows : first + TILE_QUERIES;
@@ -408,7 +411,7 @@ int32_t octet_attend(
   lay_out(&t.how, call->key_dim, rows, scratch, &t.w);
   load_queries(&t);
   for (int block = from_block; block < to_block; block++) {
-    block_of_keys(&t, block);
+    block_of_keys(&t, block, block + 1 < to_block ? block + 1 : block);
   }
   finish(&t, split);
   return OCTET_OK;

@@ -7,7 +7,10 @@
 
 static const int BITS[] = {32, 16, 16, 8, 8, 8};
 
-int octet_row_bytes(int type, int columns) { return columns * BITS[type] / 8; }
+INLINE int octet_row_bytes(int type, int columns) { return columns * BITS[type] / 8; }
+
+/* Asks for the next tile while this one is unpacked. */
+INLINE void prefetch(const uint8_t *at) { _mm_prefetch((const char *)at, _MM_HINT_T0); }
 
 #ifdef __AVX512VNNI__
 
@@ -72,24 +75,27 @@ INLINE vf load_part(const uint8_t *at, int type, int n) {
   return load_as_f32(copy, type);
 }
 
+/* LANES elements of a row from column c on, times the tile's scales. */
+INLINE vf load_scaled(const stored *t, int type, int row, int c) {
+  const uint8_t *at = t->at + (ptrdiff_t)row * octet_row_bytes(type, t->columns) + octet_row_bytes(type, c);
+  int left = t->columns - c;
+  prefetch(at + t->ahead);
+  vf x = left >= LANES ? load_as_f32(at, type) : load_part(at, type, left);
+  if (t->row_scale) {
+    x = vf_mul(x, vf_set1(t->row_scale[row]));
+  }
+  if (t->column_scale) {
+    float scale[LANES] = {0};
+    memcpy(scale, t->column_scale + c, 4 * (size_t)(left < LANES ? left : LANES));
+    x = vf_mul(x, vf_load(scale));
+  }
+  return x;
+}
+
 INLINE void widen_rows(const stored *t, int type, int round, float *out, int stride) {
-  int bytes = octet_row_bytes(type, t->columns);
-  int step = octet_row_bytes(type, LANES);
   for (int r = 0; r < t->rows; r++) {
-    const uint8_t *row = t->at + (ptrdiff_t)r * bytes;
-    vf own = vf_set1(t->row_scale ? t->row_scale[r] : 1);
     for (int c = 0; c < t->columns; c += LANES) {
-      const uint8_t *at = row + c / LANES * step;
-      int left = t->columns - c;
-      vf x = left >= LANES ? load_as_f32(at, type) : load_part(at, type, left);
-      if (t->row_scale) {
-        x = vf_mul(x, own);
-      }
-      if (t->column_scale) {
-        float scale[LANES] = {0};
-        memcpy(scale, t->column_scale + c, 4 * (size_t)(left < LANES ? left : LANES));
-        x = vf_mul(x, vf_load(scale));
-      }
+      vf x = load_scaled(t, type, r, c);
       vf_store(out + r * stride + c, round ? vf_to_bf16(x) : x);
     }
   }
@@ -141,6 +147,7 @@ static void pack_int8(const stored *t, int bias, int32_t *out, int stride) {
       for (int i = 0; i < 4; i++) {
         const uint8_t *at = t->at + (ptrdiff_t)(row + i) * t->columns + c;
         __mmask64 here = row + i < t->rows ? some : 0;
+        prefetch(at + t->ahead);
         r[i] = _mm512_xor_si512(_mm512_maskz_loadu_epi8(here, at), flip);
       }
       interleave_bytes(r, left, to + c);
@@ -165,6 +172,8 @@ static void pack_bf16(const stored *t, int32_t *out, int stride) {
     for (int c = 0; c < t->columns; c += 32) {
       int left = t->columns - c;
       __mmask32 some = left >= 32 ? ~0U : (1U << left) - 1;
+      prefetch(at + 2 * c + t->ahead);
+      prefetch(at + 2 * (t->columns + c) + t->ahead);
       vi even = _mm512_maskz_loadu_epi16(some, at + 2 * c);
       __mmask32 next = row + 1 < t->rows ? some : 0;
       vi odd = _mm512_maskz_loadu_epi16(next, at + 2 * (t->columns + c));
@@ -173,13 +182,23 @@ static void pack_bf16(const stored *t, int32_t *out, int stride) {
   }
 }
 
-static void pairs_of_f32(const float *wide, int rows, int32_t *out, int stride) {
-  for (int row = 0; row < rows; row += 2) {
-    const float *even = wide + row * stride;
-    for (int c = 0; c < stride; c += LANES) {
-      vf odd = row + 1 < rows ? vf_load(even + stride + c) : vf_zero();
-      vi_store(out + row / 2 * stride + c, vf_bf16_pairs(vf_load(even + c), odd));
+INLINE void pair_rows(const stored *t, int type, int32_t *out, int stride) {
+  for (int r = 0; r < t->rows; r += 2) {
+    for (int c = 0; c < t->columns; c += LANES) {
+      vf odd = r + 1 < t->rows ? load_scaled(t, type, r + 1, c) : vf_zero();
+      vi_store(out + r / 2 * stride + c, vf_bf16_pairs(load_scaled(t, type, r, c), odd));
     }
+  }
+}
+
+static void pair(const stored *t, int32_t *out, int stride) {
+  switch (t->type) {
+    case KV_F32: pair_rows(t, KV_F32, out, stride); break;
+    case KV_F16: pair_rows(t, KV_F16, out, stride); break;
+    case KV_BF16: pair_rows(t, KV_BF16, out, stride); break;
+    case KV_INT8: pair_rows(t, KV_INT8, out, stride); break;
+    case KV_E4M3: pair_rows(t, KV_E4M3, out, stride); break;
+    default: pair_rows(t, KV_E5M2, out, stride); break;
   }
 }
 
@@ -195,6 +214,8 @@ static void pack_int8(const stored *t, int bias, int32_t *out, int stride) {
     int both = row + 1 < t->rows;
     int32_t *to = out + row / 2 * stride;
     for (int c = 0; c < whole; c += 16) {
+      prefetch((const uint8_t *)even + c + t->ahead);
+      prefetch((const uint8_t *)odd + c + t->ahead);
       __m128i e = _mm_loadu_si128((const __m128i *)(even + c));
       __m128i o = both ? _mm_loadu_si128((const __m128i *)(odd + c)) : _mm_setzero_si128();
       vi_store(to + c, _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(e, o)));
@@ -211,7 +232,7 @@ static void pack_int8(const stored *t, int bias, int32_t *out, int stride) {
 #endif
 
 void octet_pack_tile(
-    const stored *t, int in, int round, int bias, int32_t *out, int stride, float *wide) {
+    const stored *t, int in, int round, int bias, int32_t *out, int stride) {
   if (in == IN_INT8) {
     pack_int8(t, bias, out, stride);
     return;
@@ -221,12 +242,10 @@ void octet_pack_tile(
     if (t->type == KV_BF16 && !t->row_scale && !t->column_scale) {
       pack_bf16(t, out, stride);
     } else {
-      widen(t, 0, wide, stride);
-      pairs_of_f32(wide, t->rows, out, stride);
+      pair(t, out, stride);
     }
     return;
   }
 #endif
-  (void)wide;
   widen(t, round, (float *)out, stride);
 }

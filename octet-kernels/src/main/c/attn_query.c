@@ -30,14 +30,15 @@ static void butterflies(float *restrict a, float *restrict b, int n) {
   }
 }
 
-/* The first steps, whose pairs lie within a vector. */
-static void small_butterflies(float *x, int half, int dim) {
-  for (int base = 0; base < dim; base += 2 * half) {
-    for (int i = base; i < base + half; i++) {
-      float a = x[i], b = x[i + half];
-      x[i] = a + b;
-      x[i + half] = a - b;
+/* All steps whose pairs lie within a vector. */
+static void steps_within_vectors(float *x, int dim) {
+  for (int c = 0; c < dim; c += LANES) {
+    vf v = vf_load(x + c);
+#pragma GCC unroll 4
+    for (int half = 1; half < LANES; half *= 2) {
+      v = vf_butterfly(v, half);
     }
+    vf_store(x + c, v);
   }
 }
 
@@ -45,11 +46,12 @@ static void rotate(float *x, const float *signs, int dim, int block) {
   for (int c = 0; c < dim; c++) {
     x[c] *= signs[c];
   }
-  for (int half = 1; half < block; half *= 2) {
-    if (half < LANES) {
-      small_butterflies(x, half, dim);
-      continue;
-    }
+  int half = 1;
+  if (block >= LANES) {
+    steps_within_vectors(x, dim);
+    half = LANES;
+  }
+  for (; half < block; half *= 2) {
     for (int base = 0; base < dim; base += 2 * half) {
       butterflies(x + base, x + base + half, half);
     }

@@ -45,6 +45,7 @@ INLINE vi vi_set1(int32_t x) { return _mm512_set1_epi32(x); }
 INLINE vi vi_add(vi a, vi b) { return _mm512_add_epi32(a, b); }
 INLINE vi vi_or(vi a, vi b) { return _mm512_or_si512(a, b); }
 INLINE vi vi_and(vi a, vi b) { return _mm512_and_si512(a, b); }
+INLINE vi vi_xor(vi a, vi b) { return _mm512_xor_si512(a, b); }
 INLINE vf vi_float(vi a) { return _mm512_cvtepi32_ps(a); }
 INLINE vi vf_round(vf a) { return _mm512_cvtps_epi32(a); }
 INLINE vf vi_as_vf(vi a) { return _mm512_castsi512_ps(a); }
@@ -80,6 +81,15 @@ INLINE vf vf_exp2(vf x) {
   p = vf_fma(f, p, vf_set1(EXP2_C1));
   p = vf_fma(f, p, vf_set1(1));
   return _mm512_scalef_ps(p, x); /* takes floor(x) itself, flushes to 0 */
+}
+/* Every lane's partner `half` lanes away. */
+INLINE vf vf_partner(vf x, int half) {
+  switch (half) {
+    case 1: return _mm512_permute_ps(x, 0xb1);
+    case 2: return _mm512_permute_ps(x, 0x4e);
+    case 4: return _mm512_shuffle_f32x4(x, x, 0xb1);
+    default: return _mm512_shuffle_f32x4(x, x, 0x4e);
+  }
 }
 /* Two rows, rounded to BF16, as one row of pairs. */
 INLINE vi vf_bf16_pairs(vf even, vf odd) {
@@ -123,6 +133,7 @@ INLINE vi vi_set1(int32_t x) { return _mm256_set1_epi32(x); }
 INLINE vi vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
 INLINE vi vi_or(vi a, vi b) { return _mm256_or_si256(a, b); }
 INLINE vi vi_and(vi a, vi b) { return _mm256_and_si256(a, b); }
+INLINE vi vi_xor(vi a, vi b) { return _mm256_xor_si256(a, b); }
 INLINE vf vi_float(vi a) { return _mm256_cvtepi32_ps(a); }
 INLINE vi vf_round(vf a) { return _mm256_cvtps_epi32(a); }
 INLINE vf vi_as_vf(vi a) { return _mm256_castsi256_ps(a); }
@@ -134,6 +145,13 @@ INLINE vf vf_within(vf x, vi at, vi from, vi end) {
   vi hidden = _mm256_cmpgt_epi32(from, at);
   vi seen = _mm256_andnot_si256(hidden, _mm256_cmpgt_epi32(end, at));
   return _mm256_blendv_ps(_mm256_set1_ps(-INFINITY), x, _mm256_castsi256_ps(seen));
+}
+INLINE vf vf_partner(vf x, int half) {
+  switch (half) {
+    case 1: return _mm256_permute_ps(x, 0xb1);
+    case 2: return _mm256_permute_ps(x, 0x4e);
+    default: return _mm256_permute2f128_ps(x, x, 0x01);
+  }
 }
 INLINE vf vf_unless_zero(vf x, vf y) {
   return _mm256_and_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ), y);
@@ -158,6 +176,14 @@ INLINE vf vf_exp2(vf x) {
 }
 
 #endif
+
+/* a + b in the lower lane of every pair `half` lanes apart, a - b in the upper one. */
+INLINE vf vf_butterfly(vf x, int half) {
+  vi upper = vi_and(vi_counting(), vi_set1(half));
+  vi sign = vi_shl(upper, half == 1 ? 31 : half == 2 ? 30 : half == 4 ? 29 : 28);
+  vf flipped = vi_as_vf(vi_xor(vf_as_vi(x), sign));
+  return vf_add(vf_partner(x, half), flipped);
+}
 
 /* Rounded to BF16, half to even, still an F32; a NaN stays one. */
 INLINE vf vf_to_bf16(vf x) {

@@ -31,16 +31,15 @@ typedef struct {
   int columns;
   const float *row_scale;    /* or null */
   const float *column_scale; /* or null */
+  ptrdiff_t ahead;           /* from here to the tile that is read next */
 } stored;
 
 /*
  * Makes a tile's words [words(rows)][stride] with zeros for rows beyond the last and columns up to
  * whole vectors. bias: INT8 becomes unsigned, 128 more, where the dot product wants it so.
  */
-void octet_pack_tile(const stored *tile, int in, int round, int bias, int32_t *out, int stride, float *wide);
-
-/* Bytes from one row to the next. */
-int octet_row_bytes(int type, int columns);
+void octet_pack_tile(
+    const stored *tile, int in, int round, int bias, int32_t *out, int stride);
 
 void octet_scores(int in, int queries_down, const product *p, const scores *to, int rows, int columns);
 

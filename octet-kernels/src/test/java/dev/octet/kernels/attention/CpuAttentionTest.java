@@ -1,0 +1,75 @@
+package dev.octet.kernels.attention;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.octet.kernels.AttentionKind;
+import dev.octet.kernels.AttentionSpec;
+import dev.octet.kernels.Kernels;
+import dev.octet.kernels.KvLayer;
+import dev.octet.kernels.KvSpec;
+import dev.octet.kernels.KvType;
+import dev.octet.kernels.TestKernels;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** What the native provider promises beyond parity. */
+class CpuAttentionTest {
+  static Stream<Arguments> kinds() {
+    return TestKernels.all().stream()
+        .filter(name -> name.startsWith("cpu-"))
+        .flatMap(
+            name ->
+                Stream.of(
+                        AttentionKind.F32,
+                        AttentionKind.BF16,
+                        AttentionKind.INT8,
+                        AttentionKind.INT8_BF16)
+                    .map(kind -> Arguments.of(name, kind)));
+  }
+
+  /** Long enough that keys are split, both for one query and for many. */
+  @ParameterizedTest(allowZeroInvocations = true)
+  @MethodSource("kinds")
+  void theResultIsTheSameBitsWhateverTheNumberOfThreads(String provider, AttentionKind kind) {
+    for (int queries : new int[] {1, 40}) {
+      Inputs x = Inputs.normal(11, queries, 8, 2100, 2, 64, 64);
+      AttentionSpec spec = AttentionSpec.causal(8, 0.125f, 2100 - queries);
+      Inputs.Result one = attend(provider, 1, kind, x, spec);
+      for (int threads : List.of(2, 5)) {
+        Inputs.Result got = attend(provider, threads, kind, x, spec);
+        assertThat(got.out()).isEqualTo(one.out());
+        assertThat(got.lse()).isEqualTo(one.lse());
+      }
+    }
+  }
+
+  private static Inputs.Result attend(
+      String provider, int threads, AttentionKind kind, Inputs x, AttentionSpec spec) {
+    try (Kernels kernels = TestKernels.create(provider, threads);
+        KvLayer kv = kernels.attention().newKvLayer(new KvSpec(2, 64, 64, KvType.INT8, null))) {
+      x.appendTo(kv, 2100);
+      return x.attend(kernels.attention(), kind, spec, kv);
+    }
+  }
+
+  /** Splits of keys are merged right: against keys that are not split. */
+  @ParameterizedTest(allowZeroInvocations = true)
+  @MethodSource("kinds")
+  void splittingKeysChangesNothingButRounding(String provider, AttentionKind kind) {
+    Inputs x = Inputs.normal(12, 1, 8, 3000, 2, 128, 128);
+    AttentionSpec spec = AttentionSpec.causal(8, 0.09f, 2999);
+    try (Kernels reference = TestKernels.create("reference", 1);
+        Kernels kernels = TestKernels.create(provider, 2);
+        KvLayer kv = kernels.attention().newKvLayer(new KvSpec(2, 128, 128, KvType.INT8, null))) {
+      x.appendTo(kv, 3000);
+      Inputs.Result expected = x.attend(reference.attention(), kind, spec, kv);
+      Inputs.Result got = x.attend(kernels.attention(), kind, spec, kv);
+      double limit = kind == AttentionKind.F32 ? 2e-6 : 2e-3;
+      assertThat(Inputs.relL1(got.out(), expected.out())).isLessThan(limit);
+      assertThat(Inputs.maxDiff(got.lse(), Inputs.widen(expected.lse()))).isLessThan(2e-5);
+    }
+  }
+}
