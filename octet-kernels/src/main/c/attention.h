@@ -33,7 +33,7 @@ typedef struct {
   float *out;              /* [queries, heads * group, value_dim] */
   float *lse;              /* [heads * group, queries], or null */
   const uint8_t *mask;     /* [queries, keys], 1 = seen, or null */
-  const uint8_t *const *blocks; /* of 64 tokens */
+  uint8_t *const *blocks;  /* of 64 tokens */
   const float *mean;       /* subtracted from keys before they were rotated [heads, key_dim], or null */
   const float *signs;      /* of the rotation [key_dim]; null: keys are not rotated */
   const float *key_scales; /* static [heads, key_dim], or null */
@@ -85,5 +85,26 @@ OCTET_EXPORT int32_t octet_attend(
 
 /* Merges the parts of a head's rows into out and lse, in the order of the splits. */
 OCTET_EXPORT int32_t octet_attend_merge(const octet_attention *call, int32_t head);
+
+/* Bytes of scratch octet_append needs. */
+OCTET_EXPORT int32_t octet_append_scratch(const octet_attention *layout, int64_t *bytes);
+
+/*
+ * Stores tokens of a head: smooths, rotates and quantizes keys, quantizes values, as the fields of
+ * `layout` that describe a cache say; its first block is the one that token `first` falls into.
+ * Types are F32, F16, BF16 and INT8 with token scales. Keys before token keys_from are left alone.
+ *
+ * keys, values: [tokens, heads, dim], token `first` first
+ */
+OCTET_EXPORT int32_t octet_append(
+    const octet_attention *layout,
+    int32_t head,
+    int32_t first,
+    int32_t tokens,
+    int32_t keys_from,
+    const float *keys,
+    const float *values,
+    void *scratch,
+    int64_t scratch_bytes);
 
 #endif

@@ -101,6 +101,11 @@ INLINE void widen_rows(const stored *t, int type, int round, float *out, int str
   }
 }
 
+/* Whether everything in a tile is a BF16 number as it is: BF16 itself, and eight bits unscaled. */
+static int fits_bf16(const stored *t) {
+  return t->type != KV_F32 && t->type != KV_F16 && !t->row_scale && !t->column_scale;
+}
+
 static void widen(const stored *t, int round, float *out, int stride) {
   switch (t->type) {
     case KV_F32: widen_rows(t, KV_F32, round, out, stride); break;
@@ -247,5 +252,5 @@ void octet_pack_tile(
     return;
   }
 #endif
-  widen(t, round, (float *)out, stride);
+  widen(t, round && !fits_bf16(t), (float *)out, stride);
 }

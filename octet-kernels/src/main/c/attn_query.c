@@ -42,7 +42,7 @@ static void steps_within_vectors(float *x, int dim) {
   }
 }
 
-static void rotate(float *x, const float *signs, int dim, int block) {
+void octet_rotate(float *x, const float *signs, int dim, int block) {
   for (int c = 0; c < dim; c++) {
     x[c] *= signs[c];
   }
@@ -124,7 +124,7 @@ query octet_query(
   if (call->signs) {
     const float *mean = call->mean + (ptrdiff_t)head * dim;
     result.shift = mean_product(row, mean, dim) * call->scale;
-    rotate(row, call->signs, dim, call->hadamard);
+    octet_rotate(row, call->signs, dim, call->hadamard);
   }
   if (how->scores_in == IN_INT8) {
     if (call->key_scales) {

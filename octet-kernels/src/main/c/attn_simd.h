@@ -191,7 +191,8 @@ INLINE vf vf_to_bf16(vf x) {
   vi odd = vi_and(vi_shr(bits, 16), vi_set1(1));
   vi up = vi_add(vi_add(bits, vi_set1(0x7fff)), odd);
   vf rounded = vi_as_vf(vi_and(up, vi_set1((int32_t)0xffff0000)));
-  return vf_if_nan(x, x, rounded);
+  vf quiet = vi_as_vf(vi_or(bits, vi_set1(0x400000))); /* its payload may be in what is cut off */
+  return vf_if_nan(x, quiet, rounded);
 }
 
 #endif

@@ -59,6 +59,9 @@ typedef struct {
 query octet_query(
     const octet_attention *call, const plan *how, int head, const float *q, int32_t *out, float *row);
 
+/* x M in place, M of the layout. */
+void octet_rotate(float *x, const float *signs, int dim, int block);
+
 /* One online softmax's state of some queries. */
 typedef struct {
   float *max;

@@ -17,6 +17,17 @@ public final class GivenKv {
    * @param values F32 [keys, kvHeads, valueDim]
    */
   public static PagedKvLayer store(AttentionKind kind, Tensor keys, Tensor values) {
+    return store(kind, keys, values, null);
+  }
+
+  /**
+   * The same, filled by {@code writer} where it can.
+   *
+   * @param keys F32 [keys, kvHeads, keyDim]
+   * @param values F32 [keys, kvHeads, valueDim]
+   */
+  public static PagedKvLayer store(
+      AttentionKind kind, Tensor keys, Tensor values, @Nullable KvWriter writer) {
     boolean fits =
         keys.dtype() == DType.F32
             && values.dtype() == DType.F32
@@ -33,7 +44,7 @@ public final class GivenKv {
     int valueDim = Math.toIntExact(values.dim(2));
     KvFormat format = KvFormat.nativeTo(kind, heads, keyDim, valueDim);
     KvSpec spec = new KvSpec(heads, keyDim, valueDim, format.keyType(), null);
-    PagedKvLayer layer = new PagedKvLayer(spec, format, mean(format, keys));
+    PagedKvLayer layer = new PagedKvLayer(spec, format, mean(format, keys), writer);
     try {
       layer.append(keys, values);
       return layer;

@@ -30,6 +30,7 @@ public final class PagedKvLayer implements KvLayer {
   private final KvSpec spec;
   private final KvFormat format;
   private final BlockEncoder encoder;
+  private final @Nullable KvWriter writer;
   private final List<Slab> slabs = new ArrayList<>();
   private final float @Nullable [] givenMean;
   private float @Nullable [] mean;
@@ -48,7 +49,12 @@ public final class PagedKvLayer implements KvLayer {
 
   /** An empty store. */
   public PagedKvLayer(KvSpec spec) {
-    this(spec, KvFormat.of(spec), null);
+    this(spec, KvFormat.of(spec), null, null);
+  }
+
+  /** An empty store that {@code writer} fills where it can. */
+  public PagedKvLayer(KvSpec spec, KvWriter writer) {
+    this(spec, KvFormat.of(spec), null, writer);
   }
 
   /**
@@ -56,11 +62,13 @@ public final class PagedKvLayer implements KvLayer {
    *
    * @param mean what is subtracted from keys before they are rotated [heads·keyDim]; null where
    *     they are not
+   * @param writer what fills it where it can, or null
    */
-  PagedKvLayer(KvSpec spec, KvFormat format, float @Nullable [] mean) {
+  PagedKvLayer(KvSpec spec, KvFormat format, float @Nullable [] mean, @Nullable KvWriter writer) {
     this.spec = spec;
     this.format = format;
     this.encoder = new BlockEncoder(format);
+    this.writer = writer != null && writer.writes(format) ? writer : null;
     this.givenMean = mean;
     this.mean = mean;
     this.firstKeys = openFirstBlock();
@@ -73,7 +81,7 @@ public final class PagedKvLayer implements KvLayer {
    */
   public static PagedKvLayer blank(
       KvSpec spec, KvFormat format, float @Nullable [] mean, int tokens) {
-    PagedKvLayer layer = new PagedKvLayer(spec, format, mean);
+    PagedKvLayer layer = new PagedKvLayer(spec, format, mean, null);
     Arena shared = Arena.ofShared(); // closing one costs far less than closing one a block
     for (int at = 0; at < tokens; at += BLOCK) {
       MemorySegment slab = shared.allocate(format.blockBytes(), Tensor.ALIGNMENT);
@@ -116,7 +124,7 @@ public final class PagedKvLayer implements KvLayer {
       throw new IllegalStateException("the first block is not full");
     }
     dropRecoded();
-    recoded = new PagedKvLayer(spec, wanted, mean);
+    recoded = new PagedKvLayer(spec, wanted, mean, null);
     return recoded;
   }
 
@@ -207,6 +215,20 @@ public final class PagedKvLayer implements KvLayer {
     int end = Math.addExact(length, tokens);
     grow(end);
     int inFirst = firstKeys == null ? length : keepFirstKeys(keys, end);
+    if (writer != null && isNative(keys) && isNative(values)) {
+      writer.write(this, length, tokens, inFirst, keys, values);
+    } else {
+      encode(keys, values, end, inFirst);
+    }
+    length = end;
+  }
+
+  private static boolean isNative(Tensor x) {
+    return x.isContiguous() && x.segment().isNative();
+  }
+
+  /** Keys of tokens before {@code inFirst} are written already. */
+  private void encode(Tensor keys, Tensor values, int end, int inFirst) {
     float[] row = new float[format.heads() * Math.max(format.keyDim(), format.valueDim())];
     float[] keyRow = new float[format.heads() * format.keyDim()];
     float[] valueRow = new float[format.heads() * format.valueDim()];
@@ -219,7 +241,6 @@ public final class PagedKvLayer implements KvLayer {
       values.copyRange((long) (t - length) * valueRow.length, valueRow);
       encoder.value(block, t % BLOCK, valueRow, row);
     }
-    length = end;
   }
 
   private void grow(int tokens) {

@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.AttentionSpec;
+import dev.octet.kernels.KvSpec;
 import dev.octet.kernels.KvType;
 import dev.octet.kernels.attention.AttentionShapes;
 import dev.octet.kernels.attention.KvFormat;
@@ -27,6 +28,12 @@ import org.jspecify.annotations.Nullable;
 final class AttentionCall {
   /** Bytes of {@code octet_attention}. */
   private static final int BYTES = 184;
+
+  /** Where {@code blocks}, {@code head_bytes} and {@code hadamard} stand in it. */
+  private static final int BLOCKS_AT = 32;
+
+  private static final int OFFSETS_AT = 80;
+  private static final int HADAMARD_AT = 172;
 
   private static final int IN_F32 = 0;
   private static final int IN_BF16 = 1;
@@ -73,17 +80,13 @@ final class AttentionCall {
     put(lse == null ? 0 : lse.segment().address());
     Tensor mask = spec.mask();
     put(mask == null ? 0 : mask.segment().address());
-    put(blocks(kv));
+    put(blocks(kv, 0, kv.blocks()));
     put(floats(mean));
     put(floats(signs));
     put(floats(format.keyScales()));
     put(floats(format.valueScales()));
     put(splits == 1 ? 0 : memory.address() + take(4 * partFloats));
-    put(format.blockBytes() / format.heads());
-    put(format.keyOffset(0));
-    put(format.tokenKeyScales() ? format.keyScaleOffset(0) : -1);
-    put(format.valueOffset(0));
-    put(format.tokenValueScales() ? format.valueScaleOffset(0) : -1);
+    putOffsets(format);
     put(scoresIn(kind));
     put(valuesIn(kind));
     put(code(format.keyType()));
@@ -101,6 +104,41 @@ final class AttentionCall {
     put(splits);
     memory.set(JAVA_FLOAT, field, spec.scale());
     return memory;
+  }
+
+  /** The fields that {@code octet_append} reads, for tokens {@code first} to {@code end}. */
+  MemorySegment writeLayout(PagedKvLayer kv, int first, int end) {
+    KvFormat format = kv.format();
+    int from = first / KvSpec.BLOCK;
+    int to = Math.ceilDiv(end, KvSpec.BLOCK);
+    float[] mean = format.rotatedKeys() ? kv.mean() : null;
+    Rotation rotation = mean == null ? null : Rotation.of(format.body());
+    float[] signs = rotation == null ? null : signs(rotation);
+    reserve(BYTES + 8L * (to - from) + size(mean) + size(signs) + 4 * 64);
+    memory.asSlice(0, BYTES).fill((byte) 0);
+    field = BLOCKS_AT;
+    put(blocks(kv, from, to));
+    put(floats(mean));
+    put(floats(signs));
+    field = OFFSETS_AT;
+    putOffsets(format);
+    field += 8;
+    put(code(format.keyType()));
+    put(code(format.valueType()));
+    put(format.keyDim());
+    put(format.valueDim());
+    put(format.heads());
+    field = HADAMARD_AT;
+    put(rotation == null ? 1 : rotation.block());
+    return memory;
+  }
+
+  private void putOffsets(KvFormat format) {
+    put(format.blockBytes() / format.heads());
+    put(format.keyOffset(0));
+    put(format.tokenKeyScales() ? format.keyScaleOffset(0) : -1);
+    put(format.valueOffset(0));
+    put(format.tokenValueScales() ? format.valueScaleOffset(0) : -1);
   }
 
   private static int scoresIn(AttentionKind kind) {
@@ -135,10 +173,10 @@ final class AttentionCall {
     return signs;
   }
 
-  private long blocks(PagedKvLayer kv) {
-    long at = take(8L * kv.blocks());
-    for (int b = 0; b < kv.blocks(); b++) {
-      memory.set(JAVA_LONG, at + 8L * b, kv.block(b).address());
+  private long blocks(PagedKvLayer kv, int from, int to) {
+    long at = take(8L * (to - from));
+    for (int b = from; b < to; b++) {
+      memory.set(JAVA_LONG, at + 8L * (b - from), kv.block(b).address());
     }
     return memory.address() + at;
   }

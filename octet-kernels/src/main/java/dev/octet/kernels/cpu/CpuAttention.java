@@ -9,10 +9,12 @@ import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.AttentionSpec;
 import dev.octet.kernels.KvLayer;
 import dev.octet.kernels.KvSpec;
+import dev.octet.kernels.KvType;
 import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.attention.AttentionShapes;
 import dev.octet.kernels.attention.GivenKv;
 import dev.octet.kernels.attention.KvFormat;
+import dev.octet.kernels.attention.KvWriter;
 import dev.octet.kernels.attention.PagedKvLayer;
 import dev.octet.kernels.vector.Operand;
 import dev.octet.tensor.Tensor;
@@ -30,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  * <p>INT-FlashAttention, a yardstick, and keys with BF16 channels ({@link KvFormat#tail}) are left
  * to the vector provider.
  */
-final class CpuAttention implements AttentionKernels {
+final class CpuAttention implements AttentionKernels, KvWriter {
   /** Rows that share a tile once it is unpacked; their outputs fit the L2 cache. */
   private static final int ROW_BLOCK = 128;
 
@@ -40,11 +42,16 @@ final class CpuAttention implements AttentionKernels {
   /** Blocks of keys that a split has at least. */
   private static final int SPLIT_BLOCKS = 16;
 
+  /** Tokens from which on heads are written by several threads. */
+  private static final int APPEND_TOKENS = 8;
+
   private final WorkPool pool;
   private final AttentionKernels vector;
   private final MethodHandle attend;
   private final MethodHandle merge;
   private final MethodHandle scratchBytes;
+  private final MethodHandle append;
+  private final MethodHandle appendScratchBytes;
   private final ThreadLocal<AttentionCall> calls = ThreadLocal.withInitial(AttentionCall::new);
   private final ThreadLocal<MemorySegment> scratch =
       ThreadLocal.withInitial(() -> MemorySegment.NULL);
@@ -65,12 +72,25 @@ final class CpuAttention implements AttentionKernels {
             ADDRESS,
             JAVA_LONG);
     this.merge = library.entry("octet_attend_merge", ADDRESS, JAVA_INT);
+    this.append =
+        library.entry(
+            "octet_append",
+            ADDRESS,
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_INT,
+            JAVA_INT,
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            JAVA_LONG);
+    this.appendScratchBytes = library.entry("octet_append_scratch", ADDRESS, ADDRESS);
     this.scratchBytes = library.entry("octet_attend_scratch", ADDRESS, JAVA_INT, ADDRESS);
   }
 
   @Override
   public KvLayer newKvLayer(KvSpec spec) {
-    return new PagedKvLayer(spec);
+    return new PagedKvLayer(spec, this);
   }
 
   @Override
@@ -115,8 +135,50 @@ final class CpuAttention implements AttentionKernels {
       Tensor values,
       Tensor out,
       @Nullable Tensor lse) {
-    try (PagedKvLayer stored = GivenKv.store(kind, keys, values)) {
+    try (PagedKvLayer stored = GivenKv.store(kind, keys, values, this)) {
       attend(kind, spec, q, stored, out, lse);
+    }
+  }
+
+  @Override
+  public boolean writes(KvFormat format) {
+    return isWritten(format.keyType(), format.keyScales())
+        && isWritten(format.valueType(), format.valueScales())
+        && format.body() == format.keyDim();
+  }
+
+  private static boolean isWritten(KvType type, float @Nullable [] fixedScales) {
+    return KvFormat.isWide(type) || (type == KvType.INT8 && fixedScales == null);
+  }
+
+  @Override
+  public void write(
+      PagedKvLayer layer, int first, int tokens, int keysFrom, Tensor keys, Tensor values) {
+    KvFormat format = layer.format();
+    MemorySegment layout = calls.get().writeLayout(layer, first, first + tokens).asReadOnly();
+    long bytes = appendScratchBytes(layout);
+    int heads = format.heads();
+    try {
+      if (tokens < APPEND_TOKENS) {
+        for (int head = 0; head < heads; head++) {
+          append(layout, head, first, tokens, keysFrom, keys.segment(), values.segment(), bytes);
+        }
+      } else {
+        pool.run(
+            heads,
+            head ->
+                append(
+                    layout,
+                    head,
+                    first,
+                    tokens,
+                    keysFrom,
+                    keys.segment(),
+                    values.segment(),
+                    bytes));
+      }
+    } finally {
+      Reference.reachabilityFence(layer);
     }
   }
 
@@ -191,6 +253,38 @@ final class CpuAttention implements AttentionKernels {
           (int)
               attend.invokeExact(call, head, first, count, from, to, split, room, room.byteSize()),
           "octet_attend");
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+  }
+
+  private long appendScratchBytes(MemorySegment layout) {
+    MemorySegment room = scratch(64);
+    try {
+      NativeKernels.check(
+          (int) appendScratchBytes.invokeExact(layout, room), "octet_append_scratch");
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+    return room.get(JAVA_LONG, 0);
+  }
+
+  private void append(
+      MemorySegment layout,
+      int head,
+      int first,
+      int tokens,
+      int keysFrom,
+      MemorySegment keys,
+      MemorySegment values,
+      long scratchBytes) {
+    MemorySegment room = scratch(scratchBytes);
+    try {
+      NativeKernels.check(
+          (int)
+              append.invokeExact(
+                  layout, head, first, tokens, keysFrom, keys, values, room, room.byteSize()),
+          "octet_append");
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }

@@ -1,5 +1,6 @@
 package dev.octet.kernels.attention;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.octet.kernels.AttentionKind;
@@ -70,6 +71,40 @@ class CpuAttentionTest {
       double limit = kind == AttentionKind.F32 ? 2e-6 : 2e-3;
       assertThat(Inputs.relL1(got.out(), expected.out())).isLessThan(limit);
       assertThat(Inputs.maxDiff(got.lse(), Inputs.widen(expected.lse()))).isLessThan(2e-5);
+    }
+  }
+
+  static Stream<Arguments> writers() {
+    return TestKernels.all().stream()
+        .filter(name -> name.startsWith("cpu-"))
+        .flatMap(name -> Stream.of(KvType.values()).map(type -> Arguments.of(name, type)));
+  }
+
+  /** Chunks that end inside the first block, inside others and at their ends; rows of zeros. */
+  @ParameterizedTest(allowZeroInvocations = true)
+  @MethodSource("writers")
+  void whatIsAppendedIsTheSameBytesAsInJava(String provider, KvType type) {
+    for (int[] shape : new int[][] {{64, 64}, {128, 128}, {80, 80}, {5, 7}, {24, 16}, {16, 24}}) {
+      Inputs x = Inputs.normal(13, 1, 1, 300, 3, shape[0], shape[1]);
+      for (int i = 0; i < 3 * shape[0]; i++) {
+        x.keys().setFloat(70L * 3 * shape[0] + i, 0);
+      }
+      for (int i = 0; i < 3 * shape[1]; i++) {
+        x.values().setFloat(71L * 3 * shape[1] + i, 0);
+      }
+      x.values().setFloat(72L * 3 * shape[1], Float.POSITIVE_INFINITY);
+      KvSpec spec = new KvSpec(3, shape[0], shape[1], type, null);
+      try (Kernels kernels = TestKernels.create(provider, 2);
+          PagedKvLayer java = new PagedKvLayer(spec);
+          PagedKvLayer got = PagedKvLayer.of(kernels.attention().newKvLayer(spec))) {
+        x.appendTo(java, 300);
+        x.appendTo(got, 1, 40, 30, 57, 100, 72);
+        for (int block = 0; block < java.blocks(); block++) {
+          assertThat(got.block(block).toArray(JAVA_BYTE))
+              .as("block %s of %s", block, shape[0])
+              .isEqualTo(java.block(block).toArray(JAVA_BYTE));
+        }
+      }
     }
   }
 }

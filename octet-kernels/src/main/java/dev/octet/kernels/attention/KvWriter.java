@@ -1,0 +1,18 @@
+package dev.octet.kernels.attention;
+
+import dev.octet.tensor.Tensor;
+
+/** Writes tokens into the blocks of a store, in place of its encoder in Java and with its codes. */
+public interface KvWriter {
+  /** Whether it writes that format; the encoder in Java writes all. */
+  boolean writes(KvFormat format);
+
+  /**
+   * Writes tokens {@code first} to {@code first + tokens}; their blocks are there.
+   *
+   * @param keysFrom keys of tokens before it are left alone
+   * @param keys contiguous native F32 [tokens, heads, keyDim]
+   * @param values contiguous native F32 [tokens, heads, valueDim]
+   */
+  void write(PagedKvLayer layer, int first, int tokens, int keysFrom, Tensor keys, Tensor values);
+}
