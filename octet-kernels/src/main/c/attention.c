@@ -256,6 +256,12 @@ static int careful(const task *t, int all) {
   return !all || vf_hsum(odd) != 0;
 }
 
+/* Whether hidden keys can do no harm: 0 times their values is 0. */
+static int spotless(const task *t) {
+  int in = t->how.values_in;
+  return in == IN_INT8 || octet_finite(in, t->w.values, (ptrdiff_t)t->how.value_words * t->how.width);
+}
+
 static void few_rows(task *t, int first_key, int count, int all) {
   workspace *w = &t->w;
   const plan *how = &t->how;
@@ -269,7 +275,11 @@ static void few_rows(task *t, int first_key, int count, int all) {
       how->values_in, how->round_values, careful(t, all), w->x, w->p, t->rows, w->value_scale, &w->s);
   product pv = {w->p, how->value_words, 1, w->values, how->width, words(count, how->values_in)};
   outputs o = {w->acc, how->width, w->s.alpha, w->s.beta};
-  octet_outputs(how->values_in, 1, &pv, &o, t->rows, how->width);
+  if (all || spotless(t)) {
+    octet_outputs(how->values_in, 1, &pv, &o, t->rows, how->width);
+  } else {
+    octet_outputs_seen(how->values_in, 1, &pv, &o, w->x, KEY_TILE, t->rows, how->width);
+  }
 }
 
 static void tile_of_rows(task *t, int tile, int first_key, int count, int all) {
@@ -291,7 +301,11 @@ static void tile_of_rows(task *t, int tile, int first_key, int count, int all) {
       w->value_scale, &s);
   product vp = {w->values, 1, how->width, w->p, TILE_QUERIES, words(count, how->values_in)};
   outputs o = {w->acc + (ptrdiff_t)first * how->width, TILE_QUERIES, s.alpha, s.beta};
-  octet_outputs(how->values_in, 0, &vp, &o, t->call->value_dim, columns);
+  if (all || spotless(t)) {
+    octet_outputs(how->values_in, 0, &vp, &o, t->call->value_dim, columns);
+  } else {
+    octet_outputs_seen(how->values_in, 0, &vp, &o, w->x, TILE_QUERIES, t->call->value_dim, columns);
+  }
 }
 
 static void block_of_keys(task *t, int block, int next) {

@@ -60,10 +60,6 @@ INLINE vf vf_within(vf x, vi at, vi from, vi end) {
   __mmask16 seen = _mm512_cmple_epi32_mask(from, at) & _mm512_cmplt_epi32_mask(at, end);
   return _mm512_mask_blend_ps(seen, _mm512_set1_ps(-INFINITY), x);
 }
-/* y where x is not 0 (a NaN is not), else 0. */
-INLINE vf vf_unless_zero(vf x, vf y) {
-  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ), y);
-}
 /* yes where x == y, else no. */
 INLINE vf vf_if_equal(vf x, vf y, vf yes, vf no) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_EQ_OQ), no, yes);
@@ -152,9 +148,6 @@ INLINE vf vf_partner(vf x, int half) {
     case 2: return _mm256_permute_ps(x, 0x4e);
     default: return _mm256_permute2f128_ps(x, x, 0x01);
   }
-}
-INLINE vf vf_unless_zero(vf x, vf y) {
-  return _mm256_and_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ), y);
 }
 INLINE vf vf_if_equal(vf x, vf y, vf yes, vf no) {
   return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(x, y, _CMP_EQ_OQ));

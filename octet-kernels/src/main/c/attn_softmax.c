@@ -19,11 +19,11 @@ INLINE vf raise(vf old, vf top, vf *alpha) {
 
 INLINE vf safe(vf max) { return vf_if_equal(max, vf_set1(-INFINITY), vf_zero(), max); }
 
-/* c P, 0 for what is unseen even if its c is NaN; collects NaN of what is seen. */
-INLINE vf fold(vf p, vf c, int careful, vf *nan) {
+/* c P, 0 for what is unseen (x is -inf) even if its c is NaN; collects NaN of what is seen. */
+INLINE vf fold(vf x, vf p, vf c, int careful, vf *nan) {
   vf f = vf_mul(p, c);
   if (careful) {
-    f = vf_unless_zero(p, f);
+    f = vf_if_equal(x, vf_set1(-INFINITY), vf_zero(), f);
     *nan = vf_if_nan(f, f, *nan);
   }
   return f;
@@ -63,12 +63,13 @@ INLINE vf int8_down(
   vf sum0 = vf_zero(), sum1 = vf_zero(), top0 = vf_zero(), top1 = vf_zero(), nan = vf_zero();
   for (int j = 0; j < KEY_TILE; j += 2) {
     float *at = x + j * stride;
-    vf p0 = vf_exp2(vf_sub(vf_load(at), max));
-    vf p1 = vf_exp2(vf_sub(vf_load(at + stride), max));
+    vf x0 = vf_load(at), x1 = vf_load(at + stride);
+    vf p0 = vf_exp2(vf_sub(x0, max));
+    vf p1 = vf_exp2(vf_sub(x1, max));
     sum0 = vf_add(sum0, p0);
     sum1 = vf_add(sum1, p1);
-    vf f0 = fold(p0, vf_set1(scale[j]), careful, &nan);
-    vf f1 = fold(p1, vf_set1(scale[j + 1]), careful, &nan);
+    vf f0 = fold(x0, p0, vf_set1(scale[j]), careful, &nan);
+    vf f1 = fold(x1, p1, vf_set1(scale[j + 1]), careful, &nan);
     top0 = vf_max(f0, top0);
     top1 = vf_max(f1, top1);
     vf_store(at, f0);
@@ -171,11 +172,12 @@ INLINE float largest(const vf x[ACROSS]) {
   return vf_hmax(top);
 }
 
-INLINE void int8_across(const vf p[ACROSS], int32_t *out, const float *scale, int careful, float *beta) {
+INLINE void int8_across(
+    const float *x, const vf p[ACROSS], int32_t *out, const float *scale, int careful, float *beta) {
   vf f[ACROSS];
   vf nan = vf_zero();
   for (int i = 0; i < ACROSS; i++) {
-    f[i] = fold(p[i], vf_load(scale + i * LANES), careful, &nan);
+    f[i] = fold(vf_load(x + i * LANES), p[i], vf_load(scale + i * LANES), careful, &nan);
   }
   float top = largest(f);
   float poison = vf_hsum(nan); /* NaN if there is one, else 0 */
@@ -222,7 +224,7 @@ INLINE void row_across(
   s->max[row] = first[0];
   s->beta[row] = 1;
   if (in == IN_INT8) {
-    int8_across(p, out, value_scale, careful, s->beta + row);
+    int8_across(x, p, out, value_scale, careful, s->beta + row);
   } else {
     wide_across(in, round, p, out);
   }

@@ -45,6 +45,17 @@ void octet_scores(int in, int queries_down, const product *p, const scores *to, 
 
 void octet_outputs(int in, int queries_down, const product *p, const outputs *to, int rows, int columns);
 
+/* Whether every value of a tile of F32 or BF16 words is a finite number. */
+int octet_finite(int in, const int32_t *tile, ptrdiff_t n);
+
+/*
+ * octet_outputs key by key, over the keys that a query sees: 0 times the NaN of another would be NaN,
+ * too. Only for F32 and BF16. x: the scores, -inf where unseen, laid out as the product's P.
+ */
+void octet_outputs_seen(
+    int in, int queries_down, const product *p, const outputs *to, const float *x,
+    ptrdiff_t x_stride, int rows, int columns);
+
 /* A query as its keys need it. */
 typedef struct {
   float factor;  /* of its scores, to be in the log2 domain */
