@@ -33,7 +33,8 @@ final class StoredCheckpoint implements Checkpoint {
         config,
         plain -> {
           long[] shape = plain.shape().stream().mapToLong(Long::longValue).toArray();
-          tensors.require(plain.name(), DenseFormat.FLOATS, shape);
+          tensors.require(format.storedName(plain.name()), DenseFormat.FLOATS, shape);
+          checkNormBias(plain.name(), shape);
         });
     ModelLayout.linears(
         config,
@@ -42,6 +43,16 @@ final class StoredCheckpoint implements Checkpoint {
           linears.put(shape.module(), shape);
         });
     tensors.all().keySet().forEach(this::requireUsed);
+  }
+
+  /** Some quantizers move activation offsets into a bias that the architecture does not have. */
+  private void checkNormBias(String weight, long[] shape) {
+    if (weight.endsWith("norm.weight")) {
+      String bias = format.storedName(weight.substring(0, weight.length() - 6) + "bias");
+      if (tensors.has(bias)) {
+        tensors.require(bias, DenseFormat.FLOATS, shape);
+      }
+    }
   }
 
   /** Weights that the forward pass would silently leave out mean that config.json is wrong. */
@@ -77,12 +88,12 @@ final class StoredCheckpoint implements Checkpoint {
 
   @Override
   public boolean hasTensor(String name) {
-    return tensors.has(name);
+    return tensors.has(format.storedName(name));
   }
 
   @Override
   public Tensor tensor(String name) {
-    return tensors.get(name);
+    return tensors.get(format.storedName(name));
   }
 
   @Override
@@ -102,6 +113,11 @@ final class StoredCheckpoint implements Checkpoint {
   @Override
   public Optional<KvScales> kvScales(int layer) {
     return format.kvScales(layer);
+  }
+
+  @Override
+  public Optional<QueryScales> queryScales(int layer) {
+    return format.queryScales(layer);
   }
 
   @Override

@@ -41,4 +41,9 @@ public interface WeightSource {
 
   /** Calibrated scales of a layer's KV cache, if there are any. */
   Optional<KvScales> kvScales(int layer);
+
+  /** Calibrated scales of a layer's queries, if attention is statically quantized. */
+  default Optional<QueryScales> queryScales(int layer) {
+    return Optional.empty();
+  }
 }

@@ -34,8 +34,8 @@ public final class CausalLm implements AutoCloseable {
   private final RunOptions options;
   private final int passRows;
   private final int contextLength;
-  private final List<KvSpec> kvSpecs;
-  private final AttentionKind attention;
+  private final List<LayerAttention> attention;
+  private final List<String> notices;
   private final Rotary rotary;
   private final Transformer transformer;
   private final Arena weightArena;
@@ -50,8 +50,8 @@ public final class CausalLm implements AutoCloseable {
     this.options = options;
     this.passRows = rows;
     this.contextLength = Rotary.contextLength(config);
-    this.kvSpecs = KvPlan.of(source, options);
-    this.attention = options.attentionOn(kvSpecs.getFirst().type());
+    this.attention = KvPlan.of(source, options);
+    this.notices = ScaleReport.of(source).problems();
     this.rotary = new Rotary(config);
     this.transformer = new Transformer(new ModuleLoader(source, kernels, arena), attention);
     this.weightArena = arena;
@@ -91,14 +91,19 @@ public final class CausalLm implements AutoCloseable {
     return options;
   }
 
-  /** How attention is computed. */
-  public AttentionKind attention() {
-    return attention;
+  /** What is odd about the weights' scales, one line each, for the person who loaded them. */
+  public List<String> notices() {
+    return notices;
   }
 
-  /** What keys and values are stored as. */
+  /** How attention is computed; layers without calibrated scales may differ. */
+  public AttentionKind attention() {
+    return KvPlan.prevailing(attention).kind();
+  }
+
+  /** What keys and values are stored as; layers without calibrated scales may differ. */
   public KvType kvType() {
-    return kvSpecs.getFirst().type();
+    return KvPlan.prevailing(attention).cache().type();
   }
 
   /** Longest sequence: {@code max_position_embeddings}, stretched as the rope scaling says. */
@@ -113,7 +118,8 @@ public final class CausalLm implements AutoCloseable {
 
   /** An empty cache for one sequence; the caller closes it. */
   public KvCache newCache() {
-    return new KvCache(this, kernels.attention(), kvSpecs);
+    List<KvSpec> specs = attention.stream().map(LayerAttention::cache).toList();
+    return new KvCache(this, kernels.attention(), specs);
   }
 
   /**

@@ -13,9 +13,18 @@ import org.jspecify.annotations.Nullable;
  * @param kvType what keys and values are stored as, whatever the checkpoint says; null = what its
  *     calibrated scales are for, {@code kvDefault} if it has none
  * @param kvDefault the type where neither the caller nor the checkpoint asks for one
+ * @param scalePolicy what to do about scales that are missing or were never measured
  */
 public record RunOptions(
-    @Nullable AttentionKind attention, @Nullable KvType kvType, KvType kvDefault) {
+    @Nullable AttentionKind attention,
+    @Nullable KvType kvType,
+    KvType kvDefault,
+    KvScalePolicy scalePolicy) {
+
+  /** Scales that look wrong are reported, not refused. */
+  public RunOptions(@Nullable AttentionKind attention, @Nullable KvType kvType, KvType kvDefault) {
+    this(attention, kvType, kvDefault, KvScalePolicy.WARN);
+  }
 
   /** A null leaves that choice open; the cache is BF16 unless the checkpoint prescribes another. */
   public RunOptions(@Nullable AttentionKind attention, @Nullable KvType kvType) {
@@ -44,6 +53,11 @@ public record RunOptions(
     return new RunOptions(
         isAuto(attention) ? null : AttentionKind.of(attention),
         isAuto(kvCacheType) ? null : KvType.of(kvCacheType));
+  }
+
+  /** The same under another policy. */
+  public RunOptions with(KvScalePolicy policy) {
+    return new RunOptions(attention, kvType, kvDefault, policy);
   }
 
   /** The attention to use on a cache of that type. */

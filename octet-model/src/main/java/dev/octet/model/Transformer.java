@@ -1,7 +1,6 @@
 package dev.octet.model;
 
 import dev.octet.checkpoint.ModelConfig;
-import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.AttentionSpec;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.KvLayer;
@@ -21,14 +20,14 @@ import java.util.List;
 final class Transformer {
   private final ModelConfig config;
   private final Kernels kernels;
-  private final AttentionKind attention;
+  private final List<LayerAttention> attention;
   private final Embedding embedding;
   private final List<DecoderLayer> layers = new ArrayList<>();
   private final RmsNorm finalNorm;
   private final Linear head;
   private final boolean tiedHead;
 
-  Transformer(ModuleLoader modules, AttentionKind attention) {
+  Transformer(ModuleLoader modules, List<LayerAttention> attention) {
     this.config = modules.config();
     this.kernels = modules.kernels();
     this.attention = attention;
@@ -70,13 +69,15 @@ final class Transformer {
       layer.keyNorm().apply(kernels, k, k);
     }
     for (Segment segment : pass.segments()) {
-      attendWithin(segment, segment.cache().layer(index), layer.window(), a);
+      attendWithin(segment, index, layer.window(), a);
     }
     layer.output().apply(a.context(), a.branch());
     kernels.add(a.hidden(), a.branch());
   }
 
-  private void attendWithin(Segment segment, KvLayer kv, int window, Activations a) {
+  private void attendWithin(Segment segment, int index, int window, Activations a) {
+    LayerAttention how = attention.get(index);
+    KvLayer kv = segment.cache().layer(index);
     Tensor q = heads(a.query(), segment, config.heads());
     Tensor k = heads(a.key(), segment, config.kvHeads());
     Tensor v = heads(a.value(), segment, config.kvHeads());
@@ -87,11 +88,14 @@ final class Transformer {
     }
     kernels.rope(q, positions, segment.rotary());
     kernels.rope(k, positions, segment.rotary());
+    if (how.query() != null) {
+      how.query().round(q);
+    }
     kv.append(k, v);
     float scale = (float) (1 / Math.sqrt(config.headDim()));
     AttentionSpec spec = new AttentionSpec(config.heads(), scale, true, offset, window, null);
     Tensor out = heads(a.context(), segment, config.heads());
-    kernels.attention().attend(attention, spec, q, kv, out, null);
+    kernels.attention().attend(how.kind(), spec, q, kv, out, null);
   }
 
   private Tensor heads(Tensor x, Segment segment, int heads) {

@@ -3,6 +3,7 @@ package dev.octet.quantize;
 import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
+import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
@@ -64,5 +65,10 @@ public final class QuantizedSource implements WeightSource {
   @Override
   public Optional<KvScales> kvScales(int layer) {
     return source.kvScales(layer);
+  }
+
+  @Override
+  public Optional<QueryScales> queryScales(int layer) {
+    return source.queryScales(layer);
   }
 }

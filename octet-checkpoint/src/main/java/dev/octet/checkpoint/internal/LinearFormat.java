@@ -2,6 +2,7 @@ package dev.octet.checkpoint.internal;
 
 import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelLayout.LinearShape;
+import dev.octet.checkpoint.QueryScales;
 import dev.octet.tensor.LinearWeights;
 import java.util.Optional;
 
@@ -18,4 +19,14 @@ public interface LinearFormat {
 
   /** Calibrated KV cache scales of a layer. */
   Optional<KvScales> kvScales(int layer);
+
+  /** Calibrated scales of a layer's queries. */
+  default Optional<QueryScales> queryScales(int layer) {
+    return Optional.empty();
+  }
+
+  /** The name under which a tensor that is no linear layer's is stored. */
+  default String storedName(String name) {
+    return name;
+  }
 }

@@ -11,10 +11,12 @@ import org.jspecify.annotations.Nullable;
 /** Writes one token's keys or values of all heads into a block, with the scales it needs. */
 final class BlockEncoder {
   private final KvFormat format;
+  private final @Nullable StaticOffsets offsets;
   private final @Nullable Rotation rotation;
 
-  BlockEncoder(KvFormat format) {
+  BlockEncoder(KvFormat format, @Nullable StaticOffsets offsets) {
     this.format = format;
+    this.offsets = offsets;
     this.rotation = format.rotatedKeys() ? Rotation.of(format.body()) : null;
   }
 
@@ -46,7 +48,14 @@ final class BlockEncoder {
         rotation.apply(scratch, h * dim);
       }
       float own =
-          scale(scratch, h * dim, body, format.keyType(), format.keyScales(), body < dim ? 1 : 0);
+          scale(
+              scratch,
+              h * dim,
+              body,
+              format.keyType(),
+              format.keyScales(),
+              offsets == null ? null : offsets.keys(),
+              body < dim ? 1 : 0);
       if (format.tokenKeyScales()) {
         block.set(JAVA_FLOAT_UNALIGNED, format.keyScaleOffset(h) + 4L * slot, own);
       }
@@ -60,7 +69,15 @@ final class BlockEncoder {
     int dim = format.valueDim();
     System.arraycopy(values, 0, scratch, 0, format.heads() * dim);
     for (int h = 0; h < format.heads(); h++) {
-      float own = scale(scratch, h * dim, dim, format.valueType(), format.valueScales(), 0);
+      float own =
+          scale(
+              scratch,
+              h * dim,
+              dim,
+              format.valueType(),
+              format.valueScales(),
+              offsets == null ? null : offsets.values(),
+              0);
       if (format.tokenValueScales()) {
         block.set(JAVA_FLOAT_UNALIGNED, format.valueScaleOffset(h) + 4L * slot, own);
       }
@@ -87,17 +104,26 @@ final class BlockEncoder {
    * Divides {@code row[from .. from+n)} by its scale.
    *
    * @param fixed static scales of all heads' channels, or null
+   * @param shifts offsets that go with them, or null
    * @param scaleOfZeros the scale of a row of zeros
    * @return the row's own scale; 1 if it has none
    */
   private static float scale(
-      float[] row, int from, int n, KvType type, float @Nullable [] fixed, float scaleOfZeros) {
+      float[] row,
+      int from,
+      int n,
+      KvType type,
+      float @Nullable [] fixed,
+      float @Nullable [] shifts,
+      float scaleOfZeros) {
     if (KvFormat.isWide(type)) {
       return 1;
     }
     if (fixed != null) {
       for (int c = from; c < from + n; c++) {
-        row[c] = type == KvType.INT8 ? intCode(row[c], fixed[c]) : fp8Value(row[c], fixed[c]);
+        float shift = shifts == null ? 0 : shifts[c];
+        row[c] =
+            type == KvType.INT8 ? intCode(row[c], fixed[c], shift) : fp8Value(row[c], fixed[c]);
       }
       return 1;
     }
@@ -111,11 +137,11 @@ final class BlockEncoder {
   /**
    * Static scales clamp at −128, as the formats that carry them do; a token's own never reach it.
    */
-  private static float intCode(float x, float scale) {
+  private static float intCode(float x, float scale, float shift) {
     if (!Float.isFinite(x)) {
       throw new NotFiniteException(x + " cannot be stored in an INT8 cache with static scales");
     }
-    return (float) Math.clamp(Math.rint(x / scale), -128.0, 127.0);
+    return (float) Math.clamp(Math.rint(x / scale + shift), -128.0, 127.0);
   }
 
   /** Clamping is for numbers: an infinity would come back as a plausible one. */

@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
 public final class PagedKvLayer implements KvLayer {
   private final KvSpec spec;
   private final KvFormat format;
+  private final @Nullable StaticOffsets offsets;
   private final BlockEncoder encoder;
   private final @Nullable KvWriter writer;
   private final List<Slab> slabs = new ArrayList<>();
@@ -67,7 +68,8 @@ public final class PagedKvLayer implements KvLayer {
   PagedKvLayer(KvSpec spec, KvFormat format, float @Nullable [] mean, @Nullable KvWriter writer) {
     this.spec = spec;
     this.format = format;
-    this.encoder = new BlockEncoder(format);
+    this.offsets = StaticOffsets.of(spec);
+    this.encoder = new BlockEncoder(format, offsets);
     this.writer = writer != null && writer.writes(format) ? writer : null;
     this.givenMean = mean;
     this.mean = mean;
@@ -149,6 +151,11 @@ public final class PagedKvLayer implements KvLayer {
 
   public KvFormat format() {
     return format;
+  }
+
+  /** What the result of any attention over this layer has to be freed of; null if nothing. */
+  public @Nullable StaticOffsets offsets() {
+    return offsets;
   }
 
   @Override

@@ -116,6 +116,9 @@ final class CpuAttention implements AttentionKernels, KvWriter {
     }
     try (Operand operand = Operand.of(kind, stored, pool)) {
       run(kind, spec, shapes, operand, q, out, lse);
+      if (stored.offsets() != null) {
+        stored.offsets().remove(spec, shapes, stored.length(), q, out, lse);
+      }
     } finally {
       // C was given addresses only.
       Reference.reachabilityFence(q);

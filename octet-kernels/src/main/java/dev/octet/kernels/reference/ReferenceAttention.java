@@ -41,6 +41,9 @@ public final class ReferenceAttention implements AttentionKernels {
     pool.run(
         stored.spec().heads(),
         head -> new ReferenceHead(kind, spec, shapes, stored, head).run(q, out, lse));
+    if (stored.offsets() != null) {
+      stored.offsets().remove(spec, shapes, stored.length(), q, out, lse);
+    }
   }
 
   @Override

@@ -60,6 +60,9 @@ public final class VectorAttention implements AttentionKernels {
     try (Operand operand = Operand.of(kind, stored, pool)) {
       run(kind, spec, shapes, operand, q, out, lse);
     }
+    if (stored.offsets() != null) {
+      stored.offsets().remove(spec, shapes, stored.length(), q, out, lse);
+    }
   }
 
   @Override

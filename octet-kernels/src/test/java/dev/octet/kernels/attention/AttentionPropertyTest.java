@@ -85,7 +85,14 @@ class AttentionPropertyTest {
     for (int i = 0; i < value.length; i++) {
       value[i] = 0.02f + random.nextFloat() / 50;
     }
-    return new StaticKvScales(key, value);
+    if (random.nextBoolean()) {
+      return new StaticKvScales(key, value);
+    }
+    float[] keyOffset = new float[call.kvHeads() * call.keyDim()];
+    for (int i = 0; i < keyOffset.length; i++) {
+      keyOffset[i] = random.nextInt(61) - 30;
+    }
+    return new StaticKvScales(key, value, keyOffset, new float[] {random.nextInt(61) - 30});
   }
 
   @Provide

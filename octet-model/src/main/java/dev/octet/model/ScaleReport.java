@@ -1,0 +1,102 @@
+package dev.octet.model;
+
+import dev.octet.checkpoint.CheckpointException;
+import dev.octet.checkpoint.KvScales;
+import dev.octet.checkpoint.QueryScales;
+import dev.octet.checkpoint.WeightSource;
+import dev.octet.kernels.KvType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Which layers' caches and queries have calibrated scales, and which of those look as if nobody had
+ * measured them.
+ *
+ * @param layers decoder layers
+ * @param calibrated layers whose cache has scales
+ * @param queries layers whose queries have
+ * @param missing layers without cache scales although others have them
+ * @param ones layers of whose scales one kind is all 1.0
+ */
+public record ScaleReport(
+    int layers,
+    List<Integer> calibrated,
+    List<Integer> queries,
+    List<Integer> missing,
+    List<Integer> ones) {
+
+  public ScaleReport {
+    calibrated = List.copyOf(calibrated);
+    queries = List.copyOf(queries);
+    missing = List.copyOf(missing);
+    ones = List.copyOf(ones);
+  }
+
+  /** Looks at all layers. */
+  public static ScaleReport of(WeightSource source) {
+    int layers = source.config().layers();
+    List<Integer> calibrated = new ArrayList<>();
+    List<Integer> queries = new ArrayList<>();
+    List<Integer> missing = new ArrayList<>();
+    List<Integer> ones = new ArrayList<>();
+    for (int i = 0; i < layers; i++) {
+      Optional<KvScales> cache = source.kvScales(i);
+      Optional<QueryScales> query = source.queryScales(i);
+      (cache.isPresent() ? calibrated : missing).add(i);
+      if (query.isPresent()) {
+        queries.add(i);
+      }
+      boolean cacheOnes = cache.filter(s -> allOnes(s.key()) || allOnes(s.value())).isPresent();
+      if (cacheOnes || query.filter(s -> allOnes(s.scale())).isPresent()) {
+        ones.add(i);
+      }
+    }
+    return new ScaleReport(
+        layers, calibrated, queries, calibrated.isEmpty() ? List.of() : missing, ones);
+  }
+
+  private static boolean allOnes(float[] scales) {
+    for (float s : scales) {
+      if (s != 1) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** What is wrong, one line each; empty if nothing is. */
+  public List<String> problems() {
+    List<String> problems = new ArrayList<>();
+    if (!missing.isEmpty()) {
+      problems.add(
+          "%d of %d layers have no calibrated cache scales, first layer %d"
+              .formatted(missing.size(), layers, missing.getFirst()));
+    }
+    if (!ones.isEmpty()) {
+      problems.add(
+          "cache or attention scales are all 1.0 in %d of %d layers, first layer %d: never calibrated?"
+              .formatted(ones.size(), layers, ones.getFirst()));
+    }
+    return problems;
+  }
+
+  /** Under {@link KvScalePolicy#STRICT}, refuses what {@link #problems} finds. */
+  void enforce(KvScalePolicy policy, List<LayerAttention> plan) {
+    if (policy != KvScalePolicy.STRICT) {
+      return;
+    }
+    List<String> all = new ArrayList<>(problems());
+    long computed =
+        plan.stream().map(LayerAttention::cache).filter(c -> c.type().bits() == 8).count()
+            - plan.stream().filter(l -> l.cache().staticScales() != null).count();
+    if (all.isEmpty() && computed > 0) {
+      KvType type = KvPlan.prevailing(plan).cache().type();
+      all.add("the checkpoint has no calibrated scales for a cache in " + type.label());
+    }
+    if (!all.isEmpty()) {
+      throw new CheckpointException(
+          "KV scale policy strict: " + String.join("; ", all) + "; calibrate, or choose warn");
+    }
+  }
+}
