@@ -1,34 +1,41 @@
 package dev.octet.kernels;
 
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.IntConsumer;
 
 /**
  * The bounded pool that every kernel splits its work over. The calling thread takes part, so a pool
- * of one thread runs everything in place. Tasks are handed out one at a time, so uneven ones
- * (causal rows, ragged sequences) balance themselves.
+ * of one thread runs everything in place. Every thread begins with its own stretch of the indices,
+ * the same one in every call of as many, so that what it read last time is still in its caches; who
+ * is done takes over from others, one index at a time, so uneven tasks (causal rows, ragged
+ * sequences) balance themselves.
+ *
+ * <p>Threads are started with the first call that needs them and stay. Between calls they wait as
+ * {@link Patience} says: awake for some tens of microseconds, because in a decode step the next
+ * call follows at once, then parked. A thread that the system does not run holds nothing up: a call
+ * waits for tasks that were begun, not for threads. Calls allocate nothing.
  */
 public final class WorkPool implements AutoCloseable {
   private final int threads;
-  private final ExecutorService helpers;
+  private final ParallelLoop loop;
+  private final PoolThread[] helpers;
+  private final AtomicBoolean inUse = new AtomicBoolean();
+  private boolean started;
+  private volatile boolean closed;
 
   /**
-   * @param threads how many threads work at once, the caller included; at least 1
+   * @param threads how many threads work at once, the caller included; 1 to 32767
    */
   public WorkPool(int threads) {
-    if (threads < 1) {
-      throw new IllegalArgumentException("threads must be at least 1, not " + threads);
+    if (threads < 1 || threads > ParallelLoop.MOST_WORKERS) {
+      throw new IllegalArgumentException(
+          "threads must be at least 1 and at most %d, not %d"
+              .formatted(ParallelLoop.MOST_WORKERS, threads));
     }
     this.threads = threads;
-    this.helpers =
-        Executors.newFixedThreadPool(
-            Math.max(1, threads - 1),
-            Thread.ofPlatform().daemon().name("octet-worker-", 0).factory());
+    this.loop = new ParallelLoop(threads);
+    this.helpers = new PoolThread[threads - 1];
   }
 
   /** A pool of as many threads as the machine has cores. */
@@ -42,70 +49,65 @@ public final class WorkPool implements AutoCloseable {
 
   /**
    * Runs {@code task} for every index below {@code count} and waits for all of them. What a task
-   * throws is thrown here, after the others have stopped. Not to be called from within a task.
+   * throws is thrown here, after the others have stopped; indices not begun by then are left out. A
+   * call while another thread's is under way, or from within a task, runs in place. An interrupt
+   * does not end the wait, because tasks write to memory the caller may free; it stays pending.
+   *
+   * @throws RejectedExecutionException if the pool has been closed and the work is for several
    */
   public void run(int count, IntConsumer task) {
     int workers = Math.min(threads, count);
-    if (workers <= 1) {
+    if (workers > 1 && closed) {
+      throw new RejectedExecutionException("the pool of threads has been closed");
+    }
+    if (workers <= 1 || !inUse.compareAndSet(false, true)) {
       for (int i = 0; i < count; i++) {
         task.accept(i);
       }
       return;
     }
-    AtomicInteger next = new AtomicInteger();
-    AtomicReference<Throwable> failure = new AtomicReference<>();
-    CountDownLatch done = new CountDownLatch(workers - 1);
-    Runnable loop =
-        () -> {
-          try {
-            for (int i = next.getAndIncrement(); i < count; i = next.getAndIncrement()) {
-              task.accept(i);
-            }
-          } catch (RuntimeException | Error e) {
-            failure.compareAndSet(null, e);
-            next.set(count);
-          }
-        };
-    for (int w = 1; w < workers; w++) {
-      try {
-        helpers.execute(
-            () -> {
-              loop.run();
-              done.countDown();
-            });
-      } catch (RejectedExecutionException e) { // closed meanwhile: wait for those that started
-        failure.compareAndSet(null, e);
-        next.set(count);
-        done.countDown();
+    Throwable thrown;
+    try {
+      start();
+      loop.open(count, workers, task);
+      for (int h = 0; h < workers - 1; h++) {
+        helpers[h].wake();
       }
+      loop.work(0);
+      thrown = loop.finish();
+    } finally {
+      inUse.set(false);
     }
-    loop.run();
-    awaitUninterruptibly(done);
-    Throwable thrown = failure.get();
     if (thrown instanceof RuntimeException e) {
       throw e;
     } else if (thrown instanceof Error e) {
       throw e;
+    } else if (thrown != null) {
+      throw new IllegalStateException(thrown);
     }
   }
 
-  private static void awaitUninterruptibly(CountDownLatch done) {
-    boolean interrupted = false;
-    while (true) {
-      try {
-        done.await();
-        break;
-      } catch (InterruptedException _) {
-        interrupted = true; // the tasks write to memory the caller may free: wait for them
+  private void start() {
+    if (!started) {
+      for (int h = 0; h < helpers.length; h++) {
+        helpers[h] = new PoolThread(loop, h + 1, threads);
       }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
+      for (PoolThread helper : helpers) {
+        helper.start();
+      }
+      started = true;
     }
   }
 
+  /** Lets the threads end; a call that is under way is finished first. Idempotent. */
   @Override
   public void close() {
-    helpers.shutdown();
+    closed = true;
+    loop.end();
+    for (PoolThread helper : helpers) {
+      if (helper != null) {
+        helper.wake();
+      }
+    }
   }
 }
