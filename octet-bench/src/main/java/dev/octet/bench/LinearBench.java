@@ -80,13 +80,13 @@ public final class LinearBench {
       variants.forEach(LinearBench::scheme);
     }
 
-    /** All forms at two layers of an 8B model, the vector provider. */
+    /** All forms at the square layers of an 8B model, the fastest provider. */
     public static Options standard(int threads) {
       return new Options(
           List.of("bf16", "w8a8", "w8a16", "w4a16", "w4a16-asym", "w4a8", "fp8", "fp8-dynamic"),
           List.of(new Shape(4096, 4096)),
           List.of(1, 512),
-          List.of("vector"),
+          List.of("auto"),
           threads,
           9);
     }

@@ -59,7 +59,7 @@ final class BenchAccuracyCommand extends OctetCommand {
       names = "--provider",
       paramLabel = "NAME",
       defaultValue = "auto",
-      description = "kernels: reference, vector or auto (default: auto)")
+      description = "kernels: reference, vector, cpu or auto, the fastest (default: auto)")
   String provider;
 
   @Mixin BenchOptions bench = new BenchOptions();

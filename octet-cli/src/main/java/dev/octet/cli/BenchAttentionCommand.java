@@ -68,7 +68,7 @@ final class BenchAttentionCommand extends OctetCommand {
       names = "--provider",
       paramLabel = "NAME",
       defaultValue = "auto",
-      description = "kernels: reference, vector or auto (default: auto)")
+      description = "kernels: reference, vector, cpu or auto, the fastest (default: auto)")
   String provider;
 
   @Option(

@@ -43,7 +43,7 @@ final class BenchLinearCommand extends OctetCommand {
       names = "--provider",
       paramLabel = "NAME",
       split = ",",
-      description = "cpu, vector or reference (default: vector)")
+      description = "kernels: reference, vector, cpu, or auto, the fastest (default: auto)")
   List<String> providers = List.of();
 
   @Option(names = "--repeat", paramLabel = "N", description = "timed rounds (default: 9)")

@@ -1,5 +1,7 @@
 package dev.octet.cli;
 
+import static java.util.stream.Collectors.joining;
+
 import dev.octet.bench.BenchResult;
 import dev.octet.cli.output.Json;
 import dev.octet.cli.output.Table;
@@ -73,10 +75,16 @@ final class BenchPrinter implements Consumer<BenchResult> {
       terminal.err().flush();
     }
     if (!rows.isEmpty()) {
+      terminal.out().println(terminal.outStyle().dim(machine()));
       table.accept(List.copyOf(rows));
-      BenchResult first = rows.getFirst();
-      terminal.note(first.threads() + " threads, " + first.isa());
     }
+  }
+
+  /** What computed, on the table itself: figures that are copied elsewhere take it along. */
+  private String machine() {
+    int threads = rows.getFirst().threads();
+    String sets = rows.stream().map(BenchResult::isa).distinct().collect(joining("; "));
+    return threads + (threads == 1 ? " thread, " : " threads, ") + sets;
   }
 
   private Table table() {
