@@ -12,4 +12,7 @@ module dev.octet.bench {
   exports dev.octet.bench;
   exports dev.octet.bench.conformance;
   exports dev.octet.bench.demo;
+  exports dev.octet.bench.peer;
+
+  uses dev.octet.bench.peer.Peer;
 }

@@ -1,5 +1,8 @@
 package dev.octet.bench;
 
+import dev.octet.bench.peer.AttentionTask;
+import dev.octet.bench.peer.PeerException;
+import dev.octet.bench.peer.Peers;
 import dev.octet.kernels.AttentionKernels;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.AttentionSpec;
@@ -12,6 +15,7 @@ import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
@@ -103,14 +107,25 @@ public final class AttentionBench {
    * @throws IllegalArgumentException for an unknown provider
    */
   public static void run(Options options, Consumer<BenchResult> to) {
+    run(options, Peers.none(), to);
+  }
+
+  /**
+   * Runs all combinations with peers in the same rounds; rows then have {@code relL1}, their error
+   * against attention in F32.
+   *
+   * @throws PeerException if a peer cannot do a shape, or computes something else
+   */
+  public static void run(Options options, Peers peers, Consumer<BenchResult> to) {
     try (Kernels kernels = Providers.create(options.provider(), options.threads())) {
       for (int d : options.headDims()) {
         for (int n : options.lengths()) {
           if (options.queries() > 0) {
-            measure(options, kernels, d, n, Math.min(n, options.queries()), options.causal(), to);
+            int queries = Math.min(n, options.queries());
+            measure(options, peers, kernels, d, n, queries, options.causal(), to);
           }
           if (options.decode()) {
-            measure(options, kernels, d, n, 1, true, to);
+            measure(options, peers, kernels, d, n, 1, true, to);
           }
         }
       }
@@ -120,6 +135,7 @@ public final class AttentionBench {
   /** All variants at one shape, interleaved. */
   private static void measure(
       Options options,
+      Peers peers,
       Kernels kernels,
       int d,
       int n,
@@ -128,6 +144,7 @@ public final class AttentionBench {
       Consumer<BenchResult> to) {
     AttentionKernels attention = kernels.attention();
     List<KvLayer> layers = new ArrayList<>();
+    List<Peers.Entry> entries = List.of();
     List<Long> bytes = new ArrayList<>(); // of the cache as such, without what a kind keeps beside
     try (Arena arena = Arena.ofShared()) {
       SplittableRandom random = new SplittableRandom(1);
@@ -149,11 +166,29 @@ public final class AttentionBench {
         bytes.add(layer.byteSize());
         programs.add(() -> attention.attend(variant.kind(), spec, q, layer, out, null));
       }
-      double[] seconds = Stopwatch.medians(programs, 0.5, options.repetitions());
-      for (int i = 0; i < seconds.length; i++) {
-        to.accept(result(options, kernels, i, bytes.get(i), d, n, queries, causal, seconds));
+      entries = peers.attention(new AttentionTask(q, k, v, causal));
+      Duel duel = new Duel(options.threads(), entries);
+      double[] errors = new double[programs.size()];
+      Arrays.fill(errors, Double.NaN);
+      if (!peers.isEmpty()) {
+        Tensor right = Tensor.allocate(arena, DType.F32, queries, options.heads(), d);
+        attention.attend(AttentionKind.F32, spec, q, k, v, right, null);
+        duel.hold(right);
+        for (int i = 0; i < errors.length; i++) {
+          programs.get(i).run();
+          errors[i] = duel.error(out);
+        }
       }
+      double[] seconds = duel.medians(programs, 0.5, options.repetitions());
+      for (int i = 0; i < seconds.length; i++) {
+        BenchResult row =
+            result(options, kernels, i, bytes.get(i), d, n, queries, causal, seconds[i], errors[i]);
+        to.accept(row.beside(duel.beside(seconds[i])));
+      }
+      double operations = 4 * seen(n, queries, causal) * options.heads() * d;
+      duel.rows("attention", input(options, queries), d, n, causal, operations).forEach(to);
     } finally {
+      entries.forEach(e -> e.program().close());
       layers.forEach(KvLayer::close);
     }
   }
@@ -167,26 +202,37 @@ public final class AttentionBench {
       int n,
       int queries,
       boolean causal,
-      double[] seconds) {
-    double seen =
-        causal
-            ? queries * (n - (double) queries) + queries * (queries + 1.0) / 2
-            : (double) queries * n;
+      double seconds,
+      double error) {
     SequencedMap<String, Double> metrics = new LinkedHashMap<>();
-    metrics.put("ms", seconds[i] * 1e3);
-    metrics.put("tops", 4 * seen * options.heads() * d / seconds[i] / 1e12);
-    metrics.put("gb_per_s", bytes / seconds[i] / 1e9);
-    String heads = options.heads() + ":" + options.kvHeads();
+    if (!Double.isNaN(error)) {
+      metrics.put("relL1", error);
+    }
+    metrics.put("ms", seconds * 1e3);
+    metrics.put("tops", 4 * seen(n, queries, causal) * options.heads() * d / seconds / 1e12);
+    metrics.put("gb_per_s", bytes / seconds / 1e9);
     return new BenchResult(
         "attention",
         options.variants().get(i).toString(),
-        (queries == 1 ? "decode " : "prefill " + queries + " ") + heads,
+        input(options, queries),
         d,
         n,
         causal,
         kernels.threads(),
         kernels.isa(),
         metrics);
+  }
+
+  private static String input(Options options, int queries) {
+    String heads = options.heads() + ":" + options.kvHeads();
+    return (queries == 1 ? "decode " : "prefill " + queries + " ") + heads;
+  }
+
+  /** Pairs of query and key that are seen, a head. */
+  private static double seen(int n, int queries, boolean causal) {
+    return causal
+        ? queries * (n - (double) queries) + queries * (queries + 1.0) / 2
+        : (double) queries * n;
   }
 
   private static Tensor normal(Arena arena, SplittableRandom random, int... shape) {

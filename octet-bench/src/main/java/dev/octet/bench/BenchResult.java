@@ -2,6 +2,7 @@ package dev.octet.bench;
 
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
@@ -19,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param isa the instruction set, as the provider names it
  * @param metrics what was measured, in the order of the columns: {@code relL1}, {@code cos}, {@code
  *     rmse}, {@code tops}, {@code ms}, {@code tokens_per_s}, {@code gb_per_s} …
+ * @param peers what peers needed for the same, if any ran beside
  */
 public record BenchResult(
     String bench,
@@ -29,12 +31,33 @@ public record BenchResult(
     @Nullable Boolean causal,
     int threads,
     String isa,
-    SequencedMap<String, Double> metrics) {
+    SequencedMap<String, Double> metrics,
+    List<PeerTime> peers) {
 
   public BenchResult {
     if (threads < 1) {
       throw new IllegalArgumentException("threads must be at least 1, not " + threads);
     }
     metrics = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(metrics));
+    peers = List.copyOf(peers);
+  }
+
+  /** A measurement without peers. */
+  public BenchResult(
+      String bench,
+      String variant,
+      String input,
+      @Nullable Integer d,
+      @Nullable Integer n,
+      @Nullable Boolean causal,
+      int threads,
+      String isa,
+      SequencedMap<String, Double> metrics) {
+    this(bench, variant, input, d, n, causal, threads, isa, metrics, List.of());
+  }
+
+  /** The same beside those peers. */
+  public BenchResult beside(List<PeerTime> others) {
+    return new BenchResult(bench, variant, input, d, n, causal, threads, isa, metrics, others);
   }
 }

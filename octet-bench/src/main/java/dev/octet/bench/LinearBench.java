@@ -1,11 +1,17 @@
 package dev.octet.bench;
 
+import dev.octet.bench.peer.LinearTask;
+import dev.octet.bench.peer.PeerException;
+import dev.octet.bench.peer.Peers;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Linear;
 import dev.octet.kernels.Providers;
+import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
+import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
+import dev.octet.tensor.RoundToNearest;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -25,11 +31,6 @@ import org.jspecify.annotations.Nullable;
  * do in a model.
  */
 public final class LinearBench {
-  /** Weights of one variant take at least this much when M is small. */
-  private static final long BEYOND_CACHES = 128L << 20;
-
-  private static final int MOST_COPIES = 16;
-
   /** A layer: outputs × inputs. */
   public record Shape(int n, int k) {
     public Shape {
@@ -100,10 +101,21 @@ public final class LinearBench {
    * @throws IllegalArgumentException for an unknown variant or provider
    */
   public static void run(Options options, Consumer<BenchResult> to) {
+    run(options, Peers.none(), to);
+  }
+
+  /**
+   * Runs all combinations with peers in the same rounds. Then weights of every variant are
+   * quantized from the same matrix, and rows have {@code relL1}, their error against its product in
+   * F32.
+   *
+   * @throws PeerException if a peer cannot do a shape, or computes something else
+   */
+  public static void run(Options options, Peers peers, Consumer<BenchResult> to) {
     to.accept(ceilings(options.threads()));
     for (Shape shape : options.shapes()) {
       for (int m : options.rows()) {
-        measure(options, shape, m, to);
+        measure(options, peers, shape, m, to);
       }
     }
   }
@@ -124,47 +136,97 @@ public final class LinearBench {
   }
 
   /** One layer at one M: every variant of every provider, interleaved. */
-  private static void measure(Options options, Shape shape, int m, Consumer<BenchResult> to) {
+  private static void measure(
+      Options options, Peers peers, Shape shape, int m, Consumer<BenchResult> to) {
     List<Kernels> opened = new ArrayList<>();
+    List<Peers.Entry> entries = List.of();
     try (Arena arena = Arena.ofShared()) {
+      RandomWeights random = new RandomWeights(arena, 1);
+      LinearTask task =
+          new LinearTask(
+              random.dense(DType.F32, 1, m, shape.k),
+              random.dense(
+                  DType.BF16, (float) (1 / Math.sqrt((double) shape.k)), shape.n, shape.k));
       List<Candidate> candidates = new ArrayList<>();
       for (String provider : options.providers()) {
         Kernels kernels = Providers.create(provider, options.threads());
         opened.add(kernels);
         for (String variant : options.variants()) {
-          candidates.add(candidate(kernels, variant, shape, m, arena));
+          candidates.add(candidate(kernels, variant, task, !peers.isEmpty(), arena));
         }
       }
-      List<Runnable> programs = candidates.stream().map(Candidate::program).toList();
-      double[] seconds = Stopwatch.medians(programs, 1, options.repetitions());
-      for (int i = 0; i < seconds.length; i++) {
-        to.accept(candidates.get(i).result(shape, m, seconds[i]));
+      entries = peers.linear(task);
+      Duel duel = new Duel(options.threads(), entries);
+      if (!peers.isEmpty()) {
+        duel.hold(right(opened.getFirst(), task, arena));
+        candidates.replaceAll(c -> c.checked(duel));
       }
+      List<Runnable> programs = candidates.stream().map(Candidate::program).toList();
+      double[] seconds = duel.medians(programs, 1, options.repetitions());
+      for (int i = 0; i < candidates.size(); i++) {
+        to.accept(candidates.get(i).result(shape, m, seconds[i]).beside(duel.beside(seconds[i])));
+      }
+      double operations = 2.0 * m * shape.n * shape.k;
+      duel.rows("linear", shape.toString(), null, m, null, operations).forEach(to);
     } finally {
+      entries.forEach(e -> e.program().close());
       opened.forEach(Kernels::close);
     }
   }
 
-  private static Candidate candidate(
-      Kernels kernels, String variant, Shape shape, int m, Arena arena) {
-    RandomWeights random = new RandomWeights(arena, 1);
-    LinearWeights first = random.linear(shape.n, shape.k, scheme(variant));
-    long copies = m > 16 ? 1 : Math.ceilDiv(BEYOND_CACHES, first.byteSize());
-    List<Linear> layers = new ArrayList<>();
-    layers.add(kernels.linear(first));
-    while (layers.size() < Math.min(MOST_COPIES, copies)) {
-      layers.add(kernels.linear(random.linear(shape.n, shape.k, scheme(variant))));
-    }
-    Tensor x = random.dense(DType.F32, 1, m, shape.k);
-    Tensor out = Tensor.allocate(arena, DType.F32, m, shape.n);
-    int[] turn = {0};
-    Runnable program = () -> layers.get(turn[0]++ % layers.size()).apply(x, out);
-    return new Candidate(kernels, variant, first.byteSize(), program);
+  /** The product in F32. */
+  private static Tensor right(Kernels kernels, LinearTask task, Arena arena) {
+    Tensor out = Tensor.allocate(arena, DType.F32, task.m(), task.n());
+    kernels.linear(dense(task.weight())).apply(task.x(), out);
+    return out;
   }
 
-  private record Candidate(Kernels kernels, String variant, long bytes, Runnable program) {
+  private static LinearWeights dense(Tensor weight) {
+    return new LinearWeights(new DenseWeight(weight), null, new ActivationQuant.None());
+  }
+
+  private static Candidate candidate(
+      Kernels kernels, String variant, LinearTask task, boolean sameWeights, Arena arena) {
+    RandomWeights random = new RandomWeights(arena, 1);
+    QuantScheme scheme = scheme(variant);
+    LinearWeights first =
+        sameWeights
+            ? quantized(task.weight(), scheme, arena)
+            : random.linear(task.n(), task.k(), scheme);
+    List<Linear> layers = new ArrayList<>();
+    layers.add(kernels.linear(first));
+    while (layers.size() < task.copies(first.byteSize())) {
+      layers.add(kernels.linear(random.linear(task.n(), task.k(), scheme)));
+    }
+    Tensor out = Tensor.allocate(arena, DType.F32, task.m(), task.n());
+    int[] turn = {0};
+    Runnable program = () -> layers.get(turn[0]++ % layers.size()).apply(task.x(), out);
+    return new Candidate(kernels, variant, first.byteSize(), program, out, Double.NaN);
+  }
+
+  private static LinearWeights quantized(Tensor weight, @Nullable QuantScheme scheme, Arena arena) {
+    return scheme == null
+        ? dense(weight)
+        : new LinearWeights(
+            RoundToNearest.quantize(weight, scheme, arena), null, scheme.activation());
+  }
+
+  /**
+   * @param error against the product in F32; NaN where nobody asked
+   */
+  private record Candidate(
+      Kernels kernels, String variant, long bytes, Runnable program, Tensor out, double error) {
+    /** Runs once: the first copy of the weight is the one that can be checked. */
+    Candidate checked(Duel duel) {
+      program.run();
+      return new Candidate(kernels, variant, bytes, program, out, duel.error(out));
+    }
+
     BenchResult result(Shape shape, int m, double seconds) {
       SequencedMap<String, Double> metrics = new LinkedHashMap<>();
+      if (!Double.isNaN(error)) {
+        metrics.put("relL1", error);
+      }
       metrics.put("ms", seconds * 1e3);
       metrics.put("gb_per_s", bytes / seconds / 1e9);
       metrics.put("tops", 2.0 * m * shape.n * shape.k / seconds / 1e12);

@@ -23,6 +23,18 @@ final class Stopwatch {
    * @param repetitions timed rounds, after a warm-up of each program, see {@link #warmUp}
    */
   static double[] medians(List<Runnable> programs, double warmUp, int repetitions) {
+    return medians(programs, warmUp, repetitions, 0);
+  }
+
+  /**
+   * The same for programs with thread pools of their own, which spin for some milliseconds after
+   * their work: before a program's turn all is quiet for a while, and one call that does not count
+   * wakes its own threads.
+   *
+   * @param quietMillis how long; 0 for programs that share their threads
+   */
+  static double[] medians(
+      List<Runnable> programs, double warmUp, int repetitions, int quietMillis) {
     List<double[]> times = new ArrayList<>();
     int[] calls = new int[programs.size()];
     for (int p = 0; p < calls.length; p++) {
@@ -31,6 +43,10 @@ final class Stopwatch {
     }
     for (int r = 0; r < repetitions; r++) {
       for (int p = 0; p < calls.length; p++) {
+        if (quietMillis > 0) {
+          rest(quietMillis);
+          programs.get(p).run();
+        }
         times.get(p)[r] = seconds(programs.get(p), calls[p]);
       }
     }
@@ -56,6 +72,14 @@ final class Stopwatch {
       }
     }
     return (int) Math.max(1, Math.min(10_000, Math.ceil(SHORTEST_NANOS / best)));
+  }
+
+  private static void rest(int millis) {
+    try {
+      Thread.sleep(millis);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private static double seconds(Runnable program, int calls) {

@@ -1,6 +1,7 @@
 package dev.octet.cli;
 
 import dev.octet.bench.AttentionBench;
+import dev.octet.bench.peer.Peers;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
 import java.util.ArrayList;
@@ -16,7 +17,8 @@ import picocli.CommandLine.Option;
     footer = {
       "  octet bench attention",
       "  octet bench attention --n 4096 --d 64,128 --causal --json",
-      "  octet bench attention --attention bf16,int8 --kv-cache-dtype bf16,int8 --queries 512"
+      "  octet bench attention --attention bf16,int8 --kv-cache-dtype bf16,int8 --queries 512",
+      "  octet bench attention --n 4096 --queries 4096 --heads 8 --compare"
     })
 final class BenchAttentionCommand extends OctetCommand {
   @Option(
@@ -80,6 +82,8 @@ final class BenchAttentionCommand extends OctetCommand {
 
   @Mixin BenchOptions bench = new BenchOptions();
 
+  @Mixin CompareOptions compare = new CompareOptions();
+
   @Override
   public Integer call() {
     AttentionBench.Options standard =
@@ -99,7 +103,9 @@ final class BenchAttentionCommand extends OctetCommand {
             standard.threads(),
             repetitions);
     BenchPrinter printer = new BenchPrinter(terminal(), bench.json);
-    AttentionBench.run(options, printer);
+    try (Peers peers = compare.open(bench.threadCount(), terminal())) {
+      AttentionBench.run(options, peers, printer);
+    }
     printer.finish();
     return ExitCode.OK;
   }

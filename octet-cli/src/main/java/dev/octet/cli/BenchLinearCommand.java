@@ -1,6 +1,7 @@
 package dev.octet.cli;
 
 import dev.octet.bench.LinearBench;
+import dev.octet.bench.peer.Peers;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -15,7 +16,8 @@ import picocli.CommandLine.Option;
     },
     footer = {
       "  octet bench linear",
-      "  octet bench linear --variants bf16,w8a8,w4a16 --shapes 2048x8192 --rows 1,64 --json"
+      "  octet bench linear --variants bf16,w8a8,w4a16 --shapes 2048x8192 --rows 1,64 --json",
+      "  octet bench linear --provider cpu --compare=libtorch,onednn"
     })
 final class BenchLinearCommand extends OctetCommand {
   @Option(
@@ -51,6 +53,8 @@ final class BenchLinearCommand extends OctetCommand {
 
   @Mixin BenchOptions bench = new BenchOptions();
 
+  @Mixin CompareOptions compare = new CompareOptions();
+
   @Override
   public Integer call() {
     LinearBench.Options standard = LinearBench.Options.standard(bench.threadCount());
@@ -65,7 +69,9 @@ final class BenchLinearCommand extends OctetCommand {
             standard.threads(),
             repetitions == 0 ? standard.repetitions() : repetitions);
     BenchPrinter printer = new BenchPrinter(terminal(), bench.json);
-    LinearBench.run(options, printer);
+    try (Peers peers = compare.open(bench.threadCount(), terminal())) {
+      LinearBench.run(options, peers, printer);
+    }
     printer.finish();
     return ExitCode.OK;
   }

@@ -2,6 +2,7 @@ package dev.octet.cli;
 
 import dev.octet.bench.ModelBench;
 import dev.octet.bench.ModelShape;
+import dev.octet.bench.peer.Peers;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -66,6 +67,8 @@ final class BenchModelCommand extends OctetCommand {
 
   @Mixin BenchOptions bench = new BenchOptions();
 
+  @Mixin CompareOptions compare = new CompareOptions();
+
   @Override
   public Integer call() {
     ModelBench.Options options =
@@ -79,7 +82,12 @@ final class BenchModelCommand extends OctetCommand {
             generate,
             repetitions);
     BenchPrinter printer = new BenchPrinter(terminal(), bench.json);
-    ModelBench.run(options, printer);
+    try (Peers peers = compare.open(bench.threadCount(), terminal())) {
+      if (!peers.isEmpty()) {
+        throw new CliException("no peer runs whole models yet; compare linear and attention");
+      }
+      ModelBench.run(options, printer);
+    }
     printer.finish();
     return ExitCode.OK;
   }

@@ -2,7 +2,7 @@ package dev.octet.cli;
 
 import picocli.CommandLine.Option;
 
-/** {@code --json}, {@code --threads}, {@code --compare}: what every benchmark takes. */
+/** {@code --json}, {@code --threads}: what every benchmark takes. */
 final class BenchOptions {
   @Option(names = "--json", description = "one JSON object a line instead of a table")
   boolean json;
@@ -14,20 +14,12 @@ final class BenchOptions {
       description = "threads that compute (default: one a core)")
   int threads;
 
-  @Option(names = "--compare", description = "run other projects' kernels beside ours")
-  boolean compare;
-
   /**
    * Threads to use.
    *
-   * @throws CliException if the number makes no sense, or for peers, which are not there
+   * @throws CliException if the number makes no sense
    */
   int threadCount() {
-    if (compare) {
-      throw new CliException(
-          "--compare needs the module of peers (libtorch, oneDNN, ONNX Runtime, llama.cpp), which"
-              + " this version does not have yet; leave it out to measure Octet alone");
-    }
     if (threads < 0 || threads > 4096) {
       throw new CliException("--threads must lie between 1 and 4096, not " + threads);
     }

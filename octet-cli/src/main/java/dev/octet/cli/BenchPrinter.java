@@ -33,7 +33,7 @@ final class BenchPrinter implements Consumer<BenchResult> {
   public void accept(BenchResult row) {
     rows.add(row);
     if (json) {
-      terminal.out().println(toJson(row));
+      toJson(row).forEach(terminal.out()::println);
     } else if (terminal.errIsTerminal()) {
       terminal
           .err()
@@ -46,8 +46,17 @@ final class BenchPrinter implements Consumer<BenchResult> {
     return row.bench() + " " + row.variant() + " " + row.input();
   }
 
-  /** The object that {@code --json} prints. */
-  static Json toJson(BenchResult row) {
+  /** The objects that {@code --json} prints: one, or one for every peer. */
+  static List<Json> toJson(BenchResult row) {
+    if (row.peers().isEmpty()) {
+      return List.of(fields(row));
+    }
+    return row.peers().stream()
+        .map(p -> fields(row).put("peer", p.peer()).put("peer_ms", p.ms()).put("ratio", p.ratio()))
+        .toList();
+  }
+
+  private static Json fields(BenchResult row) {
     return new Json()
         .put("bench", row.bench())
         .put("variant", row.variant())
@@ -110,10 +119,24 @@ final class BenchPrinter implements Consumer<BenchResult> {
       table.number(title(metric));
       cells.add(r -> value(metric, r.metrics().get(metric)));
     }
+    Set<String> peers = new LinkedHashSet<>();
+    rows.forEach(r -> r.peers().forEach(p -> peers.add(p.peer())));
+    for (String peer : peers) {
+      table.number("vs " + peer);
+      cells.add(r -> ratio(r, peer));
+    }
     for (BenchResult row : rows) {
       table.row(cells.stream().map(c -> c.apply(row)).toArray(String[]::new));
     }
     return table;
+  }
+
+  private static String ratio(BenchResult row, String peer) {
+    return row.peers().stream()
+        .filter(p -> p.peer().equals(peer))
+        .map(p -> value("ratio", p.ratio()) + "×")
+        .findFirst()
+        .orElse("");
   }
 
   private static String number(@Nullable Integer value) {

@@ -1,5 +1,6 @@
 package dev.octet.cli;
 
+import dev.octet.bench.peer.PeerException;
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.cli.output.Terminal;
 import dev.octet.tensor.NotFiniteException;
@@ -67,6 +68,7 @@ final class ErrorReport implements IParameterExceptionHandler, IExecutionExcepti
   private static boolean isBadInput(Throwable e) {
     return e instanceof CliException
         || e instanceof CheckpointException
+        || e instanceof PeerException
         || e instanceof NotFiniteException
         || e instanceof IllegalArgumentException
         || e instanceof IOException

@@ -34,7 +34,8 @@ class ArchitectureTest {
           "train",
           "bench",
           "cli",
-          "traincli");
+          "traincli",
+          "benchpeers");
 
   private static final Path ROOT = root();
   private static final JavaClasses CLASSES = new ClassFileImporter().importPaths(outputs());
@@ -111,6 +112,18 @@ class ArchitectureTest {
   }
 
   @Test
+  void peersKnowNothingOfTheCommandLine() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.octet.benchpeers..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("dev.octet.cli..", "dev.octet.train..", "dev.octet.traincli..")
+        .allowEmptyShould(true)
+        .check(CLASSES);
+  }
+
+  @Test
   void onlyTheCommandLinePrints() {
     noClasses()
         .that()
@@ -166,7 +179,9 @@ class ArchitectureTest {
     assertThat(packages).allSatisfy(name -> assertThat(page).contains("| `" + name + "` |"));
     for (String line : page.lines().filter(l -> l.startsWith("| `dev.octet.")).toList()) {
       String name = line.substring(3, line.indexOf('`', 3));
-      String module = "octet-" + name.split("\\.", -1)[2].replace("traincli", "train-cli");
+      String part = name.split("\\.", -1)[2];
+      String module =
+          "octet-" + part.replace("traincli", "train-cli").replace("benchpeers", "bench-peers");
       assertThat(ROOT.resolve(module + "/src/main/java/" + name.replace('.', '/')))
           .as(line)
           .isDirectory();

@@ -155,6 +155,27 @@ class LauncherTest {
     assertThat(ended.output()).startsWith("octet: ").contains("not built").hasLineCount(1);
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"--compare", "--compare=libtorch"})
+  void comparingNeedsAPartOfItsOwn(String option) throws Exception {
+    Path home = built();
+    Map<String, String> environment =
+        Map.of("OCTET_JAVA_HOME", jdk("25.0.3").toString(), "OCTET_HOME", home.toString());
+    Ended without = run(launcher(), environment, "bench", "linear", option);
+    assertThat(without.status()).isEqualTo(2);
+    assertThat(without.output()).contains("not built").hasLineCount(1);
+    Files.createDirectories(home.resolve(".octet/peers"));
+    Files.writeString(home.resolve(".octet/peers/stamp"), "");
+    assertThat(run(launcher(), environment, "bench", "linear", option).output())
+        .contains("/.octet/app/lib:" + home + "/.octet/peers/lib>", "org.bytedeco.dnnl");
+    assertThat(run(launcher(), environment, "bench", "linear").output())
+        .contains("/.octet/app/lib>")
+        .doesNotContain("peers", "bytedeco");
+    assertThat(run(launcher(), environment, "bench", "linear", option, "--help").output())
+        .as("help needs nothing")
+        .doesNotContain("peers/lib");
+  }
+
   @Test
   void theTreeIsFoundThroughSymbolicLinks() throws Exception {
     Path copy = built().resolve("octet");

@@ -1,0 +1,20 @@
+package dev.octet.benchpeers;
+
+import dev.octet.bench.peer.Peer;
+import dev.octet.bench.peer.PeerSession;
+
+/** PyTorch's C++ library, through the bindings of bytedeco. */
+public final class Libtorch implements Peer {
+  /** Made by the service loader. */
+  public Libtorch() {}
+
+  @Override
+  public String name() {
+    return "libtorch";
+  }
+
+  @Override
+  public PeerSession open(int threads) {
+    return NativeLoading.load(name(), () -> new LibtorchSession(threads));
+  }
+}
