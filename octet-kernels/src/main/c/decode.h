@@ -8,7 +8,7 @@ enum { MOST_STEP = 8 };
 
 /* Inputs that decode() yields at once. */
 INLINE int decoded_inputs(const int form) {
-  return form == FORM_I4 ? 8 : form >= FORM_E4M3 ? 4 : form == FORM_BF16 ? 2 : 1;
+  return form == FORM_I4 || form == FORM_E2M1 ? 8 : form >= FORM_E4M3 ? 4 : form == FORM_BF16 ? 2 : 1;
 }
 
 /* E4M3 shares the places of its bits with a half of 2⁻⁸ its value; E5M2 is the upper half of one. */
@@ -40,7 +40,7 @@ INLINE f32x16 zero_of(const octet_linear *w, int64_t panel, int64_t block) {
 /* For one block of a panel. */
 INLINE decoder decoder_of(const int form, const octet_linear *w, int64_t panel, int64_t block) {
   decoder d;
-  d.zero = form >= FORM_I8 ? zero_of(w, panel, block) : f_zero();
+  d.zero = form == FORM_I8 || form == FORM_I4 ? zero_of(w, panel, block) : f_zero();
 #ifdef __AVX512VBMI__
   if (form == FORM_E4M3 || form == FORM_E5M2) {
     uint8_t high[128], low[128];
@@ -102,6 +102,14 @@ INLINE void decode(const int form, const uint8_t *codes, const decoder *d, f32x1
       UNROLL
       for (int i = 0; i < 4; i++) {
         out[i] = f_sub(f_of(i_and(i_shr(four, 8 * i), i_set(0xff))), d->zero);
+      }
+      break;
+    }
+    case FORM_E2M1: {
+      const i32x16 eight = i_load(codes);
+      UNROLL
+      for (int i = 0; i < 8; i++) {
+        out[i] = f_of_e2m1(i_shr(eight, 8 * (i % 4) + 4 * (i / 4)));
       }
       break;
     }

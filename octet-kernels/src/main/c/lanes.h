@@ -48,6 +48,12 @@ INLINE f32x16 f_of_nibble(i32x16 a) {
   const __m512 table = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   return _mm512_permutexvar_ps(a, table);
 }
+/* E2M1 in the lowest four bits of every lane; what is above does not matter. */
+INLINE f32x16 f_of_e2m1(i32x16 a) {
+  const __m512 table =
+      _mm512_setr_ps(0, .5f, 1, 1.5f, 2, 3, 4, 6, -0.f, -.5f, -1, -1.5f, -2, -3, -4, -6);
+  return _mm512_permutexvar_ps(a, table);
+}
 /* Halves in the low bits of every lane. */
 INLINE f32x16 f_of_halves(i32x16 a) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(a)); }
 
@@ -255,6 +261,13 @@ INLINE void i_store_bytes(void *p, i32x16 a, int count) {
   }
 }
 INLINE f32x16 f_of_nibble(i32x16 a) { return f_of(i_and(a, i_set(15))); }
+INLINE __m256 e2m1_half(__m256i a) {
+  const __m256 table = _mm256_setr_ps(0, .5f, 1, 1.5f, 2, 3, 4, 6);
+  const __m256 sign = _mm256_castsi256_ps(
+      _mm256_and_si256(_mm256_slli_epi32(a, 28), _mm256_set1_epi32((int)0x80000000)));
+  return _mm256_or_ps(_mm256_permutevar8x32_ps(table, a), sign);
+}
+INLINE f32x16 f_of_e2m1(i32x16 a) { return F16(e2m1_half(a.lo), e2m1_half(a.hi)); }
 
 INLINE void i_to_doubles(i32x16 a, double *out) {
   _mm256_storeu_pd(out, _mm256_cvtepi32_pd(_mm256_castsi256_si128(a.lo)));

@@ -12,6 +12,7 @@
  *   E4M3, E5M2  [k/4][16][4] bytes
  *   I8          [k/4][16][4] bytes, q + 128
  *   I4          [k/8][16][4] bytes, q + 8: byte j of step c holds inputs 8c + j (low) and 8c + 4 + j
+ *   E2M1        as I4, four-bit floats without a flip
  *
  * I8 is also the layout that AMX tiles take as their second operand.
  */
@@ -21,7 +22,7 @@
 #include "lanes.h"
 #include "octet.h"
 
-enum { FORM_F32, FORM_F16, FORM_BF16, FORM_E4M3, FORM_E5M2, FORM_I8, FORM_I4, FORMS };
+enum { FORM_F32, FORM_F16, FORM_BF16, FORM_E4M3, FORM_E5M2, FORM_I8, FORM_I4, FORM_E2M1, FORMS };
 
 /* Written by Java; LinearLayout.java has the same fields in the same order. */
 typedef struct {
@@ -43,7 +44,8 @@ INLINE int64_t form_step(int32_t form) {
     case FORM_F32:
     case FORM_F16: return 1;
     case FORM_BF16: return 2;
-    case FORM_I4: return 8;
+    case FORM_I4:
+    case FORM_E2M1: return 8;
     default: return 4;
   }
 }
@@ -53,7 +55,8 @@ INLINE int64_t panel_bytes(int32_t form, int64_t k) {
     case FORM_F32: return k * 64;
     case FORM_F16:
     case FORM_BF16: return k * 32;
-    case FORM_I4: return k * 8;
+    case FORM_I4:
+    case FORM_E2M1: return k * 8;
     default: return k * 16;
   }
 }

@@ -133,10 +133,11 @@ FEW(FORM_E4M3)
 FEW(FORM_E5M2)
 FEW(FORM_I8)
 FEW(FORM_I4)
+FEW(FORM_E2M1)
 
 typedef void few_of_form(int rows, const task *t);
 static few_of_form *const FEW_OF[FORMS] = {few_FORM_F32,  few_FORM_F16, few_FORM_BF16, few_FORM_E4M3,
-                                           few_FORM_E5M2, few_FORM_I8,  few_FORM_I4};
+                                           few_FORM_E5M2, few_FORM_I8,  few_FORM_I4,   few_FORM_E2M1};
 
 /* ---- many rows: decoded into L1 ---------------------------------------------------------------- */
 
@@ -185,6 +186,7 @@ static void fill_any(int pairs, const octet_linear *w, int64_t panel, stretch *s
     case FORM_E4M3: pairs ? fill(FORM_E4M3, 1, w, panel, s) : fill(FORM_E4M3, 0, w, panel, s); break;
     case FORM_E5M2: pairs ? fill(FORM_E5M2, 1, w, panel, s) : fill(FORM_E5M2, 0, w, panel, s); break;
     case FORM_I8: pairs ? fill(FORM_I8, 1, w, panel, s) : fill(FORM_I8, 0, w, panel, s); break;
+    case FORM_E2M1: pairs ? fill(FORM_E2M1, 1, w, panel, s) : fill(FORM_E2M1, 0, w, panel, s); break;
     default: pairs ? fill(FORM_I4, 1, w, panel, s) : fill(FORM_I4, 0, w, panel, s); break;
   }
 }

@@ -21,6 +21,7 @@ static step_of step(int32_t form) {
   switch (form) {
     case FORM_I8: return (step_of){4, 4, 0x80808080};
     case FORM_I4: return (step_of){8, 4, 0x88888888};
+    case FORM_E2M1: return (step_of){8, 4, 0};
     case FORM_F32: return (step_of){1, 4, 0};
     case FORM_BF16: return (step_of){2, 4, 0};
     case FORM_F16: return (step_of){1, 2, 0};
@@ -49,7 +50,7 @@ static uint32_t nibbles(const uint8_t *row, int64_t at, int64_t end) {
 
 /* One step of one output as it lies in a panel, before the flip. */
 INLINE uint32_t read_step(int32_t form, step_of s, const uint8_t *row, int64_t at, int64_t end) {
-  if (form == FORM_I4) {
+  if (form == FORM_I4 || form == FORM_E2M1) {
     const uint32_t eight = nibbles(row, at, end);
     return spread(eight & 0xffff) | spread(eight >> 16) << 4;
   }
@@ -67,7 +68,7 @@ INLINE uint32_t read_step(int32_t form, step_of s, const uint8_t *row, int64_t a
 INLINE void pack_panel(const int32_t form, const octet_rows *m, const uint8_t *rows, int64_t panel,
                        uint8_t *out) {
   const step_of s = step(form);
-  const int64_t row_bytes = form == FORM_I4 ? (m->k + 1) / 2 : m->k * (s.bytes / s.inputs);
+  const int64_t row_bytes = form == FORM_I4 || form == FORM_E2M1 ? (m->k + 1) / 2 : m->k * (s.bytes / s.inputs);
   for (int64_t first = 0; first < m->k; first += m->block) {
     const int64_t end = first + m->block < m->k ? first + m->block : m->k;
     for (int64_t at = first; at < first + m->padded; at += s.inputs) {
@@ -85,8 +86,8 @@ INLINE void pack_panel(const int32_t form, const octet_rows *m, const uint8_t *r
 }
 
 /*
- * Packs the panels from…to-1. rows: [n][k] codes in the form's element type; I4: [n][⌈k/2⌉] bytes of two
- * signed nibbles, the low one first. panels: the whole packed weight.
+ * Packs the panels from…to-1. rows: [n][k] codes in the form's element type; I4 and E2M1: [n][⌈k/2⌉] bytes of
+ * two nibbles, the low one first. panels: the whole packed weight.
  */
 OCTET_EXPORT int32_t octet_linear_pack(const octet_rows *m, int64_t from, int64_t to,
                                        const uint8_t *rows, uint8_t *panels) {
@@ -111,6 +112,7 @@ OCTET_EXPORT int32_t octet_linear_pack(const octet_rows *m, int64_t from, int64_
       case FORM_BF16: pack_panel(FORM_BF16, m, rows, p, out); break;
       case FORM_I8: pack_panel(FORM_I8, m, rows, p, out); break;
       case FORM_I4: pack_panel(FORM_I4, m, rows, p, out); break;
+      case FORM_E2M1: pack_panel(FORM_E2M1, m, rows, p, out); break;
       default: pack_panel(FORM_E4M3, m, rows, p, out); break;
     }
   }

@@ -1,7 +1,10 @@
 package dev.octet.checkpoint;
 
 import dev.octet.checkpoint.compressedtensors.CompressedTensorsFormat;
+import dev.octet.checkpoint.gptq.GptqFormat;
 import dev.octet.checkpoint.internal.DenseFormat;
+import dev.octet.checkpoint.internal.Fields;
+import dev.octet.checkpoint.internal.StoredTensors;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -15,7 +18,9 @@ final class FormatReaders {
           new GgufReader(),
           new AscendReader(),
           new SafetensorsReader(
-              "compressed-tensors (INT8, INT4, FP8)",
+              "GPTQ", FormatReaders::gptq, (folder, _, tensors) -> gptq(folder, tensors)),
+          new SafetensorsReader(
+              "compressed-tensors (INT8, INT4, FP8, FP4)",
               folder -> folder.quantizedBy("compressed-tensors"),
               (folder, config, tensors) ->
                   new CompressedTensorsFormat(folder.quantization(), config, tensors)),
@@ -23,7 +28,25 @@ final class FormatReaders {
           new SafetensorsReader(
               "dense F32, F16 and BF16", _ -> true, (_, _, tensors) -> new DenseFormat(tensors)));
 
+  private static final String GPTQ_FILE = "quantize_config.json";
+
   private FormatReaders() {}
+
+  /** Older GPTQ checkpoints say nothing in config.json. */
+  private static boolean gptq(ModelFolder folder) {
+    return folder.quantized()
+        ? folder.quantizedBy("gptq")
+        : folder.has(GPTQ_FILE)
+            && folder.settings(GPTQ_FILE).text("quant_method").orElse("gptq").equals("gptq");
+  }
+
+  private static GptqFormat gptq(ModelFolder folder, StoredTensors tensors) {
+    if (!folder.quantized()) {
+      return new GptqFormat(folder.settings(GPTQ_FILE), null, tensors);
+    }
+    Fields other = folder.has(GPTQ_FILE) ? folder.settings(GPTQ_FILE) : null;
+    return new GptqFormat(folder.quantization(), other, tensors);
+  }
 
   /** The first that recognizes a model. */
   static FormatReader of(ModelFolder folder) {

@@ -14,7 +14,6 @@ import java.util.Optional;
 final class UnreadFormats implements FormatReader {
   private static final Map<String, String> METHODS =
       Map.ofEntries(
-          Map.entry("gptq", "GPTQ"),
           Map.entry("gptq_marlin", "GPTQ Marlin"),
           Map.entry("awq", "AWQ"),
           Map.entry("fbgemm_fp8", "FBGEMM FP8"),
@@ -30,10 +29,7 @@ final class UnreadFormats implements FormatReader {
           Map.entry("bitnet", "BitNet"));
 
   private static final List<Map.Entry<String, String>> FILES =
-      List.of(
-          Map.entry("hf_quant_config.json", "ModelOpt"),
-          Map.entry("quantize_config.json", "GPTQ"),
-          Map.entry("quant_config.json", "AWQ"));
+      List.of(Map.entry("hf_quant_config.json", "ModelOpt"), Map.entry("quant_config.json", "AWQ"));
 
   @Override
   public String name() {
@@ -63,9 +59,6 @@ final class UnreadFormats implements FormatReader {
     }
     Fields quantization = folder.quantization();
     String method = quantization.requireText("quant_method");
-    if (method.equals("gptq")) {
-      checkGptq(quantization);
-    }
     if (method.startsWith("modelopt")) {
       throw unsupported(config, "ModelOpt");
     }
@@ -79,17 +72,6 @@ final class UnreadFormats implements FormatReader {
           "quant_method", "names the unknown method " + Texts.quote(method) + read());
     }
     throw unsupported(config, name);
-  }
-
-  private static void checkGptq(Fields quantization) {
-    int bits = quantization.requireInteger("bits", 1, 32);
-    if (bits != 2 && bits != 3 && bits != 4 && bits != 8) {
-      throw quantization.problem("bits", "is " + bits + ": GPTQ has 2, 3, 4 or 8 bits");
-    }
-    int group = quantization.integer("group_size", -1, Integer.MAX_VALUE).orElse(-1);
-    if (group == 0) {
-      throw quantization.problem("group_size", "is 0: it must be -1 or at least 1");
-    }
   }
 
   static UnsupportedCheckpointException unsupported(Path file, String format) {

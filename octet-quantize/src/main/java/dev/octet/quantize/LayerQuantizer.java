@@ -34,7 +34,7 @@ final class LayerQuantizer {
     }
     try {
       QuantizedWeight weight = RoundToNearest.quantize(dense.values(), scheme, arena);
-      return new LinearWeights(weight, layer.bias(), scheme.activation());
+      return new LinearWeights(weight, layer.bias(), scheme.activation(), layer.inputScale());
     } catch (IllegalArgumentException e) {
       throw new CheckpointException(module + ": " + reason(e), e);
     }

@@ -25,8 +25,23 @@ public sealed interface ActivationQuant {
     }
   }
 
-  /** FP8 E4M3 per token: {@code s = max|x| / 448}. */
-  record DynamicFp8() implements ActivationQuant {}
+  /**
+   * FP8 E4M3 per token: {@code s = min(max|x|, bound) / 448}; what lies beyond saturates.
+   *
+   * @param bound infinite unless a format (FBGEMM) sets one
+   */
+  record DynamicFp8(float bound) implements ActivationQuant {
+    public DynamicFp8 {
+      if (!(bound > 0)) {
+        throw new IllegalArgumentException("bound " + bound + " must be positive");
+      }
+    }
+
+    /** Without a bound. */
+    public DynamicFp8() {
+      this(Float.POSITIVE_INFINITY);
+    }
+  }
 
   /** FP8 E4M3 with one scale for all; values beyond {@code 448·scale} saturate. */
   record StaticFp8(float scale) implements ActivationQuant {
@@ -41,6 +56,21 @@ public sealed interface ActivationQuant {
       if (block < 1) {
         throw new IllegalArgumentException("activation block of " + block);
       }
+    }
+  }
+
+  /**
+   * FP4 E2M1 per token and 16 input channels, NVFP4's own: {@code s = e4m3(max|x| / 6 / scale)},
+   * {@code x' = e2m1(x / (s·scale))·s·scale}.
+   *
+   * @param scale the calibrated F32 scale of all, {@code max|x| / (6·448)}
+   */
+  record Fp4Group(float scale) implements ActivationQuant {
+    /** Channels of a group. */
+    public static final int GROUP = 16;
+
+    public Fp4Group {
+      requirePositive(scale);
     }
   }
 
@@ -64,6 +94,7 @@ public sealed interface ActivationQuant {
       case DynamicFp8 _ -> "fp8 token";
       case StaticFp8 _ -> "fp8 static";
       case DynamicFp8Block b -> "fp8 1x" + b.block();
+      case Fp4Group _ -> "nvfp4 static";
     };
   }
 }

@@ -7,14 +7,19 @@ package dev.octet.tensor;
  * <p>FP8 follows "FP8 Formats for Deep Learning" (arXiv 2209.05433): E4M3 in its {@code fn} form
  * (no infinities, NaN only 0x7F/0xFF, maximum 448), E5M2 as IEEE (maximum 57344). Encoding
  * saturates at the largest finite value, infinities included; NaN stays NaN and zero keeps its
- * sign.
+ * sign. The four-bit E2M1 and the scales E8M0 are those of the OCP Microscaling Formats (MX)
+ * specification 1.0.
  */
 public final class Codecs {
   public static final float E4M3_MAX = 448f;
   public static final float E5M2_MAX = 57344f;
+  public static final float E2M1_MAX = 6f;
 
   private static final float[] E4M3 = table(4, 3, 7);
   private static final float[] E5M2 = table(5, 2, 15);
+  private static final float[] E2M1 = {
+    0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0f, -0.5f, -1, -1.5f, -2, -3, -4, -6
+  };
 
   private Codecs() {}
 
@@ -49,6 +54,37 @@ public final class Codecs {
 
   public static byte floatToE5m2(float value) {
     return encode8(value, 2, 15, E5M2_MAX, 0x7B);
+  }
+
+  /** The value of the low four bits: E2M1, {0, ½, 1, 1½, 2, 3, 4, 6} and a sign. */
+  public static float e2m1ToFloat(int code) {
+    return E2M1[code & 0xF];
+  }
+
+  /**
+   * The four bits nearest to {@code value}, ties to the even code; saturates at 6. E2M1 has no NaN:
+   * that is an error.
+   */
+  public static int floatToE2m1(float value) {
+    if (Float.isNaN(value)) {
+      throw new NotFiniteException("NaN cannot be encoded as E2M1");
+    }
+    float magnitude = Math.min(Math.abs(value), E2M1_MAX);
+    int sign = Float.floatToRawIntBits(value) >>> 28 & 8;
+    // Steps of ½ up to 2, of 1 up to 4, of 2 up to 6; the values on both sides of a limit agree.
+    int code =
+        magnitude <= 2
+            ? (int) Math.rint(magnitude * 2.0)
+            : magnitude <= 4
+                ? 2 + (int) Math.rint(magnitude)
+                : 4 + (int) Math.rint(magnitude / 2.0);
+    return sign | code;
+  }
+
+  /** E8M0: {@code 2^(code - 127)}, 0xFF is NaN. */
+  public static float e8m0ToFloat(int code) {
+    int e = code & 0xFF;
+    return e == 0xFF ? Float.NaN : Math.scalb(1f, e - 127);
   }
 
   /** Rounds half to even, then clamps; NaN is an error because no integer stands for it. */

@@ -67,7 +67,7 @@ public enum DType {
   /** Whether {@link Tensor#getFloat} can decode this type. */
   public boolean decodable() {
     return switch (this) {
-      case U8, I8, I16, I32, I64, BOOL, F8_E4M3, F8_E5M2, F16, BF16, F32, F64 -> true;
+      case U8, I8, I16, I32, I64, BOOL, F8_E4M3, F8_E5M2, F8_E8M0, F16, BF16, F32, F64 -> true;
       default -> false;
     };
   }

@@ -25,23 +25,7 @@ public record Int4Weight(Tensor packed, long columns, ScaleGrid grid, @Nullable 
       throw new IllegalArgumentException(packed + " cannot hold " + columns + " columns");
     }
     grid.requireCovers(packed.dim(0), columns);
-    if (permutation != null) {
-      requirePermutation(permutation, columns);
-    }
-  }
-
-  private static void requirePermutation(Tensor permutation, long columns) {
-    if (permutation.dtype() != DType.I32 || !permutation.hasShape(columns)) {
-      throw new IllegalArgumentException("permutation " + permutation + " for k = " + columns);
-    }
-    boolean[] seen = new boolean[Math.toIntExact(columns)];
-    for (int j = 0; j < columns; j++) {
-      long p = permutation.getLong(j);
-      if (p < 0 || p >= columns || seen[(int) p]) {
-        throw new IllegalArgumentException("entry " + j + " = " + p + " makes no permutation");
-      }
-      seen[(int) p] = true;
-    }
+    Permutations.require(permutation, columns);
   }
 
   @Override
@@ -51,12 +35,12 @@ public record Int4Weight(Tensor packed, long columns, ScaleGrid grid, @Nullable 
 
   @Override
   public long byteSize() {
-    return packed.byteSize() + grid.byteSize() + (permutation == null ? 0 : permutation.byteSize());
+    return packed.byteSize() + grid.byteSize() + Permutations.byteSize(permutation);
   }
 
   @Override
   public String label() {
-    return "int4 " + Labels.of(grid) + (permutation == null ? "" : " act-order");
+    return "int4 " + Labels.of(grid) + Permutations.label(permutation);
   }
 
   /** Signed code of stored column {@code column}. */
@@ -68,15 +52,10 @@ public record Int4Weight(Tensor packed, long columns, ScaleGrid grid, @Nullable 
   @Override
   public void dequantizeRow(long row, float[] out) {
     int k = Math.toIntExact(columns);
-    float[] stored = permutation == null ? out : new float[k];
     for (int j = 0; j < k; j++) {
-      stored[j] = code(row, j);
+      out[j] = code(row, j);
     }
-    grid.applyToRow(row, stored, k);
-    if (permutation != null) {
-      for (int j = 0; j < k; j++) {
-        out[(int) permutation.getLong(j)] = stored[j];
-      }
-    }
+    grid.applyToRow(row, out, k);
+    Permutations.restore(permutation, out, k);
   }
 }

@@ -208,6 +208,7 @@ public final class Tensor {
       case F16 -> Float.float16ToFloat(segment.get(JAVA_SHORT_UNALIGNED, i << 1));
       case F8_E4M3 -> Codecs.e4m3ToFloat(segment.get(JAVA_BYTE, i));
       case F8_E5M2 -> Codecs.e5m2ToFloat(segment.get(JAVA_BYTE, i));
+      case F8_E8M0 -> Codecs.e8m0ToFloat(segment.get(JAVA_BYTE, i));
       case I8 -> segment.get(JAVA_BYTE, i);
       case U8, BOOL -> segment.get(JAVA_BYTE, i) & 0xFF;
       case I16 -> segment.get(JAVA_SHORT_UNALIGNED, i << 1);

@@ -52,6 +52,7 @@ class RoundToNearestTest {
       case Int8Weight w -> w.grid();
       case Int4Weight w -> w.grid();
       case Fp8Weight w -> w.grid();
+      case Fp4Weight _ -> throw new IllegalArgumentException("no grid");
       case DenseWeight w -> throw new AssertionError(w);
     };
   }

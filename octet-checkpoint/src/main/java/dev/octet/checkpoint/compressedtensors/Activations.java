@@ -2,6 +2,7 @@ package dev.octet.checkpoint.compressedtensors;
 
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.internal.DenseFormat;
+import dev.octet.checkpoint.internal.StoredScales;
 import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
@@ -24,12 +25,31 @@ final class Activations {
     if (inputs.isFloat() != weights.isFloat()) {
       throw inputs.fields().unsupported("type", "differs from that of the weights");
     }
+    if (inputs.strategy() == QuantizationArgs.Strategy.TENSOR_GROUP) {
+      return fp4(tensors, module, inputs);
+    }
     if (inputs.bits() != 8) {
       throw inputs
           .fields()
           .unsupported("num_bits", "is %d; activations have 8".formatted(inputs.bits()));
     }
     return inputs.dynamic() ? dynamic(inputs) : fixed(tensors, module, inputs);
+  }
+
+  /** NVFP4: {@code input_global_scale} divides. */
+  private static ActivationQuant fp4(
+      StoredTensors tensors, String module, QuantizationArgs inputs) {
+    if (inputs.bits() != 4
+        || inputs.group() != ActivationQuant.Fp4Group.GROUP
+        || !inputs.dynamic()) {
+      throw strategy(inputs);
+    }
+    float global = StoredScales.scalar(tensors, module + ".input_global_scale");
+    if (Float.isInfinite(1 / global)) {
+      throw tensors.problem(
+          module + ".input_global_scale", "is %s, too small to divide by".formatted(global));
+    }
+    return new ActivationQuant.Fp4Group(1 / global);
   }
 
   private static ActivationQuant dynamic(QuantizationArgs inputs) {
@@ -45,7 +65,7 @@ final class Activations {
         }
         yield new ActivationQuant.DynamicFp8Block(inputs.group());
       }
-      case TENSOR, CHANNEL, BLOCK, ATTN_HEAD -> throw strategy(inputs);
+      case TENSOR, CHANNEL, BLOCK, ATTN_HEAD, TENSOR_GROUP -> throw strategy(inputs);
     };
   }
 
@@ -68,7 +88,7 @@ final class Activations {
     if (scale.size() != 1 || !DenseFormat.FLOATS.contains(scale.dtype())) {
       throw tensors.problem(name, "is %s, expected one float".formatted(scale));
     }
-    Scales.requirePositive(tensors, name, scale);
+    StoredScales.requirePositive(tensors, name, scale);
     int offset = offset(tensors, module + ".input_zero_point", inputs);
     return inputs.isFloat()
         ? new ActivationQuant.StaticFp8(scale.getFloat(0))

@@ -3,6 +3,7 @@ package dev.octet.checkpoint.compressedtensors;
 import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.internal.DenseFormat;
+import dev.octet.checkpoint.internal.StoredScales;
 import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
@@ -33,7 +34,7 @@ final class CacheScales {
       }
       switch (args.strategy()) {
         case TENSOR, ATTN_HEAD, CHANNEL, TOKEN -> {}
-        case GROUP, BLOCK ->
+        case GROUP, BLOCK, TENSOR_GROUP ->
             throw args.fields()
                 .unsupported(
                     "strategy", "is '%s' for the cache".formatted(args.strategy().label()));
@@ -88,7 +89,7 @@ final class CacheScales {
           name,
           "is %s: expected 1, %d or %d floats".formatted(scale, heads, heads * config.headDim()));
     }
-    Scales.requirePositive(tensors, name, scale);
+    StoredScales.requirePositive(tensors, name, scale);
     return scale.toFloats();
   }
 }

@@ -12,8 +12,8 @@ import java.util.Optional;
 
 /**
  * Reads compressed-tensors (vllm-project/compressed-tensors): {@code int-quantized}, {@code
- * pack-quantized}, {@code float-quantized} and {@code naive-quantized} layers, also mixed; layers
- * that no group claims are dense.
+ * pack-quantized}, {@code float-quantized}, {@code naive-quantized} and the packed FP4 layers, also
+ * mixed; layers that no group claims are dense.
  */
 public final class CompressedTensorsFormat implements LinearFormat {
   private final Settings settings;
@@ -45,7 +45,7 @@ public final class CompressedTensorsFormat implements LinearFormat {
   public void check(LinearShape shape) {
     Optional<Settings.Group> group = settings.groupOf(shape.module());
     if (group.isPresent()) {
-      new Layer(tensors, shape, group.get()).check();
+      QuantizedLayer.of(tensors, shape, group.get()).check();
     } else {
       dense.check(shape);
     }
@@ -54,7 +54,9 @@ public final class CompressedTensorsFormat implements LinearFormat {
   @Override
   public LinearWeights read(LinearShape shape) {
     Optional<Settings.Group> group = settings.groupOf(shape.module());
-    return group.isPresent() ? new Layer(tensors, shape, group.get()).read() : dense.read(shape);
+    return group.isPresent()
+        ? QuantizedLayer.of(tensors, shape, group.get()).read()
+        : dense.read(shape);
   }
 
   @Override

@@ -1,10 +1,9 @@
 package dev.octet.checkpoint.compressedtensors;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-
 import dev.octet.checkpoint.ModelLayout.LinearShape;
 import dev.octet.checkpoint.internal.DenseFormat;
 import dev.octet.checkpoint.internal.StoredTensors;
+import dev.octet.checkpoint.packing.Columns;
 import dev.octet.checkpoint.packing.Packing;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Fp8Weight;
@@ -17,8 +16,8 @@ import java.lang.foreign.Arena;
 import java.util.Optional;
 import java.util.Set;
 
-/** One quantized linear layer as it is stored. Up to 4 bits become INT4, 5 to 8 bits INT8. */
-final class Layer {
+/** A layer of integers or FP8. Up to 4 bits become INT4, 5 to 8 bits INT8. */
+final class Layer implements QuantizedLayer {
   private final StoredTensors tensors;
   private final LinearShape shape;
   private final Settings.Group group;
@@ -32,7 +31,16 @@ final class Layer {
     this.group = group;
     this.args = group.weights();
     this.packed = group.format().equals("pack-quantized");
-    this.scales = new Scales(tensors, shape, args, packed);
+    boolean mx = group.format().equals("mxfp8-quantized");
+    this.scales = new Scales(tensors, shape, args, packed, mx);
+    if (mx) {
+      requireMx();
+    }
+    if (args.isFloat() && args.bits() != 8) {
+      throw group
+          .fields()
+          .problem("format", "is %s for %d-bit floats".formatted(group.format(), args.bits()));
+    }
     if (args.isFloat() && (packed || group.format().equals("int-quantized"))) {
       throw group.fields().problem("format", "is %s for floats".formatted(group.format()));
     }
@@ -43,6 +51,18 @@ final class Layer {
       throw args.fields().unsupported("dynamic", "is true: weights have stored scales");
     }
     requireWholeGroups();
+  }
+
+  private void requireMx() {
+    if (!args.isFloat() || args.group() != 32) {
+      throw args.fields().problem("group_size", "must be 32, with type float, for mxfp8-quantized");
+    }
+    if (group.inputs() != null) {
+      throw group
+          .inputs()
+          .fields()
+          .unsupported("num_bits", "is set: activations in MX formats are not supported");
+    }
   }
 
   /** compressed-tensors itself knows one group shorter than its size, but no short last one. */
@@ -57,7 +77,8 @@ final class Layer {
     }
   }
 
-  void check() {
+  @Override
+  public void check() {
     codes();
     scales.check();
     columnOrder();
@@ -65,11 +86,10 @@ final class Layer {
     DenseFormat.checkBias(tensors, shape);
   }
 
-  LinearWeights read() {
+  @Override
+  public LinearWeights read() {
     QuantizedWeight weight =
-        args.isFloat()
-            ? new Fp8Weight(codes(), scales.read())
-            : args.bits() > 4 ? new Int8Weight(bytes(), scales.read()) : int4();
+        args.isFloat() ? new Fp8Weight(codes(), scales.read()) : args.bits() > 4 ? int8() : int4();
     return new LinearWeights(
         weight,
         DenseFormat.bias(tensors, shape),
@@ -121,6 +141,12 @@ final class Layer {
         : Packing.unpack(codes, shape.columns(), args.bits());
   }
 
+  private QuantizedWeight int8() {
+    Optional<Tensor> order = columnOrder();
+    Tensor codes = Columns.gathered(bytes(), order.orElse(null));
+    return new Int8Weight(codes, scales.read(), order.orElse(null));
+  }
+
   private QuantizedWeight int4() {
     Tensor codes = codes();
     Optional<Tensor> order = columnOrder();
@@ -128,10 +154,8 @@ final class Layer {
       Tensor nibbles = Packing.nibbles(codes, shape.columns());
       return new Int4Weight(nibbles, shape.columns(), scales.read(), null);
     }
-    Tensor bytes = packed ? Packing.unpack(codes, shape.columns(), args.bits()) : codes;
-    if (order.isPresent()) {
-      bytes = reordered(bytes, order.get());
-    }
+    Tensor stored = packed ? Packing.unpack(codes, shape.columns(), args.bits()) : codes;
+    Tensor bytes = Columns.gathered(stored, order.orElse(null));
     Tensor out = Tensor.allocate(Arena.ofAuto(), DType.U8, shape.rows(), (shape.columns() + 1) / 2);
     long bad = Packing.gather(bytes, out, args.minCode(), args.maxCode());
     if (bad >= 0) {
@@ -141,20 +165,6 @@ final class Layer {
               .formatted(bytes.getLong(bad), args.bits()));
     }
     return new Int4Weight(out, shape.columns(), scales.read(), order.orElse(null));
-  }
-
-  /** Column {@code order[j]} becomes stored column j. */
-  private static Tensor reordered(Tensor codes, Tensor order) {
-    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I8, codes.shape());
-    long k = codes.dim(1);
-    for (long j = 0; j < k; j++) {
-      long input = order.getLong(j);
-      for (long r = 0; r < codes.dim(0); r++) {
-        byte code = codes.segment().get(JAVA_BYTE, r * k + input);
-        out.segment().set(JAVA_BYTE, r * k + j, code);
-      }
-    }
-    return out;
   }
 
   /** Columns in the order of their groups, if {@code weight_g_idx} gives another than their own. */
@@ -167,10 +177,6 @@ final class Layer {
       return Optional.empty();
     }
     Tensor index = tensors.require(name, Set.of(DType.I32, DType.I64), shape.columns());
-    Optional<Tensor> order = ColumnOrder.of(tensors, name, index, args);
-    if (order.isPresent() && args.bits() > 4) {
-      throw tensors.problem(name, "reorders columns, which is supported up to 4 bits only");
-    }
-    return order;
+    return ColumnOrder.of(tensors, name, index, args);
   }
 }

@@ -42,7 +42,8 @@ record QuantizationArgs(
     GROUP,
     BLOCK,
     TOKEN,
-    ATTN_HEAD;
+    ATTN_HEAD,
+    TENSOR_GROUP;
 
     String label() {
       return name().toLowerCase(Locale.ROOT);
@@ -57,10 +58,9 @@ record QuantizationArgs(
           case "float" -> true;
           default -> throw f.problem("type", "must be int or float, not " + f.raw("type"));
         };
-    if (isFloat && bits != 8) {
+    if (isFloat && bits != 8 && bits != 4) {
       throw f.unsupported(
-          "num_bits",
-          "asks for %d-bit floats (NVFP4 or MXFP4); only FP8 is supported".formatted(bits));
+          "num_bits", "asks for %d-bit floats; 4 and 8 are supported".formatted(bits));
     }
     if (!isFloat && bits > 8) {
       throw f.unsupported(
@@ -68,7 +68,7 @@ record QuantizationArgs(
     }
     boolean symmetric = f.flag("symmetric", true);
     if (isFloat && !symmetric) {
-      throw f.unsupported("symmetric", "is false: FP8 has no zero point");
+      throw f.unsupported("symmetric", "is false: floats have no zero point");
     }
     int group = f.integer("group_size", -1, Integer.MAX_VALUE).orElse(-1);
     if (group == 0) {
@@ -80,8 +80,9 @@ record QuantizationArgs(
     if (blocks && (block.size() != 2 || block.get(0) < 1 || block.get(1) < 1)) {
       throw f.problem("block_structure", "must be two sizes of at least 1, not " + block);
     }
-    if (strategy == Strategy.GROUP && group < 1) {
-      throw f.problem("group_size", "is missing for strategy group");
+    boolean groups = strategy == Strategy.GROUP || strategy == Strategy.TENSOR_GROUP;
+    if (groups && group < 1) {
+      throw f.problem("group_size", "is missing for strategy " + strategy.label());
     }
     return new QuantizationArgs(
         f,
@@ -89,7 +90,7 @@ record QuantizationArgs(
         isFloat,
         symmetric,
         strategy,
-        strategy == Strategy.GROUP ? group : 0,
+        groups ? group : 0,
         blocks ? block.get(0) : 0,
         blocks ? block.get(1) : 0,
         dynamic(f),
@@ -107,8 +108,8 @@ record QuantizationArgs(
     }
     throw f.unsupported(
         "strategy",
-        "is '%s'%s; supported are tensor, channel, group, block and token"
-            .formatted(name, name.equals("tensor_group") ? " (NVFP4)" : ""));
+        "is '%s'; supported are tensor, channel, group, block, token and tensor_group"
+            .formatted(name));
   }
 
   /** Older releases wrote {@code "128x128"}. */
@@ -121,7 +122,7 @@ record QuantizationArgs(
 
   private static boolean dynamic(Fields f) {
     if (f.raw("dynamic").equals("\"local\"")) {
-      throw f.unsupported("dynamic", "is \"local\" (NVFP4 activations)");
+      return true; // NVFP4: a stored global scale, group scales at run time
     }
     return f.flag("dynamic", false);
   }
@@ -145,7 +146,7 @@ record QuantizationArgs(
       case CHANNEL -> ScaleGranularity.CHANNEL;
       case GROUP -> ScaleGranularity.GROUP;
       case BLOCK -> ScaleGranularity.BLOCK;
-      case TOKEN, ATTN_HEAD ->
+      case TOKEN, ATTN_HEAD, TENSOR_GROUP ->
           throw fields.unsupported("strategy", "is '%s' for weights".formatted(strategy.label()));
     };
   }

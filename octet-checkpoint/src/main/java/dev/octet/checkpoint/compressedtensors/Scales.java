@@ -2,6 +2,7 @@ package dev.octet.checkpoint.compressedtensors;
 
 import dev.octet.checkpoint.ModelLayout.LinearShape;
 import dev.octet.checkpoint.internal.DenseFormat;
+import dev.octet.checkpoint.internal.StoredScales;
 import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.checkpoint.packing.Packing;
 import dev.octet.tensor.DType;
@@ -18,14 +19,20 @@ final class Scales {
   private final LinearShape shape;
   private final QuantizationArgs args;
   private final boolean packed;
+  private final boolean mx;
   private final long rowBlock;
   private final long columnBlock;
 
-  Scales(StoredTensors tensors, LinearShape shape, QuantizationArgs args, boolean packed) {
+  /**
+   * @param mx whether scales are powers of two, E8M0
+   */
+  Scales(
+      StoredTensors tensors, LinearShape shape, QuantizationArgs args, boolean packed, boolean mx) {
     this.tensors = tensors;
     this.shape = shape;
     this.args = args;
     this.packed = packed;
+    this.mx = mx;
     this.rowBlock =
         switch (args.granularity()) {
           case TENSOR -> Math.max(1, shape.rows());
@@ -50,7 +57,7 @@ final class Scales {
 
   /** Checks types, shapes and values without copying anything. */
   void check() {
-    requirePositive(tensors, scaleName(), stored());
+    StoredScales.requirePositive(tensors, scaleName(), stored());
     zeroPoints();
   }
 
@@ -71,6 +78,11 @@ final class Scales {
   /** A tensor scale may be a scalar, and a channel's may lack the second dimension. */
   private Tensor stored() {
     Tensor scale = tensors.get(scaleName());
+    if (mx) {
+      Tensor exponents =
+          tensors.require(scaleName(), Set.of(DType.U8, DType.F8_E8M0), gridRows(), gridColumns());
+      return Tensor.of(DType.F8_E8M0, exponents.segment(), exponents.shape());
+    }
     boolean fits =
         scale.hasShape(gridRows(), gridColumns())
             || (args.granularity() == ScaleGranularity.TENSOR && scale.size() == 1)
@@ -148,17 +160,5 @@ final class Scales {
           name, "is %s, expected integers [%d, %d]".formatted(stored, rows, columns));
     }
     return stored.to(DType.I16, Arena.ofAuto()).reshape(rows, columns);
-  }
-
-  /** Scales must be finite and positive: anything else silences or poisons a whole block. */
-  static void requirePositive(StoredTensors tensors, String name, Tensor scale) {
-    long n = scale.size();
-    for (long i = 0; i < n; i++) {
-      float s = scale.getFloat(i);
-      if (!(s > 0) || s == Float.POSITIVE_INFINITY) {
-        throw tensors.problem(
-            name, "holds the scale %s at index %d; it must be finite and positive".formatted(s, i));
-      }
-    }
   }
 }

@@ -5,6 +5,7 @@ import dev.octet.checkpoint.internal.Json;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.Fp4Weight;
 import dev.octet.tensor.Fp8Weight;
 import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
@@ -12,6 +13,7 @@ import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantizedWeight;
 import dev.octet.tensor.ScaleGranularity;
 import dev.octet.tensor.ScaleGrid;
+import dev.octet.tensor.Tensor;
 import java.util.Optional;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -25,14 +27,18 @@ public final class Scheme {
   /** The group of a layer without its targets; empty for a dense layer. */
   public static Optional<ObjectNode> of(String module, LinearWeights layer) {
     boolean inputs = layer.activation().quantizes();
+    requirePlainInputs(module, layer);
     return switch (layer.weight()) {
       case DenseWeight _ -> Optional.empty();
-      case Int8Weight(_, ScaleGrid grid) -> {
-        requireWholeGroups(module, grid, layer.weight());
-        yield Optional.of(group(integers(inputs), weights(8, "int", grid, false), layer));
+      case Int8Weight w -> {
+        requireWholeGroups(module, w.grid(), w);
+        requireCodes(module, w.grid(), 8);
+        ObjectNode weights = weights(8, "int", w.grid(), w.permutation() != null);
+        yield Optional.of(group(integers(inputs), weights, layer));
       }
       case Int4Weight w -> {
         requireWholeGroups(module, w.grid(), w);
+        requireCodes(module, w.grid(), 4);
         ObjectNode weights = weights(4, "int", w.grid(), w.permutation() != null);
         yield Optional.of(group(integers(inputs), weights, layer));
       }
@@ -43,7 +49,47 @@ public final class Scheme {
         String format = inputs ? "float-quantized" : "naive-quantized";
         yield Optional.of(group(format, weights(8, "float", grid, false), layer));
       }
+      case Fp4Weight w -> Optional.of(fp4(module, w, layer));
     };
+  }
+
+  private static ObjectNode fp4(String module, Fp4Weight w, LinearWeights layer) {
+    boolean nvfp4 = w.scales().dtype() == DType.F8_E4M3 && w.group() == 16;
+    boolean mxfp4 = w.scales().dtype() == DType.F8_E8M0 && w.group() == 32 && w.global() == 1;
+    if (!nvfp4 && !(mxfp4 && !layer.activation().quantizes())) {
+      throw unsupported(module, w);
+    }
+    ObjectNode args = args(4, "float", true, nvfp4 ? "tensor_group" : "group", false);
+    args.put("group_size", w.group());
+    args.put("scale_dtype", nvfp4 ? "torch.float8_e4m3fn" : "torch.uint8");
+    return group(nvfp4 ? "nvfp4-pack-quantized" : "mxfp4-pack-quantized", args, layer);
+  }
+
+  /** What compressed-tensors cannot say of a layer's input. */
+  private static void requirePlainInputs(String module, LinearWeights layer) {
+    if (layer.inputScale() != null) {
+      throw new CheckpointException(
+          module + ": has an input scale a channel, which compressed-tensors cannot store");
+    }
+    if (layer.activation() instanceof ActivationQuant.DynamicFp8(float bound)
+        && bound < Float.POSITIVE_INFINITY) {
+      throw new CheckpointException(
+          "%s: bounds its dynamic FP8 scales by %s, which compressed-tensors cannot store"
+              .formatted(module, bound));
+    }
+  }
+
+  /** Zero points are codes here; GPTQ's first convention can have one more. */
+  private static void requireCodes(String module, ScaleGrid grid, int bits) {
+    Tensor zeros = grid.zeroPoints();
+    for (long i = 0; zeros != null && i < zeros.size(); i++) {
+      long z = zeros.getLong(i);
+      if (z < -(1 << bits - 1) || z >= 1 << bits - 1) {
+        throw new CheckpointException(
+            "%s: zero point %d is no %d-bit code, which compressed-tensors asks for"
+                .formatted(module, z, bits));
+      }
+    }
   }
 
   /** Other readers, and {@link Layer}, refuse a short last group. */
@@ -60,7 +106,7 @@ public final class Scheme {
 
   private static CheckpointException unsupported(String module, QuantizedWeight weight) {
     return new CheckpointException(
-        "%s: compressed-tensors has no form for %s; FP8 must be E4M3"
+        "%s: compressed-tensors has no form for %s; FP8 must be E4M3, FP4 NVFP4 or MXFP4"
             .formatted(module, weight.label()));
   }
 
@@ -103,6 +149,11 @@ public final class Scheme {
       case ActivationQuant.DynamicFp8Block(int block) -> {
         ObjectNode args = args(8, "float", true, "group", true);
         yield Optional.of(args.put("group_size", block));
+      }
+      case ActivationQuant.Fp4Group _ -> {
+        ObjectNode args = args(4, "float", true, "tensor_group", false);
+        args.put("group_size", ActivationQuant.Fp4Group.GROUP).put("dynamic", "local");
+        yield Optional.of(args);
       }
       case ActivationQuant.StaticInt8(_, int offset) ->
           Optional.of(args(8, "int", offset == 0, "tensor", false));

@@ -14,7 +14,14 @@ import org.jspecify.annotations.Nullable;
  */
 final class Settings {
   private static final Set<String> FORMATS =
-      Set.of("int-quantized", "pack-quantized", "float-quantized", "naive-quantized");
+      Set.of(
+          "int-quantized",
+          "pack-quantized",
+          "float-quantized",
+          "naive-quantized",
+          "nvfp4-pack-quantized",
+          "mxfp4-pack-quantized",
+          "mxfp8-quantized");
 
   /** One of {@code config_groups}. */
   record Group(

@@ -1,13 +1,13 @@
 package dev.octet.checkpoint.compressedtensors;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
+import dev.octet.checkpoint.packing.Columns;
 import dev.octet.checkpoint.packing.Packing;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.Fp4Weight;
 import dev.octet.tensor.Fp8Weight;
 import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
@@ -18,6 +18,7 @@ import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A linear layer as compressed-tensors stores it: the inverse of {@link Layer}.
@@ -63,18 +64,22 @@ public final class StoredLayer {
         put("weight", codes);
         grid(grid, 8, false);
       }
-      case Int8Weight(Tensor codes, ScaleGrid grid) -> {
+      case Int8Weight w -> {
+        Tensor codes = Columns.scattered(w.codes(), w.permutation());
         if (packed) {
           packed(Packing.packBytes(codes), weight);
         } else {
           put("weight", codes);
         }
-        grid(grid, 8, packed);
+        groups(w.permutation(), w.grid());
+        grid(w.grid(), 8, packed);
       }
       case Int4Weight w -> {
         int4(w, packed);
+        groups(w.permutation(), w.grid());
         grid(w.grid(), 4, packed);
       }
+      case Fp4Weight w -> fp4(w);
     }
   }
 
@@ -93,38 +98,30 @@ public final class StoredLayer {
       packed(Packing.packNibbles(w.packed(), w.columns()), w);
       return;
     }
-    long k = w.columns();
-    Tensor codes = Packing.spread(w.packed(), k);
-    if (order != null) {
-      codes = restored(codes, order);
-    }
+    Tensor codes = Columns.scattered(Packing.spread(w.packed(), w.columns()), order);
     if (packed) {
       packed(Packing.packCodes(codes, 4), w);
     } else {
       put("weight", codes);
     }
+  }
+
+  /** The group of every column, where groups are not stretches of columns. */
+  private void groups(@Nullable Tensor order, ScaleGrid grid) {
     if (order != null) {
-      Tensor groups = Tensor.allocate(Arena.ofAuto(), DType.I32, k);
-      for (long j = 0; j < k; j++) {
-        int group = (int) (j / w.grid().columnBlock());
-        groups.segment().set(JAVA_INT_UNALIGNED, order.getLong(j) << 2, group);
-      }
-      put("weight_g_idx", groups);
+      put("weight_g_idx", Columns.groups(order, grid.columnBlock()));
     }
   }
 
-  /** Stored column j becomes column {@code order[j]}. */
-  private static Tensor restored(Tensor codes, Tensor order) {
-    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I8, codes.shape());
-    long k = codes.dim(1);
-    for (long j = 0; j < k; j++) {
-      long input = order.getLong(j);
-      for (long r = 0; r < codes.dim(0); r++) {
-        byte code = codes.segment().get(JAVA_BYTE, r * k + j);
-        out.segment().set(JAVA_BYTE, r * k + input, code);
-      }
+  /** U8 codes as they are; NVFP4's global scale is stored as a divisor. */
+  private void fp4(Fp4Weight w) {
+    put("weight_packed", w.packed());
+    if (w.scales().dtype() == DType.F8_E4M3) {
+      put("weight_scale", w.scales());
+      put("weight_global_scale", Tensor.ofFloats(new float[] {(float) (1 / w.global())}, 1));
+    } else {
+      put("weight_scale", Tensor.of(DType.U8, w.scales().segment(), w.scales().shape()));
     }
-    return out;
   }
 
   private void grid(ScaleGrid grid, int bits, boolean packed) {
@@ -157,6 +154,8 @@ public final class StoredLayer {
       }
       case ActivationQuant.StaticFp8(float scale) ->
           put("input_scale", narrowest(Tensor.ofFloats(new float[] {scale}, 1)));
+      case ActivationQuant.Fp4Group(float scale) ->
+          put("input_global_scale", Tensor.ofFloats(new float[] {1 / scale}, 1));
       case ActivationQuant.None _,
           ActivationQuant.DynamicInt8 _,
           ActivationQuant.DynamicFp8 _,

@@ -85,6 +85,17 @@ public final class StoredTensors implements AutoCloseable {
     return has(name) ? require(name, types, length).to(DType.F32, Arena.ofAuto()) : null;
   }
 
+  /** What the first file that says something says of itself under that name, or null. */
+  public @Nullable String metadata(String name) {
+    for (SafetensorsFile file : files) {
+      String value = file.metadata().get(name);
+      if (value != null) {
+        return value;
+      }
+    }
+    return null;
+  }
+
   /** An error about a stored tensor. */
   public CheckpointException problem(String name, String what) {
     SafetensorsFile file = origin.get(name);

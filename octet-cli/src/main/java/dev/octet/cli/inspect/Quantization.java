@@ -66,7 +66,10 @@ public record Quantization(
       quantized += weight instanceof DenseWeight ? 0 : 1;
       switch (input) {
         case ActivationQuant.None _ -> {}
-        case ActivationQuant.StaticInt8 _, ActivationQuant.StaticFp8 _ -> fixed++;
+        case ActivationQuant.StaticInt8 _,
+            ActivationQuant.StaticFp8 _,
+            ActivationQuant.Fp4Group _ ->
+            fixed++;
         case ActivationQuant.DynamicInt8 _,
             ActivationQuant.DynamicFp8 _,
             ActivationQuant.DynamicFp8Block _ ->

@@ -5,6 +5,7 @@ import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Linear;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.WorkPool;
+import dev.octet.kernels.linear.ScaledLinear;
 import dev.octet.kernels.vector.VectorKernels;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
@@ -60,9 +61,12 @@ public final class CpuKernels implements Kernels {
 
   @Override
   public Linear linear(LinearWeights weights, Arena arena) {
-    return PackedWeight.suits(weights)
-        ? new CpuLinear(weights, library.tier() == Tier.AVX512, linear, pool, arena)
-        : vector.linear(weights, arena);
+    return ScaledLinear.of(
+        weights,
+        plain ->
+            PackedWeight.suits(plain)
+                ? new CpuLinear(plain, library.tier() == Tier.AVX512, linear, pool, arena)
+                : vector.linear(plain, arena));
   }
 
   @Override

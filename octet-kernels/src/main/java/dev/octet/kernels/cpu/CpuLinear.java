@@ -11,6 +11,7 @@ import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.ActivationQuant.DynamicFp8;
 import dev.octet.tensor.ActivationQuant.DynamicFp8Block;
 import dev.octet.tensor.ActivationQuant.DynamicInt8;
+import dev.octet.tensor.ActivationQuant.Fp4Group;
 import dev.octet.tensor.ActivationQuant.None;
 import dev.octet.tensor.ActivationQuant.StaticFp8;
 import dev.octet.tensor.ActivationQuant.StaticInt8;
@@ -182,7 +183,9 @@ final class CpuLinear implements Linear {
 
   /** Whether x is multiplied as codes, its scale applied to the sums. */
   private boolean codesKeepTheirScale() {
-    return activation instanceof DynamicFp8 || activation instanceof StaticFp8;
+    return activation instanceof DynamicFp8 d
+        ? d.bound() == Float.POSITIVE_INFINITY
+        : activation instanceof StaticFp8;
   }
 
   /** Replaces rows by what their quantized form stands for, or by its codes. */
@@ -190,6 +193,7 @@ final class CpuLinear implements Linear {
       MemorySegment x, int count, MemorySegment out, MemorySegment scales, int from) {
     int k = weight.k();
     switch (activation) {
+      case DynamicFp8 d when d.bound() < Float.POSITIVE_INFINITY -> roundTrip(x, count, out);
       case DynamicFp8 _ ->
           calls.roundE4m3(x, count, k, k, 0, false, out, part(scales, from, count, 4));
       case StaticFp8 s ->
@@ -200,11 +204,14 @@ final class CpuLinear implements Linear {
         MemorySegment unused = Scratch.ofThread().get(Use.BLOCK_SCALES, bytes);
         calls.roundE4m3(x, count, k, block, 0, true, out, unused);
       }
-      case None _, DynamicInt8 _, StaticInt8 _ -> roundTrip(x, count, out);
+      case None _, DynamicInt8 _, StaticInt8 _, Fp4Group _ -> roundTrip(x, count, out);
     }
   }
 
-  /** Integer activations meet float weights only in tests of the pairing; speed is no matter. */
+  /**
+   * Integer activations meet float weights only in tests of the pairing, and bounds and FP4 inputs
+   * are rare: what is rare is computed as it is defined.
+   */
   private void roundTrip(MemorySegment x, int count, MemorySegment out) {
     int k = weight.k();
     float[] row = new float[k];

@@ -2,6 +2,7 @@ package dev.octet.kernels.cpu;
 
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.Fp4Weight;
 import dev.octet.tensor.Fp8Weight;
 import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
@@ -15,7 +16,8 @@ enum Form {
   E4M3(3, 4, 8),
   E5M2(4, 4, 8),
   I8(5, 4, 8),
-  I4(6, 8, 4);
+  I4(6, 8, 4),
+  E2M1(7, 8, 4);
 
   private final int code;
   private final int step;
@@ -31,6 +33,7 @@ enum Form {
     return switch (weight) {
       case Int8Weight _ -> I8;
       case Int4Weight _ -> I4;
+      case Fp4Weight _ -> E2M1;
       case Fp8Weight w -> w.codes().dtype() == DType.F8_E4M3 ? E4M3 : E5M2;
       case DenseWeight w ->
           switch (w.values().dtype()) {

@@ -97,7 +97,7 @@ final class LinearCalls {
       MemorySegment rows,
       MemorySegment panels,
       WorkPool pool) {
-    long rowBytes = form == Form.I4 ? Math.ceilDiv(k, 2) : (long) k * form.bits() / 8;
+    long rowBytes = Math.ceilDiv((long) k * form.bits(), 8L);
     requireBytes("weight", rows, n * rowBytes);
     int count = Math.ceilDiv(n, PackedWeight.PANEL);
     long inputs = (long) Math.ceilDiv(k, block) * padded;

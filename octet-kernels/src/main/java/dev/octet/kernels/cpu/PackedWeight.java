@@ -8,6 +8,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import dev.octet.kernels.WorkPool;
 import dev.octet.tensor.ActivationQuant.StaticInt8;
 import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.Fp4Weight;
 import dev.octet.tensor.Fp8Weight;
 import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
@@ -50,20 +51,45 @@ record PackedWeight(
   private static final long ALIGNMENT = 64;
 
   /** Codes of a weight with its grid; dense weights have none. */
-  private record Source(Tensor codes, @Nullable ScaleGrid grid, @Nullable Tensor order) {
+  private record Source(Tensor codes, @Nullable ScaleGrid grid) {
     static Source of(QuantizedWeight weight) {
       return switch (weight) {
-        case DenseWeight w -> new Source(w.values(), null, null);
-        case Int8Weight w -> new Source(w.codes(), w.grid(), null);
-        case Fp8Weight w -> new Source(w.codes(), w.grid(), null);
-        case Int4Weight w -> new Source(w.packed(), w.grid(), w.permutation());
+        case DenseWeight w -> new Source(w.values(), null);
+        case Int8Weight w -> new Source(w.codes(), w.grid());
+        case Fp8Weight w -> new Source(w.codes(), w.grid());
+        case Int4Weight w -> new Source(w.packed(), w.grid());
+        case Fp4Weight w -> new Source(w.packed(), null);
       };
     }
+  }
+
+  /** A weight's scale by row and column. */
+  private interface ScaleOf {
+    float at(long row, long column);
+  }
+
+  /** The scales of a weight that has any. */
+  private static @Nullable ScaleOf scales(QuantizedWeight weight) {
+    if (weight instanceof Fp4Weight w) {
+      return w::scale;
+    }
+    ScaleGrid grid = Source.of(weight).grid();
+    return grid == null ? null : grid::scale;
+  }
+
+  /** Columns that share a scale; {@code k} where all do. */
+  private static int block(QuantizedWeight weight, int k) {
+    if (weight instanceof Fp4Weight w) {
+      return Math.min(k, w.group());
+    }
+    ScaleGrid grid = Source.of(weight).grid();
+    return grid == null ? k : (int) Math.min(k, grid.columnBlock());
   }
 
   /** Whether the kernels take this weight; no known format writes one that they do not. */
   static boolean suits(LinearWeights weights) {
     ScaleGrid grid = Source.of(weights.weight()).grid();
+    int flip = Form.of(weights.weight()).flip();
     long k = weights.weight().columns();
     if (weights.weight().rows() == 0 || k == 0) {
       return false;
@@ -73,7 +99,8 @@ record PackedWeight(
     }
     Tensor zeros = grid.zeroPoints();
     for (long i = 0; zeros != null && i < zeros.size(); i++) {
-      if (Math.abs(zeros.getLong(i)) > 127) {
+      long zero = zeros.getLong(i) + flip; // stored as a byte
+      if (zero < 0 || zero > 255) {
         return false;
       }
     }
@@ -87,7 +114,7 @@ record PackedWeight(
     int n = Math.toIntExact(weights.weight().rows());
     int k = Math.toIntExact(weights.weight().columns());
     ScaleGrid grid = source.grid();
-    int block = grid == null ? k : (int) Math.min(k, grid.columnBlock());
+    int block = block(weights.weight(), k);
     if (form.integer() && block > MOST_INPUTS) {
       block = MOST_INPUTS;
     }
@@ -99,7 +126,8 @@ record PackedWeight(
     MemorySegment codes = arena.allocate(panels * inputs * PANEL * form.bits() / 8, ALIGNMENT);
     calls.pack(form, n, k, block, padded, NativeMemory.of(source.codes()), codes, pool);
     Blocks shape = new Blocks(n, k, block, blocks, panels);
-    MemorySegment scales = grid == null ? MemorySegment.NULL : shape.scales(grid, arena);
+    ScaleOf scaleOf = scales(weights.weight());
+    MemorySegment scales = scaleOf == null ? MemorySegment.NULL : shape.scales(scaleOf, arena);
     MemorySegment zeros =
         grid == null || grid.zeroPoints() == null
             ? MemorySegment.NULL
@@ -122,8 +150,9 @@ record PackedWeight(
     long end = 8L * (longs.length + pointers.length);
     struct.set(JAVA_INT, end, form.code());
     struct.set(JAVA_INT, end + 4, form.flip());
+    Tensor permutation = weights.weight().permutation();
     MemorySegment order =
-        source.order() == null ? null : NativeMemory.of(source.order().contiguous(arena));
+        permutation == null ? null : NativeMemory.of(permutation.contiguous(arena));
     return new PackedWeight(form, n, k, block, padded, order, struct, pointers);
   }
 
@@ -149,11 +178,11 @@ record PackedWeight(
 
   /** Scales and zero points in the order of the panels: [panels][blocks][16]. */
   private record Blocks(int n, int k, int block, int blocks, int panels) {
-    MemorySegment scales(ScaleGrid grid, Arena arena) {
+    MemorySegment scales(ScaleOf scale, Arena arena) {
       MemorySegment out = arena.allocate(4L * panels * blocks * PANEL, ALIGNMENT);
       for (int row = 0; row < n; row++) {
         for (int b = 0; b < blocks; b++) {
-          out.setAtIndex(JAVA_FLOAT, index(row, b), grid.scale(row, (long) b * block));
+          out.setAtIndex(JAVA_FLOAT, index(row, b), scale.at(row, (long) b * block));
         }
       }
       return out;

@@ -4,6 +4,7 @@ import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.ActivationQuant.DynamicFp8;
 import dev.octet.tensor.ActivationQuant.DynamicFp8Block;
 import dev.octet.tensor.ActivationQuant.DynamicInt8;
+import dev.octet.tensor.ActivationQuant.Fp4Group;
 import dev.octet.tensor.ActivationQuant.None;
 import dev.octet.tensor.ActivationQuant.StaticFp8;
 import dev.octet.tensor.ActivationQuant.StaticInt8;
@@ -60,7 +61,11 @@ public final class Activations {
           x[j] = codes[j] * scale;
         }
       }
-      case DynamicFp8 _ -> fp8(x, 0, x.length, absMax(x) / Codecs.E4M3_MAX);
+      case DynamicFp8(float bound) -> {
+        float amax = absMax(x);
+        float largest = Float.isFinite(amax) ? Math.min(amax, bound) : amax;
+        fp8(x, 0, x.length, largest / Codecs.E4M3_MAX);
+      }
       case StaticFp8 s -> fp8(x, 0, x.length, Float.isFinite(absMax(x)) ? s.scale() : Float.NaN);
       case DynamicFp8Block b -> {
         for (int from = 0; from < x.length; from += b.block()) {
@@ -68,6 +73,25 @@ public final class Activations {
           fp8(x, from, to, absMax(x, from, to) / Codecs.E4M3_MAX);
         }
       }
+      case Fp4Group(float global) -> {
+        for (int from = 0; from < x.length; from += Fp4Group.GROUP) {
+          fp4(x, from, Math.min(x.length, from + Fp4Group.GROUP), global);
+        }
+      }
+    }
+  }
+
+  /** One group of NVFP4: its scale is itself an E4M3 number, a multiple of the global one. */
+  private static void fp4(float[] x, int from, int to, float global) {
+    float amax = absMax(x, from, to);
+    if (!Float.isFinite(amax)) {
+      Arrays.fill(x, from, to, Float.NaN);
+      return;
+    }
+    float local = amax / Codecs.E2M1_MAX / global;
+    float scale = Codecs.e4m3ToFloat(Codecs.floatToE4m3(local)) * global;
+    for (int j = from; j < to; j++) {
+      x[j] = scale == 0 ? 0 : Codecs.e2m1ToFloat(Codecs.floatToE2m1(x[j] / scale)) * scale;
     }
   }
 

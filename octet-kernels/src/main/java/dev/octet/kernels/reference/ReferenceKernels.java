@@ -8,6 +8,7 @@ import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Linear;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.WorkPool;
+import dev.octet.kernels.linear.ScaledLinear;
 import dev.octet.kernels.linear.Shapes;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
@@ -45,7 +46,7 @@ public final class ReferenceKernels implements Kernels {
 
   @Override
   public Linear linear(LinearWeights weights, Arena arena) {
-    return new ReferenceLinear(weights, pool);
+    return ScaledLinear.of(weights, plain -> new ReferenceLinear(plain, pool));
   }
 
   @Override

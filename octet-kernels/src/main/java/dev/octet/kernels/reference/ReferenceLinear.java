@@ -95,10 +95,11 @@ final class ReferenceLinear implements Linear {
   /** The row in the order in which the weight stores its columns. */
   private float[] input(Tensor x, int row) {
     float[] values = x.row(row).toFloats();
-    if (weights.weight() instanceof Int4Weight w && w.permutation() != null) {
+    Tensor permutation = weights.weight().permutation();
+    if (permutation != null) {
       float[] permuted = new float[values.length];
       for (int j = 0; j < values.length; j++) {
-        permuted[j] = values[(int) w.permutation().getLong(j)];
+        permuted[j] = values[(int) permutation.getLong(j)];
       }
       return permuted;
     }

@@ -10,6 +10,7 @@ import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Linear;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.WorkPool;
+import dev.octet.kernels.linear.ScaledLinear;
 import dev.octet.kernels.linear.Shapes;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
@@ -65,7 +66,7 @@ public final class VectorKernels implements Kernels {
 
   @Override
   public Linear linear(LinearWeights weights, Arena arena) {
-    return new VectorLinear(weights, pool);
+    return ScaledLinear.of(weights, plain -> new VectorLinear(plain, pool));
   }
 
   @Override

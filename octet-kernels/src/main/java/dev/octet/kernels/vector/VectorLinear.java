@@ -9,6 +9,7 @@ import dev.octet.kernels.linear.Activations;
 import dev.octet.kernels.linear.Shapes;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.Fp4Weight;
 import dev.octet.tensor.Fp8Weight;
 import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
@@ -90,6 +91,7 @@ final class VectorLinear implements Linear {
       case Int8Weight w -> new Int8Decoder(w, integers);
       case Int4Weight w -> new Int4Decoder(w, integers);
       case Fp8Weight w -> new Fp8Decoder(w);
+      case Fp4Weight w -> new Fp4Decoder(w);
     };
   }
 
@@ -99,6 +101,7 @@ final class VectorLinear implements Linear {
       case Int8Weight w -> Int8Dot.suits() ? new Int8Dot(w, integers) : null;
       case Int4Weight w -> Int4Dot.suits(w) ? new Int4Dot(w, integers) : null;
       case Fp8Weight w -> Fp8Dot.suits(w) ? new Fp8Dot(w) : null;
+      case Fp4Weight _ -> null;
     };
   }
 
@@ -183,8 +186,9 @@ final class VectorLinear implements Linear {
   private float[] input(Tensor x, int r, float @Nullable [] scales) {
     float[] row = new float[k];
     x.copyRange((long) r * k, row);
-    if (weights.weight() instanceof Int4Weight w && w.permutation() != null) {
-      row = permuted(row, w.permutation());
+    Tensor permutation = weights.weight().permutation();
+    if (permutation != null) {
+      row = permuted(row, permutation);
     }
     if (scales != null) {
       int[] quantized = new int[k];

@@ -8,6 +8,7 @@ import dev.octet.kernels.Kernels;
 import dev.octet.kernels.TestKernels;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.Fp4Weight;
 import dev.octet.tensor.Fp8Weight;
 import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
@@ -50,12 +51,14 @@ class LinearBoundsTest {
     QuantizedWeight weight =
         switch (weights.weight()) {
           case DenseWeight w -> new DenseWeight(guard.copy(w.values()));
-          case Int8Weight w -> new Int8Weight(guard.copy(w.codes()), w.grid());
+          case Int8Weight w -> new Int8Weight(guard.copy(w.codes()), w.grid(), w.permutation());
           case Fp8Weight w -> new Fp8Weight(guard.copy(w.codes()), w.grid());
+          case Fp4Weight w ->
+              new Fp4Weight(guard.copy(w.packed()), w.columns(), w.scales(), w.group(), w.global());
           case Int4Weight w ->
               new Int4Weight(guard.copy(w.packed()), w.columns(), w.grid(), w.permutation());
         };
     Tensor bias = weights.bias() == null ? null : guard.copy(weights.bias());
-    return new LinearWeights(weight, bias, weights.activation());
+    return new LinearWeights(weight, bias, weights.activation(), weights.inputScale());
   }
 }

@@ -80,6 +80,9 @@ class LinearParityTest {
     float[] w = new float[k];
     for (int r = 0; r < m; r++) {
       float[] input = x.row(r).toFloats();
+      for (int j = 0; j < k && weights.inputScale() != null; j++) {
+        input[j] *= weights.inputScale().getFloat(j);
+      }
       Activations.roundTrip(weights.activation(), input);
       for (int o = 0; o < n; o++) {
         weights.weight().dequantizeRow(o, w);

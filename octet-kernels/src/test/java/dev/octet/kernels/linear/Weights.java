@@ -3,6 +3,7 @@ package dev.octet.kernels.linear;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.Fp4Weight;
 import dev.octet.tensor.Fp8Weight;
 import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
@@ -13,8 +14,10 @@ import dev.octet.tensor.ScaleGrid;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
@@ -46,12 +49,29 @@ final class Weights {
     all.put("w4a8 channel", with(int4(n, k, k, false, true, random), dynamic, null));
     all.put("w4a8 g128", with(int4(n, k, 128, false, false, random), dynamic, bias(n, random)));
     all.put("w4a8 g64", with(int4(n, k, 64, true, true, random), dynamic, null));
+    all.put("w8a16 act-order", with(int8(n, k, 16, true, true, random), none, null));
+    all.put("w8a8 act-order", with(int8(n, k, 24, false, true, random), dynamic, null));
+    all.put("nvfp4", with(fp4(DType.F8_E4M3, n, k, 16, random), none, null));
+    all.put(
+        "nvfp4 inputs",
+        with(fp4(DType.F8_E4M3, n, k, 16, random), new ActivationQuant.Fp4Group(0.002f), null));
+    all.put("mxfp4", with(fp4(DType.F8_E8M0, n, k, 32, random), none, bias(n, random)));
+    all.put("fp4 g20", with(fp4(DType.F32, n, k, 20, random), none, null));
+    all.put(
+        "fp4 dynamic",
+        with(fp4(DType.F32, n, k, k, random), new ActivationQuant.DynamicFp8(), null));
+    all.put(
+        "int4 behind scales",
+        new LinearWeights(int4(n, k, 32, false, false, random), null, none, gaussian(random, k)));
     for (DType type : new DType[] {DType.F8_E4M3, DType.F8_E5M2}) {
       String name = type.label();
       all.put(name + " channel", with(fp8(type, n, k, 1, k, random), none, null));
       all.put(
           name + " dynamic",
           with(fp8(type, n, k, 1, k, random), new ActivationQuant.DynamicFp8(), null));
+      all.put(
+          name + " bounded",
+          with(fp8(type, n, k, 1, k, random), new ActivationQuant.DynamicFp8(0.7f), null));
       all.put(
           name + " static",
           with(fp8(type, n, k, n, k, random), new ActivationQuant.StaticFp8(0.01f), null));
@@ -117,25 +137,45 @@ final class Weights {
   }
 
   private static Int8Weight int8(int n, int k, int group, boolean asymmetric, Random random) {
+    return int8(n, k, group, asymmetric, false, random);
+  }
+
+  private static Int8Weight int8(
+      int n, int k, int group, boolean asymmetric, boolean permuted, Random random) {
     ScaleGrid grid = grid(n, k, 1, group, asymmetric ? 127 : 0, random);
-    return new Int8Weight(bytes(DType.I8, n, k, random), grid);
+    Tensor permutation = permuted ? permutation(k, random) : null;
+    return new Int8Weight(bytes(DType.I8, n, k, random), grid, permutation);
+  }
+
+  private static Tensor permutation(int k, Random random) {
+    List<Integer> order = new ArrayList<>();
+    for (int i = 0; i < k; i++) {
+      order.add(i);
+    }
+    Collections.shuffle(order, random);
+    Tensor permutation = Tensor.allocate(Arena.ofAuto(), DType.I32, k);
+    for (int i = 0; i < k; i++) {
+      permutation.setFloat(i, order.get(i));
+    }
+    return permutation;
+  }
+
+  private static Fp4Weight fp4(DType scaleType, int n, int k, int group, Random random) {
+    Tensor scales = Tensor.allocate(Arena.ofAuto(), scaleType, n, ScaleGrid.blocks(k, group));
+    for (long i = 0; i < scales.size(); i++) {
+      if (scaleType == DType.F8_E8M0) {
+        scales.segment().set(ValueLayout.JAVA_BYTE, i, (byte) (120 + random.nextInt(8)));
+      } else {
+        scales.setFloat(i, random.nextInt(9) == 0 ? 0 : 1 + random.nextInt(400));
+      }
+    }
+    double global = scaleType == DType.F8_E8M0 ? 1 : 1 / 1024.0;
+    return new Fp4Weight(bytes(DType.U8, n, (k + 1) / 2, random), k, scales, group, global);
   }
 
   private static Int4Weight int4(
       int n, int k, int group, boolean asymmetric, boolean permuted, Random random) {
-    Tensor permutation = null;
-    if (permuted) {
-      permutation = Tensor.allocate(Arena.ofAuto(), DType.I32, k);
-      int[] order = random.ints(0, Integer.MAX_VALUE).limit(k).toArray();
-      Integer[] index = new Integer[k];
-      for (int i = 0; i < k; i++) {
-        index[i] = i;
-      }
-      Arrays.sort(index, (a, b) -> Integer.compare(order[a], order[b]));
-      for (int i = 0; i < k; i++) {
-        permutation.setFloat(i, index[i]);
-      }
-    }
+    Tensor permutation = permuted ? permutation(k, random) : null;
     Tensor packed = bytes(DType.U8, n, (k + 1) / 2, random);
     return new Int4Weight(packed, k, grid(n, k, 1, group, asymmetric ? 8 : 0, random), permutation);
   }
@@ -164,12 +204,14 @@ final class Weights {
     QuantizedWeight moved =
         switch (weights.weight()) {
           case DenseWeight w -> new DenseWeight(moved(w.values()));
-          case Int8Weight w -> new Int8Weight(moved(w.codes()), w.grid());
+          case Int8Weight w -> new Int8Weight(moved(w.codes()), w.grid(), w.permutation());
           case Int4Weight w ->
               new Int4Weight(moved(w.packed()), w.columns(), w.grid(), w.permutation());
           case Fp8Weight w -> new Fp8Weight(moved(w.codes()), w.grid());
+          case Fp4Weight w ->
+              new Fp4Weight(moved(w.packed()), w.columns(), w.scales(), w.group(), w.global());
         };
-    return new LinearWeights(moved, weights.bias(), weights.activation());
+    return new LinearWeights(moved, weights.bias(), weights.activation(), weights.inputScale());
   }
 
   private static Tensor moved(Tensor tensor) {

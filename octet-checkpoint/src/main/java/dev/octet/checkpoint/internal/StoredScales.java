@@ -1,0 +1,63 @@
+package dev.octet.checkpoint.internal;
+
+import dev.octet.tensor.DType;
+import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
+import org.jspecify.annotations.Nullable;
+
+/** Scales as every format has them: one for all, or a matrix, always finite and positive. */
+public final class StoredScales {
+  private StoredScales() {}
+
+  /** Scales must be finite and positive: anything else silences or poisons a whole block. */
+  public static void requirePositive(StoredTensors tensors, String name, Tensor scale) {
+    long n = scale.size();
+    for (long i = 0; i < n; i++) {
+      float s = scale.getFloat(i);
+      if (!(s > 0) || s == Float.POSITIVE_INFINITY) {
+        throw tensors.problem(
+            name, "holds the scale %s at index %d; it must be finite and positive".formatted(s, i));
+      }
+    }
+  }
+
+  /** One positive float, of shape [] or [1]. */
+  public static float scalar(StoredTensors tensors, String name) {
+    Tensor scale = tensors.get(name);
+    if (scale.size() != 1 || scale.rank() > 1 || !DenseFormat.FLOATS.contains(scale.dtype())) {
+      throw tensors.problem(name, "is %s, expected one float".formatted(scale));
+    }
+    requirePositive(tensors, name, scale);
+    return scale.getFloat(0);
+  }
+
+  /**
+   * A matrix [rows, columns] of positive floats as F32, kept where it is if it is F32 already.
+   *
+   * @param vector whether a single column may be stored as a vector
+   */
+  public static Tensor matrix(
+      StoredTensors tensors, String name, long rows, long columns, boolean vector) {
+    Tensor scale = checkMatrix(tensors, name, rows, columns, vector);
+    return scale.to(DType.F32, Arena.ofAuto()).reshape(rows, columns);
+  }
+
+  /** The same without a copy, for checks. */
+  public static Tensor checkMatrix(
+      StoredTensors tensors, String name, long rows, long columns, boolean vector) {
+    Tensor scale = tensors.get(name);
+    boolean fits =
+        scale.hasShape(rows, columns) || (vector && columns == 1 && scale.hasShape(rows));
+    if (!fits || !DenseFormat.FLOATS.contains(scale.dtype())) {
+      throw tensors.problem(
+          name, "is %s, expected floats [%d, %d]".formatted(scale, rows, columns));
+    }
+    requirePositive(tensors, name, scale);
+    return scale;
+  }
+
+  /** The input's static scale of that name, or null. */
+  public static @Nullable Float scalarIfThere(StoredTensors tensors, String name) {
+    return tensors.has(name) ? scalar(tensors, name) : null;
+  }
+}

@@ -1,0 +1,55 @@
+package dev.octet.checkpoint.packing;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
+import dev.octet.tensor.DType;
+import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
+
+/** Codes one a byte: from unsigned to signed, and turned. */
+public final class Codes {
+  private Codes() {}
+
+  /** Unsigned codes to signed ones in place: {@code q = u - 2^(b-1)}, I8 of the same shape. */
+  public static Tensor signed(Tensor unsigned, int bits) {
+    return moved(unsigned, DType.I8, -(1 << bits - 1));
+  }
+
+  /** Signed codes to unsigned ones, U8 in memory of their own. */
+  public static Tensor unsigned(Tensor signed, int bits) {
+    Tensor copy = signed.contiguous(Arena.ofAuto()).to(signed.dtype(), Arena.ofAuto());
+    return moved(copy, DType.U8, 1 << bits - 1);
+  }
+
+  private static Tensor moved(Tensor codes, DType type, int by) {
+    for (long i = 0; i < codes.size(); i++) {
+      byte code = codes.segment().get(JAVA_BYTE, i);
+      codes.segment().set(JAVA_BYTE, i, (byte) (code + by));
+    }
+    return Tensor.of(type, codes.segment(), codes.shape());
+  }
+
+  /** Signed codes I8 [n, k] as canonical nibbles U8 [n, ⌈k/2⌉]; they must fit. */
+  public static Tensor nibbles(Tensor codes) {
+    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.U8, codes.dim(0), (codes.dim(1) + 1) / 2);
+    long bad = Packing.gather(codes, out, -8, 7);
+    if (bad >= 0) {
+      throw new IllegalArgumentException("code " + codes.getLong(bad) + " is no int4");
+    }
+    return out;
+  }
+
+  /** [a, b] of one byte each to [b, a]. */
+  public static Tensor turned(Tensor codes) {
+    long rows = codes.dim(0);
+    long columns = codes.dim(1);
+    Tensor out = Tensor.allocate(Arena.ofAuto(), codes.dtype(), columns, rows);
+    for (long r = 0; r < rows; r++) {
+      for (long c = 0; c < columns; c++) {
+        byte code = codes.segment().get(JAVA_BYTE, r * columns + c);
+        out.segment().set(JAVA_BYTE, c * rows + r, code);
+      }
+    }
+    return out;
+  }
+}
