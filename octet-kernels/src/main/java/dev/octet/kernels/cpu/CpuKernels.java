@@ -12,13 +12,17 @@ import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
 
-/** Kernels in C; what is not written in C yet is computed by the vector provider. */
+/**
+ * Kernels in C. The vector provider computes what lies in Java arrays, which C does not reach, and
+ * weights that no known format writes.
+ */
 public final class CpuKernels implements Kernels {
   private final WorkPool pool;
   private final NativeKernels library;
   private final LinearCalls linear;
   private final VectorKernels vector;
   private final CpuAttention attention;
+  private final Elementwise elementwise;
 
   /**
    * Uses the best tier there is.
@@ -36,6 +40,7 @@ public final class CpuKernels implements Kernels {
     this.linear = new LinearCalls(library);
     this.pool = new WorkPool(threads);
     this.vector = new VectorKernels(pool);
+    this.elementwise = new Elementwise(pool, library);
     this.attention = new CpuAttention(pool, library, vector.attention());
   }
 
@@ -71,27 +76,56 @@ public final class CpuKernels implements Kernels {
 
   @Override
   public void rmsNorm(Tensor x, Tensor weight, @Nullable Tensor bias, float epsilon, Tensor out) {
-    vector.rmsNorm(x, weight, bias, epsilon, out);
+    if (reachable(x, weight, out) && (bias == null || reachable(bias))) {
+      elementwise.rmsNorm(x, weight, bias, epsilon, out);
+    } else {
+      vector.rmsNorm(x, weight, bias, epsilon, out);
+    }
   }
 
   @Override
   public void rope(Tensor x, int[] positions, RotaryTable table) {
-    vector.rope(x, positions, table);
+    if (reachable(x)) {
+      elementwise.rope(x, positions, table);
+    } else {
+      vector.rope(x, positions, table);
+    }
   }
 
   @Override
   public void swiGlu(Tensor gate, Tensor up, Tensor out) {
-    vector.swiGlu(gate, up, out);
+    if (reachable(gate, up, out)) {
+      elementwise.swiGlu(gate, up, out);
+    } else {
+      vector.swiGlu(gate, up, out);
+    }
   }
 
   @Override
   public void add(Tensor x, Tensor y) {
-    vector.add(x, y);
+    if (reachable(x, y)) {
+      elementwise.add(x, y);
+    } else {
+      vector.add(x, y);
+    }
   }
 
   @Override
   public void softmax(Tensor x) {
-    vector.softmax(x);
+    if (reachable(x)) {
+      elementwise.softmax(x);
+    } else {
+      vector.softmax(x);
+    }
+  }
+
+  private static boolean reachable(Tensor... tensors) {
+    for (Tensor tensor : tensors) {
+      if (!tensor.segment().isNative()) {
+        return false;
+      }
+    }
+    return true;
   }
 
   @Override

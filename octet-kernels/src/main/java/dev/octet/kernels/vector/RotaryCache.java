@@ -1,27 +1,36 @@
 package dev.octet.kernels.vector;
 
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+
 import dev.octet.kernels.RotaryTable;
-import java.util.Arrays;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Cosines and sines of the table in use, for the positions met so far. A new table starts with the
  * positions asked for: dynamic NTK has another one every step, of which one position is needed.
  */
-final class RotaryCache {
+public final class RotaryCache {
   private static final int MOST_AHEAD = 4096;
 
   /**
    * Row {@code p - first} holds the values of position p, one a channel pair.
    *
    * @param end one past the last position
+   * @param cos F32 [end - first, pairs], outside the heap
+   * @param sin the same
    */
-  record Angles(RotaryTable table, int first, int end, float[] cos, float[] sin) {}
+  public record Angles(
+      RotaryTable table, int first, int end, MemorySegment cos, MemorySegment sin) {}
 
   private volatile @Nullable Angles last;
 
+  /** Without any angles yet. */
+  public RotaryCache() {}
+
   /** Angles that cover all of {@code positions}. */
-  Angles angles(RotaryTable table, int[] positions) {
+  public Angles angles(RotaryTable table, int[] positions) {
     int first = Integer.MAX_VALUE;
     int end = 0;
     for (int p : positions) {
@@ -53,16 +62,22 @@ final class RotaryCache {
    */
   private static Angles make(RotaryTable table, int first, int end, @Nullable Angles known) {
     int half = table.inverse().length;
-    int size = Math.multiplyExact(end - first, half);
-    Angles begun = known != null && known.first == first ? known : null;
-    float[] cos = begun == null ? new float[size] : Arrays.copyOf(begun.cos, size);
-    float[] sin = begun == null ? new float[size] : Arrays.copyOf(begun.sin, size);
-    for (int p = begun == null ? first : begun.end; p < end; p++) {
+    long bytes = Math.multiplyExact(4L * half, end - first);
+    Arena arena = Arena.ofAuto();
+    MemorySegment cos = arena.allocate(bytes, 64);
+    MemorySegment sin = arena.allocate(bytes, 64);
+    int from = first;
+    if (known != null && known.first == first) {
+      MemorySegment.copy(known.cos, 0, cos, 0, known.cos.byteSize());
+      MemorySegment.copy(known.sin, 0, sin, 0, known.sin.byteSize());
+      from = known.end;
+    }
+    for (int p = from; p < end; p++) {
       for (int i = 0; i < half; i++) {
         double angle = p * table.inverse()[i];
-        int at = (p - first) * half + i;
-        cos[at] = (float) (Math.cos(angle) * table.magnitude());
-        sin[at] = (float) (Math.sin(angle) * table.magnitude());
+        long at = (long) (p - first) * half + i;
+        cos.setAtIndex(JAVA_FLOAT, at, (float) (Math.cos(angle) * table.magnitude()));
+        sin.setAtIndex(JAVA_FLOAT, at, (float) (Math.sin(angle) * table.magnitude()));
       }
     }
     return new Angles(table, first, end, cos, sin);

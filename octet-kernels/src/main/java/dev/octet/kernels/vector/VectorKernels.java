@@ -131,13 +131,13 @@ public final class VectorKernels implements Kernels {
     int heads = Math.toIntExact(x.dim(1));
     long headDim = x.dim(2);
     for (int t = 0; t < positions.length; t++) {
-      int at = (positions[t] - angles.first()) * half;
+      long at = (long) (positions[t] - angles.first()) * half;
       for (int h = 0; h < heads; h++) {
         long first = ((long) t * heads + h) * headDim;
         for (int i = 0; i < half; i += LANES) {
           VectorMask<Float> m = F.indexInRange(i, half);
-          FloatVector cos = FloatVector.fromArray(F, angles.cos(), at + i, m);
-          FloatVector sin = FloatVector.fromArray(F, angles.sin(), at + i, m);
+          FloatVector cos = load(angles.cos(), at + i, m);
+          FloatVector sin = load(angles.sin(), at + i, m);
           FloatVector a = load(x.segment(), first + i, m);
           FloatVector b = load(x.segment(), first + half + i, m);
           store(a.mul(cos).sub(b.mul(sin)), x.segment(), first + i, m);
