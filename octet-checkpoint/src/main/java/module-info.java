@@ -1,4 +1,4 @@
-/** Reads and writes checkpoints: safetensors, config.json, compressed-tensors. */
+/** Reads and writes checkpoints: safetensors, config.json, quantized formats. */
 module dev.octet.checkpoint {
   requires static transitive org.jspecify;
   requires transitive dev.octet.tensor;

@@ -1,37 +1,35 @@
 package dev.octet.checkpoint;
 
-import dev.octet.checkpoint.internal.Fields;
-import dev.octet.checkpoint.internal.Json;
-import dev.octet.checkpoint.internal.Texts;
+import dev.octet.checkpoint.ascend.AscendFormat;
+import dev.octet.checkpoint.ascend.Description;
+import dev.octet.checkpoint.internal.StoredTensors;
 import java.nio.file.Path;
 
 /** Ascend msModelSlim and MindIE, known by their description file. */
 final class AscendReader implements FormatReader {
-  private static final String DESCRIPTION = "quant_model_description*.json";
-
   @Override
   public String name() {
-    return "";
+    return "Ascend msModelSlim (INT8, INT4, FP8)";
   }
 
   @Override
   public boolean recognizes(ModelFolder folder) {
-    return folder.find(DESCRIPTION).isPresent();
+    return !folder.isFile() && AscendFiles.described(folder);
   }
 
   @Override
   public Checkpoint open(ModelFolder folder) {
-    Path description = folder.find(DESCRIPTION).orElseThrow();
-    requireVersion(description);
-    throw UnreadFormats.unsupported(description, "Ascend msModelSlim");
-  }
-
-  /** First-generation files have no version; later ones have three numbers. */
-  private static void requireVersion(Path description) {
-    Fields fields = Fields.of(description.toString(), Json.readObject(description));
-    String version = fields.text("version").orElse("0.0.0");
-    if (!version.matches("\\d+\\.\\d+\\.\\d+")) {
-      throw fields.problem("version", "is " + Texts.quote(version) + ", not like '1.0.0'");
+    Path file = AscendFiles.description(folder);
+    Description description = new Description(file);
+    ModelConfig config = folder.modelConfig();
+    int group = folder.quantized() ? Description.groupSize(folder.quantization()) : 0;
+    StoredTensors tensors = AscendFiles.weights(folder, file);
+    try {
+      AscendFormat format = new AscendFormat(description, group, config, tensors);
+      return new StoredCheckpoint(config, tensors, format);
+    } catch (RuntimeException e) {
+      tensors.close();
+      throw e;
     }
   }
 }

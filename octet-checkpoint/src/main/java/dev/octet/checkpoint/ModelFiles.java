@@ -35,12 +35,22 @@ final class ModelFiles {
     Path single = directory.resolve(SINGLE);
     Path index = directory.resolve(INDEX);
     if (Files.exists(single)) {
-      return opened(Map.of(SINGLE, requireInside(directory, single)), Map.of());
+      return openAll(Map.of(SINGLE, requireInside(directory, single)));
     }
     if (!Files.exists(index)) {
       throw new CheckpointException(
           "%s: has neither %s nor %s%s".formatted(directory, SINGLE, INDEX, pickle(directory)));
     }
+    return openIndexed(directory, index);
+  }
+
+  /** Opens files that need no index, by name. */
+  static StoredTensors openAll(Map<String, Path> files) {
+    return opened(files, Map.of());
+  }
+
+  /** Opens the shards that an index names. */
+  static StoredTensors openIndexed(Path directory, Path index) {
     Map<String, String> weightMap = weightMap(requireInside(directory, index));
     Map<String, Path> shards = new TreeMap<>();
     for (Map.Entry<String, String> entry : weightMap.entrySet()) {

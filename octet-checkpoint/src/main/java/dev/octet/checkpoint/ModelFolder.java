@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.StreamSupport;
@@ -37,13 +36,19 @@ final class ModelFolder {
 
   /** The first file by name that a pattern matches. */
   Optional<Path> find(String glob) {
+    return findAll(glob).stream().findFirst();
+  }
+
+  /** The files that a pattern matches, by name. */
+  List<Path> findAll(String glob) {
     if (isFile()) {
-      return Optional.empty();
+      return List.of();
     }
     try (DirectoryStream<Path> files = Files.newDirectoryStream(path, glob)) {
       return StreamSupport.stream(files.spliterator(), false)
-          .min(Comparator.naturalOrder())
-          .map(file -> ModelFiles.requireInside(path, file));
+          .sorted()
+          .map(file -> ModelFiles.requireInside(path, file))
+          .toList();
     } catch (IOException e) {
       throw new CheckpointException(path + ": cannot be read: " + Texts.reason(e), e);
     }

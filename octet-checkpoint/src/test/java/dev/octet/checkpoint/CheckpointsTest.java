@@ -50,8 +50,12 @@ class CheckpointsTest {
             Map.entry("gptq_bits", "is 5"),
             Map.entry("gptq_group_zero", "group_size"),
             Map.entry("gptq_nan_scale", "GPTQ"),
-            Map.entry("ascend_untagged", "Ascend"),
+            Map.entry("ascend_missing_deq", "q_proj.deq_scale' is missing"),
+            Map.entry("ascend_nan_deq", "deq_scale' holds the scale NaN"),
+            Map.entry("ascend_unknown_tag", "unknown quantization 'W1A1'"),
+            Map.entry("ascend_untagged", "is stored, but quant_model_description.json does not"),
             Map.entry("ascend_version", "banana"),
+            Map.entry("ascend_zero_input_scale", "input_scale' holds the scale 0.0"),
             Map.entry("heads_not_divisible", "num_key_value_heads"),
             Map.entry("hidden_mismatch", "expected shape [32, 32]"),
             Map.entry("huge_layers", "num_hidden_layers"),
@@ -82,7 +86,7 @@ class CheckpointsTest {
 
   @Test
   void theUnbrokenDirectoriesBehindThemLoad() {
-    for (String name : List.of("ok_tiny_dense", "ok_tiny_ct")) {
+    for (String name : List.of("ok_tiny_dense", "ok_tiny_ct", "ok_tiny_ascend")) {
       try (Checkpoint c = Checkpoints.open(Shared.path("conformance/" + name + "/model"))) {
         assertThat(c.config().layers()).isEqualTo(1);
         assertThat(c.linear("model.layers.0.mlp.up_proj").weight().rows()).isEqualTo(16);
@@ -124,7 +128,6 @@ class CheckpointsTest {
             "awq_gemm", "AWQ",
             "fp8_block", "block FP8",
             "fp8_tensor_static", "FP8",
-            "ascend_w8a16", "Ascend",
             "gguf_q4_0", "GGUF",
             "ct_nvfp4_a16", "nvfp4-pack-quantized",
             "mixtral_bf16", "mixtral",

@@ -1,7 +1,6 @@
 package dev.octet.model;
 
 import dev.octet.checkpoint.ModelConfig;
-import dev.octet.kernels.Linear;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -15,16 +14,16 @@ import org.jspecify.annotations.Nullable;
  */
 record DecoderLayer(
     RmsNorm inputNorm,
-    Linear query,
-    Linear key,
-    Linear value,
+    Projection query,
+    Projection key,
+    Projection value,
     @Nullable RmsNorm queryNorm,
     @Nullable RmsNorm keyNorm,
-    Linear output,
+    Projection output,
     RmsNorm postAttentionNorm,
-    Linear gate,
-    Linear up,
-    Linear down,
+    Projection gate,
+    Projection up,
+    Projection down,
     int window) {
 
   static DecoderLayer load(ModuleLoader modules, int index) {
@@ -35,22 +34,22 @@ record DecoderLayer(
     int kvWidth = c.kvHeads() * c.headDim();
     return new DecoderLayer(
         modules.norm("model.layers." + index + ".input_layernorm", c.hiddenSize()),
-        modules.linear(attention + "q_proj", queryWidth, c.hiddenSize()),
-        modules.linear(attention + "k_proj", kvWidth, c.hiddenSize()),
-        modules.linear(attention + "v_proj", kvWidth, c.hiddenSize()),
+        modules.projection(attention + "q_proj", queryWidth, c.hiddenSize()),
+        modules.projection(attention + "k_proj", kvWidth, c.hiddenSize()),
+        modules.projection(attention + "v_proj", kvWidth, c.hiddenSize()),
         c.qkNorm() ? modules.norm(attention + "q_norm", c.headDim()) : null,
         c.qkNorm() ? modules.norm(attention + "k_norm", c.headDim()) : null,
-        modules.linear(attention + "o_proj", c.hiddenSize(), queryWidth),
+        modules.projection(attention + "o_proj", c.hiddenSize(), queryWidth),
         modules.norm("model.layers." + index + ".post_attention_layernorm", c.hiddenSize()),
-        modules.linear(mlp + "gate_proj", c.intermediateSize(), c.hiddenSize()),
-        modules.linear(mlp + "up_proj", c.intermediateSize(), c.hiddenSize()),
-        modules.linear(mlp + "down_proj", c.hiddenSize(), c.intermediateSize()),
+        modules.projection(mlp + "gate_proj", c.intermediateSize(), c.hiddenSize()),
+        modules.projection(mlp + "up_proj", c.intermediateSize(), c.hiddenSize()),
+        modules.projection(mlp + "down_proj", c.hiddenSize(), c.intermediateSize()),
         c.windows().get(index));
   }
 
   long byteSize() {
     long linears =
-        Stream.of(query, key, value, output, gate, up, down).mapToLong(Linear::byteSize).sum();
+        Stream.of(query, key, value, output, gate, up, down).mapToLong(Projection::byteSize).sum();
     long qkNorms =
         queryNorm == null || keyNorm == null ? 0 : queryNorm.byteSize() + keyNorm.byteSize();
     return linears + inputNorm.byteSize() + postAttentionNorm.byteSize() + qkNorms;

@@ -17,8 +17,12 @@ record ModuleLoader(WeightSource source, Kernels kernels, Arena arena) {
     return source.config();
   }
 
-  Linear linear(String module, int outFeatures, int inFeatures) {
-    return linear(module, source.linear(module), outFeatures, inFeatures);
+  Projection projection(String module, int outFeatures, int inFeatures) {
+    LinearWeights weights = source.linear(module);
+    LinearWeights decoding = weights.decoding();
+    return new Projection(
+        linear(module, weights, outFeatures, inFeatures),
+        decoding == null ? null : linear(module, decoding, outFeatures, inFeatures));
   }
 
   Linear head(LinearWeights weights) {

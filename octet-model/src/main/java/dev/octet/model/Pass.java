@@ -20,8 +20,9 @@ record Pass(int[] ids, List<Segment> segments, int[] wanted) {
    * @param from first row
    * @param rows how many
    * @param rotary the table for their positions
+   * @param decoding whether it is one token that follows others, not part of a prompt
    */
-  record Segment(KvCache cache, int from, int rows, RotaryTable rotary) {}
+  record Segment(KvCache cache, int from, int rows, RotaryTable rotary, boolean decoding) {}
 
   int rows() {
     return ids.length;
@@ -71,7 +72,8 @@ record Pass(int[] ids, List<Segment> segments, int[] wanted) {
     void add(SequenceStep step, int start, int end, RotaryTable table, boolean lastOnly) {
       int from = ids.length;
       int rows = end - start;
-      segments.add(new Segment(step.cache(), from, rows, table));
+      boolean decoding = step.ids().length == 1 && step.cache().length() > 0;
+      segments.add(new Segment(step.cache(), from, rows, table, decoding));
       ids = Arrays.copyOf(ids, from + rows);
       System.arraycopy(step.ids(), start, ids, from, rows);
       boolean isLast = end == step.ids().length;

@@ -51,7 +51,7 @@ final class Transformer {
     for (int i = 0; i < layers.size(); i++) {
       DecoderLayer layer = layers.get(i);
       attention(layer, i, pass, a);
-      feedForward(layer, a);
+      feedForward(layer, pass, a);
     }
     head(pass.wanted(), a, logits);
   }
@@ -59,9 +59,9 @@ final class Transformer {
   /** {@code x += o(attention(rope(q(norm x)), rope(k(norm x)), v(norm x)))}. */
   private void attention(DecoderLayer layer, int index, Pass pass, Activations a) {
     layer.inputNorm().apply(kernels, a.hidden(), a.branch());
-    layer.query().apply(a.branch(), a.query());
-    layer.key().apply(a.branch(), a.key());
-    layer.value().apply(a.branch(), a.value());
+    layer.query().apply(pass, a.branch(), a.query());
+    layer.key().apply(pass, a.branch(), a.key());
+    layer.value().apply(pass, a.branch(), a.value());
     if (layer.queryNorm() != null && layer.keyNorm() != null) {
       Tensor q = a.query().reshape(a.query().size() / config.headDim(), config.headDim());
       Tensor k = a.key().reshape(a.key().size() / config.headDim(), config.headDim());
@@ -71,7 +71,7 @@ final class Transformer {
     for (Segment segment : pass.segments()) {
       attendWithin(segment, index, layer.window(), a);
     }
-    layer.output().apply(a.context(), a.branch());
+    layer.output().apply(pass, a.context(), a.branch());
     kernels.add(a.hidden(), a.branch());
   }
 
@@ -104,12 +104,12 @@ final class Transformer {
   }
 
   /** {@code x += down(silu(gate(norm x)) · up(norm x))}. */
-  private void feedForward(DecoderLayer layer, Activations a) {
+  private void feedForward(DecoderLayer layer, Pass pass, Activations a) {
     layer.postAttentionNorm().apply(kernels, a.hidden(), a.branch());
-    layer.gate().apply(a.branch(), a.gate());
-    layer.up().apply(a.branch(), a.up());
+    layer.gate().apply(pass, a.branch(), a.gate());
+    layer.up().apply(pass, a.branch(), a.up());
     kernels.swiGlu(a.gate(), a.up(), a.gate());
-    layer.down().apply(a.gate(), a.branch());
+    layer.down().apply(pass, a.gate(), a.branch());
     kernels.add(a.hidden(), a.branch());
   }
 

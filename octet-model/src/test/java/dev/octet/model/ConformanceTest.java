@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class ConformanceTest {
   private static final double STRICT = 2e-3;
 
-  /** Dense models of the architectures, and compressed-tensors of the canonical schemes. */
+  /** Dense models of the architectures, and two quantized formats in the canonical schemes. */
   private static final List<String> CASES =
       List.of(
           "llama_bf16_sharded",
@@ -40,7 +40,20 @@ class ConformanceTest {
           "ct_mixed_groups",
           "ct_w4a16_asym",
           "ct_w4a16_sym",
-          "ct_w8a8_dynamic");
+          "ct_w8a8_dynamic",
+          "ascend_c8",
+          "ascend_faquant_channel",
+          "ascend_faquant_head",
+          "ascend_mixed",
+          "ascend_w4a16_channel",
+          "ascend_w4a16_group",
+          "ascend_w4a16_v0",
+          "ascend_w4a8_dynamic",
+          "ascend_w8a16",
+          "ascend_w8a8_bf16",
+          "ascend_w8a8_dynamic",
+          "ascend_w8a8_fp16",
+          "ascend_w8a8_v0_norm_bias");
 
   static Stream<Arguments> cases() {
     return Stream.of("reference", "vector")

@@ -3,19 +3,22 @@ package dev.octet.tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Everything a linear layer is made of: {@code y = quantize(x·inputScale)·Wᵀ + bias}.
+ * Everything a linear layer is made of: {@code y = quantize(x)·Wᵀ + bias}.
  *
  * @param weight W [n, k]
  * @param bias F32 [n], or null
  * @param activation how x is quantized first
  * @param inputScale F32 [k], what each channel of x is multiplied with before anything else (AWQ's
  *     scales where no layer before could take them), or null
+ * @param decoding what takes this one's place while tokens follow one by one, of the same shape;
+ *     null: nothing. Its weight usually shares this one's codes
  */
 public record LinearWeights(
     QuantizedWeight weight,
     @Nullable Tensor bias,
     ActivationQuant activation,
-    @Nullable Tensor inputScale) {
+    @Nullable Tensor inputScale,
+    @Nullable LinearWeights decoding) {
   public LinearWeights {
     if (bias != null && (bias.dtype() != DType.F32 || !bias.hasShape(weight.rows()))) {
       throw new IllegalArgumentException("bias must be F32 [" + weight.rows() + "], not " + bias);
@@ -25,14 +28,29 @@ public record LinearWeights(
       throw new IllegalArgumentException(
           "input scale must be F32 [" + weight.columns() + "], not " + inputScale);
     }
+    if (decoding != null
+        && (decoding.decoding != null
+            || decoding.weight.rows() != weight.rows()
+            || decoding.weight.columns() != weight.columns())) {
+      throw new IllegalArgumentException("a layer's form for decoding must have its shape");
+    }
   }
 
   /** A layer that takes its input as it comes. */
   public LinearWeights(QuantizedWeight weight, @Nullable Tensor bias, ActivationQuant activation) {
-    this(weight, bias, activation, null);
+    this(weight, bias, activation, null, null);
   }
 
-  /** Bytes in memory. */
+  /** A layer that is the same whatever is computed. */
+  public LinearWeights(
+      QuantizedWeight weight,
+      @Nullable Tensor bias,
+      ActivationQuant activation,
+      @Nullable Tensor inputScale) {
+    this(weight, bias, activation, inputScale, null);
+  }
+
+  /** Bytes in memory; a form for decoding is taken to share the weight. */
   public long byteSize() {
     return weight.byteSize()
         + (bias == null ? 0 : bias.byteSize())

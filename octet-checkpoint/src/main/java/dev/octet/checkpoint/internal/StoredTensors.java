@@ -2,6 +2,7 @@ package dev.octet.checkpoint.internal;
 
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.SafetensorsFile;
+import dev.octet.checkpoint.UnsupportedCheckpointException;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -98,9 +99,18 @@ public final class StoredTensors implements AutoCloseable {
 
   /** An error about a stored tensor. */
   public CheckpointException problem(String name, String what) {
+    return new CheckpointException(text(name, what));
+  }
+
+  /** An error about a stored tensor that asks for something this build does not do. */
+  public UnsupportedCheckpointException unsupported(String name, String what) {
+    return new UnsupportedCheckpointException(text(name, what));
+  }
+
+  private String text(String name, String what) {
     SafetensorsFile file = origin.get(name);
     Object where = file == null ? place() : file.file();
-    return new CheckpointException("%s: tensor %s %s".formatted(where, Texts.quote(name), what));
+    return "%s: tensor %s %s".formatted(where, Texts.quote(name), what);
   }
 
   private Object place() {

@@ -1,0 +1,107 @@
+package dev.octet.checkpoint.ascend;
+
+import java.util.Arrays;
+import java.util.Optional;
+
+/**
+ * What the description says of every tensor. A module is stored as the tag of its {@code .weight}
+ * says; the headline {@code model_quant_type} decides nothing.
+ */
+enum Tag {
+  /** {@code .weight} in F32, F16 or BF16. */
+  FLOAT(Form.DENSE),
+  /** Sparse floats, stored like any others. */
+  W16A16S(Form.DENSE),
+  /** INT8 with one calibrated input scale; the bias is inside {@code quant_bias}. */
+  W8A8(Form.STATIC_INT8),
+  /** W8A8 whose codes are mostly small, so that they could be compressed. */
+  W8A8S(Form.STATIC_INT8),
+  /** INT8 with input scales computed for each token. */
+  W8A8_DYNAMIC(Form.DYNAMIC_INT8),
+  /** Dynamic while a prompt is read, static while tokens follow one by one. */
+  W8A8_MIX(Form.MIXED_INT8),
+  /** MindIE's own name of {@link #W8A8_MIX}. */
+  W8A8_PDMIX(Form.MIXED_INT8),
+  /** INT8 weights only, with offsets. */
+  W8A16(Form.WEIGHT_INT8),
+  /** INT4 weights only, with offsets; three layouts. */
+  W4A16(Form.WEIGHT_INT4),
+  /** INT4 weights, INT8 input scales computed for each token. */
+  W4A8_DYNAMIC(Form.DYNAMIC_INT4),
+  /** FP8 E4M3 weights and inputs, input scales computed for each token. */
+  WFP8AFP8_DYNAMIC(Form.DYNAMIC_FP8),
+  /** A cache scale or offset. */
+  C8(Form.SCALE),
+  /** An attention scale or offset. */
+  FA_QUANT("FAQuant", Form.SCALE),
+  /** An attention scale of latent attention, or of any in later tools. */
+  FAK_QUANT("FAKQuant", Form.SCALE),
+  /** INT4 weights and inputs. */
+  W4A4_DYNAMIC(Form.UNREAD),
+  /** W4A4 behind learnt transforms. */
+  W4A4_FLATQUANT_DYNAMIC(Form.UNREAD),
+  /** W4A4 beside a low-rank product. */
+  W4A4_DYNAMIC_SVD(Form.UNREAD),
+  /** W4A4 in transforms beside a low-rank product. */
+  W4A4_FLATQUANT_DYNAMIC_SVD(Form.UNREAD),
+  /** W8A8 beside a low-rank product. */
+  W8A8_DYNAMIC_SVD(Form.UNREAD),
+  /** Scales that differ by diffusion step. */
+  W8A8_TIMESTEP(Form.UNREAD),
+  /** Codes compressed for one device and one degree of parallelism. */
+  W8A8SC(Form.UNREAD),
+  /** Compressed sparse floats. */
+  W16A16SC(Form.UNREAD),
+  /** Four-bit normal floats. */
+  NF4(Form.UNREAD),
+  /** FP8 with a power of two for every 32 weights and inputs. */
+  W8A8_MXFP8(Form.UNREAD),
+  /** FP4 weights, FP8 inputs, a power of two for every 32. */
+  W4A8_MXFP(Form.UNREAD),
+  /** FP4 weights and inputs, a power of two for every 32. */
+  W4A4_MXFP4(Form.UNREAD),
+  /** MXFP4 with a second scale. */
+  W4A4_MXFP4_DUALSCALE(Form.UNREAD),
+  /** MXFP4 beside a low-rank product. */
+  W4A4_MXFP4_SVD(Form.UNREAD);
+
+  /** How a tagged module's tensors are to be read. */
+  enum Form {
+    DENSE,
+    STATIC_INT8,
+    DYNAMIC_INT8,
+    MIXED_INT8,
+    WEIGHT_INT8,
+    WEIGHT_INT4,
+    DYNAMIC_INT4,
+    DYNAMIC_FP8,
+    SCALE,
+    UNREAD
+  }
+
+  private final String label;
+  private final Form form;
+
+  Tag(Form form) {
+    this.label = name();
+    this.form = form;
+  }
+
+  Tag(String label, Form form) {
+    this.label = label;
+    this.form = form;
+  }
+
+  /** As the description spells it. */
+  String label() {
+    return label;
+  }
+
+  Form form() {
+    return form;
+  }
+
+  static Optional<Tag> of(String label) {
+    return Arrays.stream(values()).filter(tag -> tag.label.equals(label)).findFirst();
+  }
+}
