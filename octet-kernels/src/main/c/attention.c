@@ -36,6 +36,7 @@ typedef struct {
   int rows;
   int few;
   int tiles;
+  int odd_scales; /* whether a scale of the values in work is no number */
   workspace w;
 } task;
 
@@ -81,6 +82,7 @@ static int64_t lay_out(const plan *how, int key_dim, int rows, uint8_t *base, wo
   w->s.sum = take(base, &at, 4 * padded);
   w->s.alpha = take(base, &at, 4 * padded);
   w->s.beta = take(base, &at, 4 * padded);
+  w->s.added = take(base, &at, 4 * padded);
   return at;
 }
 
@@ -156,7 +158,7 @@ static void load_queries(task *t) {
     pad_row(t, r);
   }
   for (int r = 0; r < padded; r++) {
-    w->s.max[r] = -INFINITY;
+    w->s.max[r] = r < t->rows ? -INFINITY : 0; /* what fills the last tile is never raised */
     w->s.sum[r] = 0;
   }
   memset(w->acc, 0, 4 * (size_t)padded * t->how.width);
@@ -246,14 +248,14 @@ static void hide_down(task *t, int first, int columns, int first_key, int count)
   }
 }
 
-/* INT8 P takes more care where scores are hidden or a value's scale is no number. */
-static int careful(const task *t, int all) {
+/* Whether a value's scale is no number, of which INT8 P must take care. */
+static int any_odd(const float *scales) {
   vf odd = vf_zero();
   for (int j = 0; j < KEY_TILE; j += LANES) {
-    vf c = vf_load(t->w.value_scale + j);
+    vf c = vf_load(scales + j);
     odd = vf_add(odd, vf_sub(c, c)); /* 0, or NaN for NaN and infinities */
   }
-  return !all || vf_hsum(odd) != 0;
+  return vf_hsum(odd) != 0;
 }
 
 /* Whether hidden keys can do no harm: 0 times their values is 0. */
@@ -272,7 +274,7 @@ static void few_rows(task *t, int first_key, int count, int all) {
     hide_across(t, first_key, count);
   }
   octet_softmax_across(
-      how->values_in, how->round_values, careful(t, all), w->x, w->p, t->rows, w->value_scale, &w->s);
+      how->values_in, how->round_values, t->odd_scales || !all, w->x, w->p, t->rows, w->value_scale, &w->s);
   product pv = {w->p, how->value_words, 1, w->values, how->width, words(count, how->values_in)};
   outputs o = {w->acc, how->width, w->s.alpha, w->s.beta};
   if (all || spotless(t)) {
@@ -288,19 +290,22 @@ static void tile_of_rows(task *t, int tile, int first_key, int count, int all) {
   int first = tile * TILE_QUERIES;
   int columns = round_up(t->rows - first, LANES);
   columns = columns < TILE_QUERIES ? columns : TILE_QUERIES;
-  state s = {w->s.max + first, w->s.sum + first, w->s.alpha + first, w->s.beta + first};
+  state s = {w->s.max + first, w->s.sum + first, w->s.alpha + first, w->s.beta + first, w->s.added + first};
   const int32_t *queries = w->queries + (ptrdiff_t)first * how->key_words;
   product kq = {w->keys, 1, KEY_TILE, queries, TILE_QUERIES, how->key_words};
   scores x = {w->x, TILE_QUERIES, w->key_scale, w->factor + first, w->bias + first};
-  octet_scores(how->scores_in, 0, &kq, &x, KEY_TILE, columns);
-  if (!all) {
-    hide_down(t, first, columns, first_key, count);
+  int quick = all && !t->odd_scales && octet_step_down(how, &kq, &x, w->p, columns, w->value_scale, &s);
+  if (!quick) {
+    octet_scores(how->scores_in, 0, &kq, &x, KEY_TILE, columns);
+    if (!all) {
+      hide_down(t, first, columns, first_key, count);
+    }
+    octet_softmax_down(
+        how->values_in, how->round_values, t->odd_scales || !all, w->x, w->p, TILE_QUERIES, columns,
+        w->value_scale, &s);
   }
-  octet_softmax_down(
-      how->values_in, how->round_values, careful(t, all), w->x, w->p, TILE_QUERIES, columns,
-      w->value_scale, &s);
   product vp = {w->values, 1, how->width, w->p, TILE_QUERIES, words(count, how->values_in)};
-  outputs o = {w->acc + (ptrdiff_t)first * how->width, TILE_QUERIES, s.alpha, s.beta};
+  outputs o = {w->acc + (ptrdiff_t)first * how->width, TILE_QUERIES, quick ? NULL : s.alpha, s.beta};
   if (all || spotless(t)) {
     octet_outputs(how->values_in, 0, &vp, &o, t->call->value_dim, columns);
   } else {
@@ -318,6 +323,7 @@ static void block_of_keys(task *t, int block, int next) {
   ptrdiff_t ahead = t->call->blocks[next] - t->call->blocks[block];
   load_keys(t, head, ahead, count);
   load_values(t, head, ahead, count);
+  t->odd_scales = any_odd(t->w.value_scale);
   for (int tile = 0; tile < t->tiles; tile++) {
     int first = t->few ? 0 : tile * TILE_QUERIES;
     int end = t->few ? t->rows : first + TILE_QUERIES;

@@ -47,6 +47,9 @@ INLINE vi dot(int form, vi sum, vi a, vi b) {
 #endif
 }
 
+/* Keeps a sum in the register it is in: gcc 12 otherwise copies some to and fro, through memory too. */
+#define KEEP(sum) __asm__("" : "+v"(sum))
+
 /* rows x vectors of the product from (row, column) on, into registers. */
 INLINE void multiply(
     int form, int rows, int vectors, const product *p, int row, int column, vi sum[8][4]) {
@@ -71,6 +74,7 @@ INLINE void multiply(
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; v++) {
         sum[r][v] = dot(form, sum[r][v], left, right[v]);
+        KEEP(sum[r][v]);
       }
     }
     a += p->a_step;
@@ -91,7 +95,7 @@ typedef struct {
 typedef struct {
   float *o;
   ptrdiff_t stride;
-  const float *alpha;
+  const float *alpha; /* or null: 1 */
   const float *beta;
 } outputs;
 
@@ -121,23 +125,29 @@ INLINE void multiply_scores(
 }
 
 INLINE void multiply_outputs(
-    int form, int queries_down, int rows, int vectors, const product *p, const outputs *to, int row,
+    int form, int queries_down, int rescale, int rows, int vectors, const product *p, const outputs *to, int row,
     int column) {
   vi sum[8][4];
   multiply(form, rows, vectors, p, row, column, sum);
   int integer = form == DOT_INT_LEFT || form == DOT_INT_RIGHT;
+  ptrdiff_t stride = to->stride;
+  float *out = to->o + row * stride + column;
+  const float *alpha = rescale ? to->alpha + (queries_down ? row : column) : NULL;
+  const float *beta = to->beta + (queries_down ? row : column);
 #pragma GCC unroll 8
   for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
-      int at = column + v * LANES;
-      float *o = to->o + (row + r) * to->stride + at;
-      vf alpha = queries_down ? vf_set1(to->alpha[row + r]) : vf_load(to->alpha + at);
+      float *o = out + r * stride + v * LANES;
+      vf old = vf_load(o);
+      if (rescale) {
+        old = vf_mul(old, queries_down ? vf_set1(alpha[r]) : vf_load(alpha + v * LANES));
+      }
       if (integer) {
-        vf beta = queries_down ? vf_set1(to->beta[row + r]) : vf_load(to->beta + at);
-        vf_store(o, vf_fma(vi_float(sum[r][v]), beta, vf_mul(vf_load(o), alpha)));
+        vf scale = queries_down ? vf_set1(beta[r]) : vf_load(beta + v * LANES);
+        vf_store(o, vf_fma(vi_float(sum[r][v]), scale, old));
       } else {
-        vf_store(o, vf_fma(vf_load(o), alpha, vi_as_vf(sum[r][v])));
+        vf_store(o, vf_add(old, vi_as_vf(sum[r][v])));
       }
     }
   }
@@ -184,8 +194,8 @@ INLINE void scores_of(
 }
 
 INLINE void outputs_of(
-    int form, int queries_down, const product *p, const outputs *to, int rows, int columns) {
-#define PANEL(R, V) multiply_outputs(form, queries_down, R, V, p, to, row, column)
+    int form, int queries_down, int rescale, const product *p, const outputs *to, int rows, int columns) {
+#define PANEL(R, V) multiply_outputs(form, queries_down, rescale, R, V, p, to, row, column)
   COVER(PANEL, rows, columns);
 #undef PANEL
 }

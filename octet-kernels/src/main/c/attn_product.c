@@ -18,21 +18,23 @@ void octet_scores(int in, int queries_down, const product *p, const scores *to, 
 
 /* P is the unsigned operand. */
 void octet_outputs(int in, int queries_down, const product *p, const outputs *to, int rows, int columns) {
-  if (in == IN_INT8) {
-    if (queries_down) {
-      outputs_of(DOT_INT_LEFT, 1, p, to, rows, columns);
-    } else {
-      outputs_of(DOT_INT_RIGHT, 0, p, to, rows, columns);
+  if (queries_down) {
+    switch (in) {
+      case IN_INT8: outputs_of(DOT_INT_LEFT, 1, 1, p, to, rows, columns); break;
+      case IN_BF16: outputs_of(DOT_BF16, 1, 1, p, to, rows, columns); break;
+      default: outputs_of(DOT_F32, 1, 1, p, to, rows, columns); break;
     }
-  } else if (in == IN_BF16) {
-    if (queries_down) {
-      outputs_of(DOT_BF16, 1, p, to, rows, columns);
-    } else {
-      outputs_of(DOT_BF16, 0, p, to, rows, columns);
+  } else if (to->alpha) {
+    switch (in) {
+      case IN_INT8: outputs_of(DOT_INT_RIGHT, 0, 1, p, to, rows, columns); break;
+      case IN_BF16: outputs_of(DOT_BF16, 0, 1, p, to, rows, columns); break;
+      default: outputs_of(DOT_F32, 0, 1, p, to, rows, columns); break;
     }
-  } else if (queries_down) {
-    outputs_of(DOT_F32, 1, p, to, rows, columns);
   } else {
-    outputs_of(DOT_F32, 0, p, to, rows, columns);
+    switch (in) {
+      case IN_INT8: outputs_of(DOT_INT_RIGHT, 0, 0, p, to, rows, columns); break;
+      case IN_BF16: outputs_of(DOT_BF16, 0, 0, p, to, rows, columns); break;
+      default: outputs_of(DOT_F32, 0, 0, p, to, rows, columns); break;
+    }
   }
 }

@@ -1,13 +1,13 @@
 /* The outputs of tiles that hold a NaN or an infinity which not every query sees. */
 #include "attn_tile.h"
 
-static int finite(uint32_t bits, uint32_t exponent) { return (bits & exponent) != exponent; }
+static int is_number(uint32_t bits, uint32_t exponent) { return (bits & exponent) != exponent; }
 
 int octet_finite(int in, const int32_t *tile, ptrdiff_t n) {
   int all = 1;
   for (ptrdiff_t i = 0; i < n; i++) {
     uint32_t word = (uint32_t)tile[i];
-    all &= finite(word, 0x7f800000) & (in != IN_BF16 || finite(word << 16, 0x7f800000));
+    all &= is_number(word, 0x7f800000) & (in != IN_BF16 || is_number(word << 16, 0x7f800000));
   }
   return all;
 }

@@ -34,6 +34,8 @@ INLINE vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 INLINE vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 INLINE vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
 INLINE vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+/* a b - c */
+INLINE vf vf_fms(vf a, vf b, vf c) { return _mm512_fmsub_ps(a, b, c); }
 INLINE vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 INLINE vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 INLINE vf vf_abs(vf a) { return _mm512_abs_ps(a); }
@@ -59,6 +61,10 @@ INLINE vi vi_counting(void) {
 INLINE vf vf_within(vf x, vi at, vi from, vi end) {
   __mmask16 seen = _mm512_cmple_epi32_mask(from, at) & _mm512_cmplt_epi32_mask(at, end);
   return _mm512_mask_blend_ps(seen, _mm512_set1_ps(-INFINITY), x);
+}
+/* Whether every lane is at most `limit`; none is NaN then. */
+INLINE int vf_all_at_most(vf x, float limit) {
+  return _mm512_cmp_ps_mask(x, _mm512_set1_ps(limit), _CMP_LE_OQ) == 0xffff;
 }
 /* yes where x == y, else no. */
 INLINE vf vf_if_equal(vf x, vf y, vf yes, vf no) {

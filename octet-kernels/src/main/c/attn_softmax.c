@@ -6,9 +6,6 @@
  */
 #include "attn_tile.h"
 
-/* Below it, 255 / top overflows: every value in sight is zero. */
-#define SMALLEST_TOP 1e-36f
-
 /* What a raised maximum means for what is there; the maximum to subtract is finite or NaN. */
 INLINE vf raise(vf old, vf top, vf *alpha) {
   vf raised = vf_max(top, old); /* of a NaN in top, the scores themselves tell */
@@ -27,11 +24,6 @@ INLINE vf fold(vf x, vf p, vf c, int careful, vf *nan) {
     *nan = vf_if_nan(f, f, *nan);
   }
   return f;
-}
-
-INLINE vf inverse_of(vf top) {
-  vf small = vf_max(vf_set1(SMALLEST_TOP), top); /* a NaN stays */
-  return vf_if_equal(small, vf_set1(SMALLEST_TOP), vf_zero(), vf_div(vf_set1(255), small));
 }
 
 INLINE vf maximum_down(const float *x, int stride) {
@@ -79,7 +71,7 @@ INLINE vf int8_down(
   if (careful) {
     top = vf_if_nan(nan, nan, top);
   }
-  vf inverse = inverse_of(top);
+  vf inverse = octet_inverse_top(top);
   *beta = vf_mul(top, vf_set1(1 / 255.0f));
   for (int j = 0; j < KEY_TILE; j += INT_GROUP) {
     vi_store(p + j / INT_GROUP * stride, code_word(x + j * stride, stride, inverse));
@@ -182,7 +174,7 @@ INLINE void int8_across(
   float top = largest(f);
   float poison = vf_hsum(nan); /* NaN if there is one, else 0 */
   vf all = vf_set1(top + poison);
-  vf inverse = inverse_of(all);
+  vf inverse = octet_inverse_top(all);
   for (int i = 0; i < ACROSS; i++) {
     store_codes(out, i * LANES, vf_round(vf_mul(f[i], inverse)));
   }

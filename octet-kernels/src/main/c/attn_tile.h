@@ -43,6 +43,7 @@ void octet_pack_tile(
 
 void octet_scores(int in, int queries_down, const product *p, const scores *to, int rows, int columns);
 
+/* to->alpha null: it is 1. */
 void octet_outputs(int in, int queries_down, const product *p, const outputs *to, int rows, int columns);
 
 /* Whether every value of a tile of F32 or BF16 words is a finite number. */
@@ -79,7 +80,26 @@ typedef struct {
   float *sum;
   float *alpha; /* what the old output is multiplied by */
   float *beta;  /* what the new product is multiplied by */
+  float *added; /* what a step adds to sum, until all of it is known to be small enough */
 } state;
+
+/* Below it, 255 / top overflows: every value in sight is zero. */
+#define SMALLEST_TOP 1e-36f
+
+/* What makes codes of c P, whose largest is top. */
+INLINE vf octet_inverse_top(vf top) {
+  vf small = vf_max(vf_set1(SMALLEST_TOP), top); /* a NaN stays */
+  return vf_if_equal(small, vf_set1(SMALLEST_TOP), vf_zero(), vf_div(vf_set1(255), small));
+}
+
+/*
+ * Scores, P and beta of a tile that all queries, which are columns, see all of; alpha is 1. Returns 0,
+ * having changed nothing but beta and the room for x and p, if a query's maximum is too low or
+ * something is no number: then octet_scores and octet_softmax_down do it.
+ */
+int octet_step_down(
+    const plan *how, const product *kq, const scores *to, int32_t *p, int columns,
+    const float *value_scale, const state *s);
 
 /*
  * One step for a vector's worth of queries: x is [64][stride] of scores, the log2 domain, -inf where

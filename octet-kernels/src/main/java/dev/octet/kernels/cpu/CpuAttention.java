@@ -34,9 +34,12 @@ import org.jspecify.annotations.Nullable;
  */
 final class CpuAttention implements AttentionKernels, KvWriter {
   /** Rows that share a tile once it is unpacked; their outputs fit the L2 cache. */
-  private static final int ROW_BLOCK = 128;
+  private static final int ROW_BLOCK = 256;
 
-  /** Tasks that keys are split for, if there are fewer heads and row blocks. */
+  /** Heads and row blocks that are tasks enough: keys are not split, nothing is merged. */
+  private static final int ENOUGH_TASKS = 32;
+
+  /** Tasks that keys are split for, if there are fewer. */
   private static final int TASKS = 64;
 
   /** Blocks of keys that a split has at least. */
@@ -228,7 +231,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
   }
 
   private static int splits(int tasks, int blocks) {
-    return Math.max(1, Math.min(TASKS / tasks, blocks / SPLIT_BLOCKS));
+    return tasks >= ENOUGH_TASKS ? 1 : Math.max(1, Math.min(TASKS / tasks, blocks / SPLIT_BLOCKS));
   }
 
   private long scratchBytes(MemorySegment call, int rows) {

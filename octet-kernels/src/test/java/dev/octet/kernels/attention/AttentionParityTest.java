@@ -151,7 +151,7 @@ class AttentionParityTest {
       Inputs.Result got = inputs.attend(kernels, kind, call.spec(), layer);
       assertThat(Inputs.relL1(got.out(), expected.out()))
           .as("%s %s", provider, kind)
-          .isLessThan(limit(kind, call));
+          .isLessThan(limit(provider, kind, call));
       assertThat(Inputs.maxDiff(got.lse(), Inputs.widen(expected.lse())))
           .as("lse %s %s", provider, kind)
           .isLessThan(kind == AttentionKind.INT_FLASH ? 2e-3 : 2e-5);
@@ -159,9 +159,10 @@ class AttentionParityTest {
   }
 
   /** F32 rounding; beyond that a rounding of P, or an INT8 code, that falls to the other side. */
-  private static double limit(AttentionKind kind, Call call) {
-    // Split keys give P other running maxima, and with them other roundings.
-    double split = call.queries() == 1 ? 2e-3 : 2e-4;
+  private static double limit(String provider, AttentionKind kind, Call call) {
+    // Split keys give P other running maxima, and with them other roundings; so do the kernels in
+    // C, which raise a maximum only once P gets large.
+    double split = call.queries() == 1 || provider.startsWith("cpu") ? 2e-3 : 2e-4;
     return switch (kind) {
       case F32 -> 2e-6;
       case BF16, INT8_BF16, INT_FLASH_HALF -> split;
