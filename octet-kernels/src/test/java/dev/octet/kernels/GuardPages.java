@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
@@ -44,24 +45,35 @@ public final class GuardPages implements AutoCloseable {
     return Tensor.of(type, allocate(Tensor.byteSize(type, shape)), shape);
   }
 
+  /** Memory each piece of which ends at a guard page; it lives as long as this. */
+  public Arena arena() {
+    return new Arena() {
+      @Override
+      public MemorySegment allocate(long bytes, long alignment) {
+        return GuardPages.this.allocate(bytes);
+      }
+
+      @Override
+      public MemorySegment.Scope scope() {
+        return MemorySegment.NULL.scope();
+      }
+
+      @Override
+      public void close() {}
+    };
+  }
+
   @SuppressWarnings("restricted")
   private MemorySegment allocate(long bytes) {
     long pages = (bytes + PAGE - 1) / PAGE * PAGE;
     try {
       MemorySegment mapping =
           ((MemorySegment)
-                  handle(
-                          "mmap",
-                          FunctionDescriptor.of(
-                              ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG))
-                      .invokeExact(
-                          MemorySegment.NULL, pages + PAGE, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0L))
+                  Calls.MMAP.invokeExact(
+                      MemorySegment.NULL, pages + PAGE, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0L))
               .reinterpret(pages + PAGE);
       mappings.add(mapping);
-      int failed =
-          (int)
-              handle("mprotect", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT))
-                  .invokeExact(mapping.asSlice(pages), PAGE, 0);
+      int failed = (int) Calls.MPROTECT.invokeExact(mapping.asSlice(pages), PAGE, 0);
       if (failed != 0) {
         throw new IllegalStateException("mprotect failed");
       }
@@ -77,19 +89,29 @@ public final class GuardPages implements AutoCloseable {
   public void close() {
     for (MemorySegment mapping : mappings) {
       try {
-        int ignored =
-            (int)
-                handle("munmap", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG))
-                    .invokeExact(mapping, mapping.byteSize());
+        int ignored = (int) Calls.MUNMAP.invokeExact(mapping, mapping.byteSize());
       } catch (Throwable e) {
         throw new IllegalStateException(e);
       }
     }
   }
 
-  @SuppressWarnings("restricted")
-  private static MethodHandle handle(String name, FunctionDescriptor type) {
-    Linker linker = Linker.nativeLinker();
-    return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), type);
+  /** Looked up only where they are. */
+  private static final class Calls {
+    static final MethodHandle MMAP =
+        handle(
+            "mmap",
+            FunctionDescriptor.of(
+                ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
+    static final MethodHandle MPROTECT =
+        handle("mprotect", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT));
+    static final MethodHandle MUNMAP =
+        handle("munmap", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG));
+
+    @SuppressWarnings("restricted")
+    private static MethodHandle handle(String name, FunctionDescriptor type) {
+      Linker linker = Linker.nativeLinker();
+      return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), type);
+    }
   }
 }

@@ -11,6 +11,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,6 +33,7 @@ public final class PagedKvLayer implements KvLayer {
   private final @Nullable StaticOffsets offsets;
   private final BlockEncoder encoder;
   private final @Nullable KvWriter writer;
+  private final Supplier<Arena> arenas;
   private final List<Slab> slabs = new ArrayList<>();
   private final float @Nullable [] givenMean;
   private float @Nullable [] mean;
@@ -66,6 +68,21 @@ public final class PagedKvLayer implements KvLayer {
    * @param writer what fills it where it can, or null
    */
   PagedKvLayer(KvSpec spec, KvFormat format, float @Nullable [] mean, @Nullable KvWriter writer) {
+    this(spec, format, mean, writer, Arena::ofShared);
+  }
+
+  /**
+   * The same in memory of a given kind.
+   *
+   * @param arenas one for each block, closed with it
+   */
+  PagedKvLayer(
+      KvSpec spec,
+      KvFormat format,
+      float @Nullable [] mean,
+      @Nullable KvWriter writer,
+      Supplier<Arena> arenas) {
+    this.arenas = arenas;
     this.spec = spec;
     this.format = format;
     this.offsets = StaticOffsets.of(spec);
@@ -252,7 +269,7 @@ public final class PagedKvLayer implements KvLayer {
 
   private void grow(int tokens) {
     while ((long) slabs.size() * BLOCK < tokens) {
-      Arena arena = Arena.ofShared();
+      Arena arena = arenas.get();
       slabs.add(new Slab(arena, arena.allocate(format.blockBytes(), Tensor.ALIGNMENT)));
     }
   }

@@ -1,0 +1,75 @@
+package dev.octet.kernels.attention;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.octet.kernels.AttentionKernels;
+import dev.octet.kernels.AttentionKind;
+import dev.octet.kernels.AttentionSpec;
+import dev.octet.kernels.GuardPages;
+import dev.octet.kernels.Kernels;
+import dev.octet.kernels.KvSpec;
+import dev.octet.kernels.KvType;
+import dev.octet.kernels.TestKernels;
+import dev.octet.tensor.DType;
+import dev.octet.tensor.Tensor;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Neither attention nor writing the cache touches what lies behind its memory. */
+class AttentionBoundsTest {
+  private static final List<KvType> TYPES = List.of(KvType.BF16, KvType.INT8, KvType.FP8_E4M3);
+  private static final List<AttentionKind> KINDS =
+      List.of(AttentionKind.F32, AttentionKind.BF16, AttentionKind.INT8_BF16, AttentionKind.INT8);
+
+  /** Java checks its own bounds. */
+  static Stream<String> providers() {
+    return TestKernels.fast().stream().filter(name -> name.startsWith("cpu-"));
+  }
+
+  @ParameterizedTest(allowZeroInvocations = true)
+  @MethodSource("providers")
+  void nothingIsTouchedBehindQueriesMaskCacheAndOutput(String provider) {
+    assumeTrue(GuardPages.supported());
+    try (Kernels kernels = TestKernels.create(provider, 2)) {
+      for (Call call : Call.ALL) {
+        for (KvType type : TYPES) {
+          check(kernels.attention(), call, type);
+        }
+      }
+    }
+  }
+
+  private static void check(AttentionKernels kernels, Call call, KvType type) {
+    KvSpec spec = new KvSpec(call.kvHeads(), call.keyDim(), call.valueDim(), type, null);
+    Inputs free = call.inputs();
+    try (GuardPages guard = new GuardPages();
+        PagedKvLayer expected = new PagedKvLayer(spec);
+        PagedKvLayer guarded = layer(kernels, spec, guard)) {
+      Inputs inputs =
+          new Inputs(guard.copy(free.q()), guard.copy(free.keys()), guard.copy(free.values()));
+      expected.append(free.keys(), free.values());
+      guarded.append(inputs.keys(), inputs.values());
+      for (AttentionKind kind : KINDS) {
+        Tensor out = guard.zeros(DType.F32, call.queries(), call.heads(), call.valueDim());
+        Tensor lse = guard.zeros(DType.F32, call.heads(), call.queries());
+        kernels.attend(kind, guarded(call.spec(), guard), inputs.q(), guarded, out, lse);
+        Inputs.Result wanted = free.attend(kernels, kind, call.spec(), expected);
+        assertThat(out.toFloats()).as("%s %s %s", call, type, kind).isEqualTo(wanted.out());
+        assertThat(lse.toFloats()).as("%s %s %s", call, type, kind).isEqualTo(wanted.lse());
+      }
+    }
+  }
+
+  private static PagedKvLayer layer(AttentionKernels kernels, KvSpec spec, GuardPages guard) {
+    KvWriter writer = kernels instanceof KvWriter w ? w : null;
+    return new PagedKvLayer(spec, KvFormat.of(spec), null, writer, guard::arena);
+  }
+
+  private static AttentionSpec guarded(AttentionSpec s, GuardPages guard) {
+    Tensor mask = s.mask() == null ? null : guard.copy(s.mask());
+    return new AttentionSpec(s.heads(), s.scale(), s.causal(), s.offset(), s.window(), mask);
+  }
+}
