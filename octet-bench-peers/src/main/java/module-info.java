@@ -1,6 +1,7 @@
 /** Other projects' kernels to measure ours against; optional, as it brings their libraries. */
 module dev.octet.benchpeers {
   requires static transitive org.jspecify;
+  requires com.microsoft.onnxruntime;
   requires dev.octet.bench;
   requires org.bytedeco.dnnl;
   requires org.bytedeco.javacpp;
@@ -15,5 +16,6 @@ module dev.octet.benchpeers {
 
   provides dev.octet.bench.peer.Peer with
       dev.octet.benchpeers.Libtorch,
-      dev.octet.benchpeers.OneDnn;
+      dev.octet.benchpeers.OneDnn,
+      dev.octet.benchpeers.OnnxRuntime;
 }

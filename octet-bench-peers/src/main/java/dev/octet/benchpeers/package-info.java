@@ -1,4 +1,4 @@
-/** libtorch and oneDNN as peers: the same work by other projects' kernels, set up to be fast. */
+/** libtorch, oneDNN and ONNX Runtime: the same work by other projects, set up to be fast. */
 @NullMarked
 package dev.octet.benchpeers;
 

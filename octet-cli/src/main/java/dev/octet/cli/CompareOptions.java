@@ -17,8 +17,8 @@ final class CompareOptions {
       fallbackValue = ALL,
       split = ",",
       description =
-          "run other projects beside ours, in the same rounds: libtorch, onednn (default: all);"
-              + " ./octet fetches them through Maven the first time")
+          "run other projects beside ours, in the same rounds: libtorch, onednn, onnxruntime"
+              + " (default: all); ./octet fetches them through Maven the first time")
   List<String> compare = List.of();
 
   /**

@@ -1,0 +1,20 @@
+package dev.octet.benchpeers;
+
+import dev.octet.bench.peer.Peer;
+import dev.octet.bench.peer.PeerSession;
+
+/** ONNX Runtime's CPU kernels for language models. */
+public final class OnnxRuntime implements Peer {
+  /** Made by the service loader. */
+  public OnnxRuntime() {}
+
+  @Override
+  public String name() {
+    return "onnxruntime";
+  }
+
+  @Override
+  public PeerSession open(int threads) {
+    return NativeLoading.load(name(), () -> new OnnxRuntimeSession(threads));
+  }
+}
