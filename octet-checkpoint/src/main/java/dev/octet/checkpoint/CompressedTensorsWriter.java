@@ -72,7 +72,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
    * @param directory where the model is to appear
    * @param source the model directory it is made from, for config.json and the tokenizer's files
    * @throws CheckpointException if the directory is there already and {@code force} is not set, or
-   *     is no model directory, or cannot be written
+   *     is no model directory, or cannot be written, or another run is writing it
    */
   public static CompressedTensorsWriter open(Path directory, Path source, WriteOptions options) {
     Path target = directory.toAbsolutePath().normalize();
@@ -82,9 +82,19 @@ public final class CompressedTensorsWriter implements AutoCloseable {
     try {
       Files.createDirectories(target.resolveSibling(""));
       PartialFolder partial = PartialFolder.open(folder, recipe(source, options), options.resume());
-      return new CompressedTensorsWriter(target, options, source, partial);
+      return open(target, source, options, partial);
     } catch (IOException e) {
       throw failed(folder, e);
+    }
+  }
+
+  private static CompressedTensorsWriter open(
+      Path target, Path source, WriteOptions options, PartialFolder partial) throws IOException {
+    try {
+      return new CompressedTensorsWriter(target, options, source, partial);
+    } catch (IOException | RuntimeException e) {
+      partial.close();
+      throw e;
     }
   }
 
@@ -300,5 +310,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
 
   /** Ends here; what is unfinished stays for a later run to resume. */
   @Override
-  public void close() {}
+  public void close() {
+    partial.close();
+  }
 }

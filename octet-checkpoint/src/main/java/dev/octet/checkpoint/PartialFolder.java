@@ -21,49 +21,64 @@ import java.util.TreeMap;
  * The folder beside the result in which it grows: one small safetensors file for every finished
  * layer, each of which appears whole or not at all. At the end they are gathered into shards, and
  * the layers of a finished shard are deleted, so that the disk holds the result and one shard more.
- * An interruption at any point loses the layer in progress only.
+ * An interruption at any point loses the layer in progress only. One run at a time works in it.
  */
-final class PartialFolder {
+final class PartialFolder implements AutoCloseable {
   private static final String RECIPE = "recipe.txt";
   private static final String PARTS = "parts";
 
   private final Path folder;
   private final Path parts;
+  private final FolderLock lock;
 
   /** Everything finished so far: specs by tensor name, and the file each is in. */
   private final SortedMap<String, TensorSpec> specs = new TreeMap<>();
 
   private final Map<String, Path> places = new TreeMap<>();
 
-  private PartialFolder(Path folder) {
+  private PartialFolder(Path folder, FolderLock lock) {
     this.folder = folder;
     this.parts = folder.resolve(PARTS);
+    this.lock = lock;
   }
 
   /** Opens the folder, with what an earlier run of the same recipe finished if {@code resume}. */
   static PartialFolder open(Path folder, String recipe, boolean resume) throws IOException {
-    PartialFolder partial = new PartialFolder(folder);
     Path recipeFile = folder.resolve(RECIPE);
-    if (Files.exists(folder)) {
-      boolean ours = Files.exists(recipeFile);
-      if (!ours) {
-        throw new CheckpointException(folder + ": exists and is no unfinished run; move it away");
-      }
-      if (resume && Files.readString(recipeFile).equals(recipe)) {
-        Files.createDirectories(partial.parts);
-        partial.scan(folder);
-        partial.scan(partial.parts);
-        return partial;
-      }
-      if (resume) {
-        throw new CheckpointException(
-            folder + ": was begun with other settings; run without resume to start over");
-      }
-      Trees.delete(folder);
+    if (Files.exists(folder) && !Files.exists(recipeFile) && !FolderLock.isIn(folder)) {
+      throw new CheckpointException(folder + ": exists and is no unfinished run; move it away");
     }
-    Files.createDirectories(partial.parts);
-    AtomicFile.write(recipeFile, recipe.getBytes(StandardCharsets.UTF_8));
-    return partial;
+    FolderLock lock = FolderLock.take(folder);
+    try {
+      PartialFolder partial = new PartialFolder(folder, lock);
+      boolean begun = Files.exists(recipeFile); // a run may end before it has written a thing
+      if (resume && begun) {
+        if (!Files.readString(recipeFile).equals(recipe)) {
+          throw new CheckpointException(
+              folder + ": was begun with other settings; run without resume to start over");
+        }
+        partial.scan(folder);
+      } else {
+        partial.clear();
+      }
+      Files.createDirectories(partial.parts);
+      partial.scan(partial.parts);
+      AtomicFile.write(recipeFile, recipe.getBytes(StandardCharsets.UTF_8));
+      return partial;
+    } catch (IOException | RuntimeException e) {
+      lock.close();
+      throw e;
+    }
+  }
+
+  /** Deletes all but the lock. */
+  private void clear() throws IOException {
+    try (DirectoryStream<Path> entries =
+        Files.newDirectoryStream(folder, entry -> !FolderLock.isFile(entry))) {
+      for (Path entry : entries) {
+        Trees.delete(entry);
+      }
+    }
   }
 
   private void scan(Path where) throws IOException {
@@ -127,6 +142,13 @@ final class PartialFolder {
   /** Deletes the folder's own notes once it has become the result. */
   static void deleteNotes(Path result) throws IOException {
     Files.deleteIfExists(result.resolve(RECIPE));
+    FolderLock.delete(result);
+  }
+
+  /** Lets the next run in. */
+  @Override
+  public void close() {
+    lock.close();
   }
 
   private void write(Path target, List<TensorSpec> shard) {

@@ -341,6 +341,43 @@ class CompressedTensorsWriterTest {
   }
 
   @Test
+  void aSecondRunIsKeptOutWhileOneIsAtWorkAndMayTakeOverAfterwards() throws IOException {
+    WriteOptions fresh = new WriteOptions(false, false, "r", 2000);
+    WriteOptions resume = new WriteOptions(false, true, "r", 2000);
+    try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, source, fresh)) {
+      addPlain(writer);
+      for (WriteOptions second : List.of(fresh, resume)) {
+        assertThatThrownBy(() -> CompressedTensorsWriter.open(out, source, second))
+            .isInstanceOf(CheckpointException.class)
+            .hasMessageContaining("out.partial")
+            .hasMessageContaining("another run");
+      }
+      assertThat(writer.hasTensor("model.norm.weight")).isTrue();
+    }
+    try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, source, resume)) {
+      assertThat(writer.hasTensor("model.norm.weight")).isTrue();
+    }
+    try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, source, fresh)) {
+      assertThat(writer.hasTensor("model.norm.weight")).isFalse();
+      writer.discard();
+    }
+    assertThat(names(dir)).containsExactly("source");
+  }
+
+  @Test
+  void aRunKilledBeforeItWroteAnythingIsNoObstacle() throws IOException {
+    Files.createDirectories(dir.resolve("out.partial"));
+    Files.createFile(dir.resolve("out.partial/octet.lock"));
+    CompressedTensorsWriter.open(out, source, new WriteOptions(false, true, "r", 2000)).close();
+    Files.delete(dir.resolve("out.partial/octet.lock"));
+    Files.delete(dir.resolve("out.partial/recipe.txt"));
+    assertThatThrownBy(
+            () ->
+                CompressedTensorsWriter.open(out, source, new WriteOptions(true, true, "r", 2000)))
+        .hasMessageContaining("no unfinished run");
+  }
+
+  @Test
   void aRunInterruptedWhileShardsAreGatheredIsResumedToo() throws IOException {
     Random random = new Random(6);
     Map<String, LinearWeights> layers = layers(random, (n, k) -> layer(random, n, k));
@@ -357,7 +394,7 @@ class CompressedTensorsWriterTest {
     try (Checkpoint read = Checkpoints.open(out)) {
       layers.forEach((module, want) -> assertSame(read.linear(module), want, module));
     }
-    assertThat(names(out)).doesNotContain("parts", "recipe.txt", "schemes.jsonl");
+    assertThat(names(out)).doesNotContain("parts", "recipe.txt", "schemes.jsonl", "octet.lock");
   }
 
   /** Does what a run does until the power fails: the first shard is there, its layers are gone. */
