@@ -111,6 +111,11 @@ public final class CausalLm implements AutoCloseable {
     return contextLength;
   }
 
+  /** The same before a model is loaded. */
+  public static int contextLength(ModelConfig config) {
+    return Rotary.contextLength(config);
+  }
+
   /** Bytes of all weights in memory, scales included. */
   public long weightBytes() {
     return transformer.byteSize();

@@ -132,6 +132,8 @@ public final class CheckpointQuantizer {
     }
 
     List<String> run() {
+      QuantizeOptions.unmatched(options.ignore(), source.config())
+          .forEach(pattern -> notices.add("ignored '" + pattern + "' is no layer of this model"));
       long total = plain.size() + (long) linears.size();
       long done = 0;
       for (PlainShape shape : plain) {

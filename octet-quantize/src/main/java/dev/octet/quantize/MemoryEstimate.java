@@ -2,6 +2,7 @@ package dev.octet.quantize;
 
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
+import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvSpec;
 import dev.octet.kernels.KvType;
 import dev.octet.tensor.QuantScheme;
@@ -17,7 +18,8 @@ import org.jspecify.annotations.Nullable;
  * @param name {@code bf16} (the weights' own type) or a scheme's name
  * @param scheme null for the weights unquantized
  * @param weightBytes embedding, norms and linear layers, scales included
- * @param kvBytes keys and values of one sequence of the context asked for
+ * @param kvBytes keys and values of one sequence of the context asked for, and the codes that INT8
+ *     attention keeps beside those of another type
  */
 public record MemoryEstimate(
     String name, @Nullable QuantScheme scheme, long weightBytes, long kvBytes) {
@@ -41,19 +43,33 @@ public record MemoryEstimate(
    * @param config the model's
    * @param context tokens of one sequence
    * @param kv what keys and values are stored as
+   * @param attention how attention is computed; null: what fits the cache
    */
-  public static List<MemoryEstimate> table(ModelConfig config, int context, KvType kv) {
+  public static List<MemoryEstimate> table(
+      ModelConfig config, int context, KvType kv, @Nullable AttentionKind attention) {
     if (context < 1) {
       throw new IllegalArgumentException("a context of " + context + " tokens");
     }
-    long kvBytes = kvBytes(config, context, kv);
     List<MemoryEstimate> rows = new ArrayList<>();
-    rows.add(new MemoryEstimate(config.dtype().label(), null, weightBytes(config, null), kvBytes));
+    rows.add(of(config, null, context, kv, attention));
     for (QuantScheme scheme : BY_ACCURACY) {
-      QuantizeOptions options = QuantizeOptions.of(scheme);
-      rows.add(new MemoryEstimate(scheme.name(), scheme, weightBytes(config, options), kvBytes));
+      rows.add(of(config, scheme, context, kv, attention));
     }
     return rows;
+  }
+
+  /** One row of it: the weights in that scheme, null for as they are. */
+  public static MemoryEstimate of(
+      ModelConfig config,
+      @Nullable QuantScheme scheme,
+      int context,
+      KvType kv,
+      @Nullable AttentionKind attention) {
+    return new MemoryEstimate(
+        scheme == null ? config.dtype().label() : scheme.name(),
+        scheme,
+        weightBytes(config, scheme == null ? null : QuantizeOptions.of(scheme)),
+        kvBytes(config, context, kv, attention));
   }
 
   /** The most exact row that fits, if one does. */
@@ -91,12 +107,34 @@ public record MemoryEstimate(
   }
 
   /**
-   * What the cache allocates: whole blocks, with a scale for every key and value of an 8-bit type.
-   * Sliding-window layers keep every token too; the window only limits what is read.
+   * What the cache allocates: whole blocks. Sliding-window layers keep every token too; the window
+   * only limits what is read.
    */
-  private static long kvBytes(ModelConfig config, int context, KvType kv) {
+  static long kvBytes(
+      ModelConfig config, int context, KvType kv, @Nullable AttentionKind attention) {
     long tokens = ((long) context + KvSpec.BLOCK - 1) / KvSpec.BLOCK * KvSpec.BLOCK;
-    long perHead = 2L * config.headDim() * kv.bits() / 8 + (kv.bits() == 8 ? 2L * Float.BYTES : 0);
+    long perHead = 2 * rowBytes(config, kv) + codesBeside(config, kv, attention);
     return Math.multiplyExact(tokens * config.layers(), config.kvHeads() * perHead);
+  }
+
+  /** A key or value of one head, with its scale if the type has one. */
+  private static long rowBytes(ModelConfig config, KvType type) {
+    return (long) config.headDim() * type.bits() / 8 + (type.bits() == 8 ? Float.BYTES : 0);
+  }
+
+  /**
+   * What an INT8 kind multiplies where the cache holds something else: recoded once and kept for as
+   * long as the cache. INT-FlashAttention's copy of one layer at a time does not stay.
+   */
+  private static long codesBeside(
+      ModelConfig config, KvType kv, @Nullable AttentionKind attention) {
+    if (attention == null || kv == KvType.INT8) {
+      return 0;
+    }
+    return switch (attention) {
+      case INT8 -> 2 * rowBytes(config, KvType.INT8);
+      case INT8_BF16 -> rowBytes(config, KvType.INT8) + rowBytes(config, KvType.BF16);
+      case F32, BF16, INT_FLASH, INT_FLASH_HALF -> 0;
+    };
   }
 }

@@ -15,8 +15,6 @@ import java.util.List;
  * it in its window. Log-sum-exp and sums are in double precision.
  */
 public final class Perplexity {
-  private static final int USUAL_CONTEXT = 2048;
-
   /** Logits held at a time; large vocabularies go through in shorter pieces. */
   private static final long LOGIT_BYTES = 64L << 20;
 
@@ -47,13 +45,7 @@ public final class Perplexity {
    */
   public static PerplexityResult measure(
       CausalLm model, int[] ids, PerplexityOptions options, Progress progress) {
-    int longest = model.contextLength();
-    if (options.context() > longest) {
-      throw new IllegalArgumentException(
-          "a context of %d, the model has %d".formatted(options.context(), longest));
-    }
-    int context = options.context() == 0 ? Math.min(USUAL_CONTEXT, longest) : options.context();
-    List<Window> windows = Window.cut(ids, context, options);
+    List<Window> windows = Window.cut(ids, options.contextOn(model.contextLength()), options);
     if (windows.isEmpty()) {
       throw new IllegalArgumentException(
           "a text of %d tokens has none to predict".formatted(ids.length));

@@ -10,6 +10,8 @@ package dev.octet.quantize;
  * @param bosTokenId put before every window and never scored; −1: none
  */
 public record PerplexityOptions(int context, int stride, int samples, int bosTokenId) {
+  private static final int USUAL_CONTEXT = 2048;
+
   public PerplexityOptions {
     if (context < 0 || context == 1) {
       throw new IllegalArgumentException(
@@ -18,6 +20,20 @@ public record PerplexityOptions(int context, int stride, int samples, int bosTok
     requireAtLeast(0, stride, "stride");
     requireAtLeast(0, samples, "samples");
     requireAtLeast(-1, bosTokenId, "BOS token id");
+  }
+
+  /**
+   * Tokens of a window on a model.
+   *
+   * @param longest the model's context
+   * @throws IllegalArgumentException if the windows asked for are longer
+   */
+  public int contextOn(int longest) {
+    if (context > longest) {
+      throw new IllegalArgumentException(
+          "a context of %d, the model has %d".formatted(context, longest));
+    }
+    return context == 0 ? Math.min(USUAL_CONTEXT, longest) : context;
   }
 
   private static void requireAtLeast(int least, int value, String what) {

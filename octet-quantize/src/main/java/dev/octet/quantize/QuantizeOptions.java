@@ -1,5 +1,7 @@
 package dev.octet.quantize;
 
+import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.ModelLayout;
 import dev.octet.tensor.QuantScheme;
 import java.util.ArrayList;
 import java.util.List;
@@ -34,6 +36,15 @@ public record QuantizeOptions(QuantScheme scheme, List<String> ignore) {
     List<String> all = new ArrayList<>(ignore);
     all.addAll(more);
     return new QuantizeOptions(scheme, all);
+  }
+
+  /** The patterns that mean no linear layer of a model, misspelt as a rule. */
+  public static List<String> unmatched(List<String> patterns, ModelConfig config) {
+    List<String> modules = new ArrayList<>(List.of(ModelLayout.LM_HEAD));
+    ModelLayout.linears(config, shape -> modules.add(shape.module()));
+    return patterns.stream()
+        .filter(pattern -> modules.stream().noneMatch(ModulePattern.of(pattern)::matches))
+        .toList();
   }
 
   /** Whether a module stays as it is. */

@@ -57,9 +57,13 @@ public final class QuantizedSource implements WeightSource {
   }
 
   private LinearWeights quantized(String module, LinearWeights layer) {
-    return options.ignores(module)
-        ? layer
-        : LayerQuantizer.quantize(module, layer, options.scheme(), Arena.ofAuto());
+    if (options.ignores(module)) {
+      return layer;
+    }
+    LinearWeights quantized =
+        LayerQuantizer.quantize(module, layer, options.scheme(), Arena.ofAuto());
+    OffHeapGarbage.made(quantized.byteSize());
+    return quantized;
   }
 
   @Override

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelConfigs;
+import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.ScaleGranularity;
@@ -87,16 +88,38 @@ class OptionsTest {
 
   @Test
   void theVerdictTurnsAtOneAndAtTwoPerCentAndNamesARemedy() {
-    assertThat(Verdict.of(10, 10.0999, QuantScheme.W8A8).level()).isEqualTo(Verdict.Level.FINE);
-    assertThat(Verdict.of(10, 9.9, QuantScheme.W8A8).level()).isEqualTo(Verdict.Level.FINE);
-    assertThat(Verdict.of(10, 10.15, QuantScheme.W8A8).level()).isEqualTo(Verdict.Level.ACCEPTABLE);
+    assertThat(verdict(10.0999, QuantScheme.W8A8).level()).isEqualTo(Verdict.Level.FINE);
+    assertThat(verdict(9.9, QuantScheme.W8A8).level()).isEqualTo(Verdict.Level.FINE);
+    assertThat(verdict(10.15, QuantScheme.W8A8).level()).isEqualTo(Verdict.Level.ACCEPTABLE);
     for (String name : QuantScheme.names()) {
-      Verdict poor = Verdict.of(10, 10.21, QuantScheme.of(name));
+      Verdict poor = verdict(10.21, QuantScheme.of(name));
       assertThat(poor.level()).isEqualTo(Verdict.Level.POOR);
       assertThat(poor.toString()).startsWith("+2.10 % more than 2 %: ").contains("try");
     }
-    assertThatThrownBy(() -> Verdict.of(10, Double.NaN, QuantScheme.W8A8))
+    assertThatThrownBy(() -> verdict(Double.NaN, QuantScheme.W8A8))
         .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  private static Verdict verdict(double after, QuantScheme scheme) {
+    return Verdict.of(10, after, scheme, AttentionKind.BF16, KvType.BF16);
+  }
+
+  @Test
+  void theVerdictOfACacheOrAnAttentionNamesAnotherOfTheSame() {
+    for (KvType cache : List.of(KvType.INT8, KvType.FP8_E4M3, KvType.FP8_E5M2)) {
+      assertThat(Verdict.of(10, 10.3, null, AttentionKind.BF16, cache).advice())
+          .startsWith("more than 2 %: try --kv-cache-dtype ")
+          .doesNotContain(cache.label());
+    }
+    for (AttentionKind kind : AttentionKind.values()) {
+      assertThat(Verdict.of(10, 10.15, null, kind, KvType.BF16).advice())
+          .startsWith("acceptable; if it matters, try --attention ")
+          .doesNotContain("--attention " + kind.label() + ";");
+    }
+    assertThat(Verdict.of(10, 11, QuantScheme.W8A8, AttentionKind.INT8, KvType.FP8_E5M2).advice())
+        .contains("w8a16", "--kv-cache-dtype int8", "--attention int8-bf16");
+    assertThat(Verdict.of(10, 10, null, AttentionKind.INT8, KvType.INT8).advice())
+        .isEqualTo("fine: under 1 %");
   }
 
   @Test
@@ -111,7 +134,7 @@ class OptionsTest {
          "rms_norm_eps": 1e-5, "tie_word_embeddings": false, "torch_dtype": "bfloat16"}
         """);
     ModelConfig config = ModelConfigs.read(file);
-    List<MemoryEstimate> table = MemoryEstimate.table(config, 8192, KvType.BF16);
+    List<MemoryEstimate> table = MemoryEstimate.table(config, 8192, KvType.BF16, null);
     MemoryEstimate plain = table.getFirst();
     assertThat(plain.weightBytes()).isEqualTo(2L * 8_030_261_248L);
     assertThat(plain.kvBytes()).isEqualTo(1L << 30);
@@ -138,12 +161,31 @@ class OptionsTest {
         """);
     ModelConfig config = ModelConfigs.read(file);
     for (KvType kv : List.of(KvType.INT8, KvType.FP8_E4M3, KvType.FP8_E5M2)) {
-      assertThat(MemoryEstimate.table(config, 65, kv).getFirst().kvBytes())
+      assertThat(MemoryEstimate.table(config, 65, kv, null).getFirst().kvBytes())
           .as(kv.toString())
           .isEqualTo(128L * 3 * 2 * (2 * 64 + 2 * Float.BYTES));
     }
-    assertThat(MemoryEstimate.table(config, 65, KvType.BF16).getFirst().kvBytes())
+    assertThat(MemoryEstimate.table(config, 65, KvType.BF16, null).getFirst().kvBytes())
         .isEqualTo(128L * 3 * 2 * 2 * 64 * 2);
+  }
+
+  @Test
+  void patternsThatMeanNoLayerAreFound() {
+    ModelConfig config =
+        ModelConfigs.read(Shared.path("models/stories260K").resolve("config.json"));
+    assertThat(
+            QuantizeOptions.unmatched(
+                List.of("lm_head", "*.down_proj", "re:model\\.layers\\.0", "*.donw_proj", "norm"),
+                config))
+        .containsExactly("*.donw_proj", "norm");
+  }
+
+  @Test
+  void availableMemoryIsReadWhereTheKernelSaysIt() {
+    assertThat(HostMemory.parse("MemTotal:  9 kB\nMemAvailable:    2048 kB\nX: 1 kB\n"))
+        .hasValue(2048 * 1024);
+    assertThat(HostMemory.parse("MemTotal:  9 kB\n")).isEmpty();
+    assertThat(HostMemory.available().bytes()).isBetween(1L, HostMemory.total().bytes());
   }
 
   @Test

@@ -12,9 +12,12 @@ import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.SafetensorsFile;
 import dev.octet.checkpoint.SafetensorsWriter;
 import dev.octet.checkpoint.WeightSource;
+import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.Kernels;
+import dev.octet.kernels.KvType;
 import dev.octet.kernels.Providers;
 import dev.octet.model.CausalLm;
+import dev.octet.model.KvCache;
 import dev.octet.model.RunOptions;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
@@ -277,5 +280,27 @@ class StoriesTest {
       assertThat(nll(written)).isCloseTo(atLoad, within(1e-9));
     }
     assertThat(dir.resolve("out.partial")).doesNotExist();
+  }
+
+  @Test
+  void theCacheIsAsLargeAsEstimated() {
+    int tokens = 130;
+    try (Checkpoint checkpoint = Checkpoints.open(model);
+        Kernels kernels = Providers.create("auto", 1)) {
+      ModelConfig config = checkpoint.config();
+      for (KvType type : KvType.values()) {
+        for (AttentionKind kind : AttentionKind.values()) {
+          try (CausalLm lm = CausalLm.load(checkpoint, kernels, new RunOptions(kind, type));
+              KvCache cache = lm.newCache()) {
+            lm.forward(new int[tokens], cache, true);
+            // Means of keys come on top: one F32 a channel, of the cache and of codes beside it.
+            long means = 2L * config.layers() * config.kvHeads() * config.headDim() * Float.BYTES;
+            assertThat(cache.byteSize() - MemoryEstimate.kvBytes(config, tokens, type, kind))
+                .as("%s over %s", kind.label(), type.label())
+                .isBetween(0L, means);
+          }
+        }
+      }
+    }
   }
 }
