@@ -41,10 +41,12 @@ public final class LinearBench {
 
     /** Reads {@code 4096x11008}. */
     public static Shape parse(String text) {
-      String[] parts = text.split("x", -1);
+      int x = text.indexOf('x');
       try {
-        return new Shape(Integer.parseInt(parts[0]), Integer.parseInt(parts[1]));
-      } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
+        return new Shape(
+            Integer.parseInt(text.substring(0, Math.max(0, x))),
+            Integer.parseInt(text.substring(x + 1)));
+      } catch (NumberFormatException e) {
         throw new IllegalArgumentException("'" + text + "' is no shape like 4096x11008", e);
       }
     }

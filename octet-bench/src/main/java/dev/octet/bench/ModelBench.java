@@ -3,10 +3,14 @@ package dev.octet.bench;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
 import dev.octet.kernels.Kernels;
+import dev.octet.kernels.KvType;
 import dev.octet.kernels.Providers;
 import dev.octet.model.CausalLm;
 import dev.octet.model.KvCache;
 import dev.octet.model.RunOptions;
+import dev.octet.quantize.HostMemory;
+import dev.octet.quantize.MemoryEstimate;
+import dev.octet.quantize.MemorySize;
 import dev.octet.tensor.QuantScheme;
 import java.lang.foreign.Arena;
 import java.util.Arrays;
@@ -18,8 +22,8 @@ import java.util.function.Consumer;
 /**
  * Speed of whole models of published shapes on random weights, in rows like llama-bench's: {@code
  * pp512} reads a prompt at once, {@code tg32} generates token by token after it. {@code gb_per_s}
- * counts every weight once a pass, {@code tops} two operations a weight and token; attention's own
- * are left out of both.
+ * counts every weight that is multiplied once a prompt or token, {@code tops} two operations a
+ * weight and token; attention's own are left out of both.
  */
 public final class ModelBench {
   /**
@@ -56,13 +60,56 @@ public final class ModelBench {
 
   private static final int MOST_WARM_UPS = 12;
 
+  /** Activations, logits and what waits to be freed while layers are packed. */
+  private static final long BESIDES = 768L << 20;
+
   private ModelBench() {}
 
-  /** Measures every quantization in turn: only one model is in memory at a time. */
+  /**
+   * Measures every quantization in turn: only one model is in memory at a time.
+   *
+   * @throws IllegalArgumentException before anything is made, if one of them needs more memory than
+   *     there is
+   */
   public static void run(Options options, Consumer<BenchResult> to) {
+    requireRoom(options, HostMemory.available());
     for (String quantization : options.quantizations()) {
       measure(options, quantization, to);
     }
+  }
+
+  /** A machine that runs out of memory kills the process without a word, if not another one. */
+  static void requireRoom(Options options, MemorySize available) {
+    ModelConfig config = options.shape().config();
+    KvType kv = options.run().kvType() == null ? KvType.BF16 : options.run().kvType();
+    for (String quantization : options.quantizations()) {
+      MemoryEstimate estimate =
+          MemoryEstimate.of(
+              config,
+              LinearBench.scheme(quantization),
+              options.prompt() + options.generate(),
+              kv,
+              options.run().attention());
+      // A head that is the embedding is packed beside it.
+      long head = config.tiedEmbeddings() ? embeddingBytes(config) : 0;
+      long needed = estimate.weightBytes() + head + estimate.kvBytes() + BESIDES;
+      if (needed > available.bytes()) {
+        throw new IllegalArgumentException(
+            "%s in %s takes about %s and %s are available; try a smaller shape or fewer bits"
+                .formatted(
+                    options.shape().label(), quantization, MemorySize.of(needed), available));
+      }
+    }
+  }
+
+  private static long embeddingBytes(ModelConfig config) {
+    return (long) config.vocabSize() * config.hiddenSize() * config.dtype().bits() / 8;
+  }
+
+  /** What a pass reads: of an embedding that is not the head as well only a few rows. */
+  private static double bytesRead(CausalLm model) {
+    ModelConfig config = model.config();
+    return model.weightBytes() - (config.tiedEmbeddings() ? 0.0 : embeddingBytes(config));
   }
 
   private static void measure(Options options, String quantization, Consumer<BenchResult> to) {
@@ -138,7 +185,7 @@ public final class ModelBench {
     SequencedMap<String, Double> metrics = new LinkedHashMap<>();
     metrics.put("tokens_per_s", tokens / seconds);
     metrics.put("ms", seconds * 1e3 / passes);
-    metrics.put("gb_per_s", passes * (double) model.weightBytes() / seconds / 1e9);
+    metrics.put("gb_per_s", passes * bytesRead(model) / seconds / 1e9);
     metrics.put("tops", operations / seconds / 1e12);
     metrics.put("gib", model.weightBytes() / (double) (1L << 30));
     return new BenchResult(

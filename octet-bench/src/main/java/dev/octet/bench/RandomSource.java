@@ -5,6 +5,7 @@ import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.WeightSource;
+import dev.octet.quantize.OffHeapGarbage;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
@@ -19,18 +20,20 @@ import org.jspecify.annotations.Nullable;
 final class RandomSource implements WeightSource {
   private final ModelConfig config;
   private final @Nullable QuantScheme scheme;
-  private final RandomWeights random;
+  private final RandomWeights plainWeights;
   private final Map<String, ModelLayout.LinearShape> linears = new HashMap<>();
   private final Map<String, ModelLayout.PlainShape> plain = new HashMap<>();
   private @Nullable Tensor embedding;
 
   /**
    * @param scheme of all layers but lm_head, which stays BF16; null: BF16
+   * @param arena owns the embedding and the norms; a layer's memory is freed when nothing refers to
+   *     it any more, as where kernels have packed it
    */
   RandomSource(ModelConfig config, @Nullable QuantScheme scheme, Arena arena) {
     this.config = config;
     this.scheme = scheme;
-    this.random = new RandomWeights(arena, 7);
+    this.plainWeights = new RandomWeights(arena, 7);
     ModelLayout.linears(config, shape -> linears.put(shape.module(), shape));
     ModelLayout.plain(config, shape -> plain.put(shape.name(), shape));
   }
@@ -54,14 +57,14 @@ final class RandomSource implements WeightSource {
     if (shape == null) {
       throw new CheckpointException("a random model has no tensor " + name);
     }
-    return random.ones(shape.shape().getFirst());
+    return plainWeights.ones(shape.shape().getFirst());
   }
 
   private Tensor embedding() {
     Tensor known = embedding;
     if (known == null) {
       float deviation = (float) (1 / Math.sqrt(config.hiddenSize()));
-      known = random.dense(DType.BF16, deviation, config.vocabSize(), config.hiddenSize());
+      known = plainWeights.dense(DType.BF16, deviation, config.vocabSize(), config.hiddenSize());
       embedding = known;
     }
     return known;
@@ -74,7 +77,10 @@ final class RandomSource implements WeightSource {
       throw new CheckpointException("a random model has no layer " + module);
     }
     boolean head = module.equals(ModelLayout.LM_HEAD);
-    return random.linear(shape.rows(), shape.columns(), head ? null : scheme);
+    RandomWeights random = new RandomWeights(Arena.ofAuto(), module.hashCode());
+    LinearWeights made = random.linear(shape.rows(), shape.columns(), head ? null : scheme);
+    OffHeapGarbage.made(made.byteSize());
+    return made;
   }
 
   @Override

@@ -1,0 +1,75 @@
+package dev.octet.bench;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.octet.bench.LinearBench.Options;
+import dev.octet.bench.LinearBench.Shape;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.assertj.core.data.Percentage;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class LinearBenchTest {
+  @Test
+  void theMachineComesFirstAndRowsSayWhatTheShapeMakesOfTheTime() {
+    List<BenchResult> rows = new ArrayList<>();
+    LinearBench.run(
+        new Options(
+            List.of("bf16", "w8a8"),
+            List.of(new Shape(48, 80)),
+            List.of(3),
+            List.of("vector"),
+            1,
+            1),
+        rows::add);
+    assertThat(rows).extracting(BenchResult::variant).containsExactly("machine", "bf16", "w8a8");
+    BenchResult machine = rows.getFirst();
+    assertThat(metric(machine, "gb_per_s")).isGreaterThan(0.1);
+    assertThat(metric(machine, "tops")).isGreaterThan(1e-4);
+    for (BenchResult row : rows.subList(1, 3)) {
+      assertThat(row.input()).isEqualTo("48x80");
+      assertThat(row.n()).isEqualTo(3);
+      double seconds = metric(row, "ms") / 1e3;
+      assertThat(seconds).isPositive();
+      assertThat(metric(row, "tops") * 1e12 * seconds)
+          .isCloseTo(2.0 * 3 * 48 * 80, Percentage.withPercentage(1e-6));
+    }
+    double bytes = metric(rows.get(1), "gb_per_s") * 1e6 * metric(rows.get(1), "ms");
+    assertThat(bytes).isCloseTo(2.0 * 48 * 80, within(1e-3));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"", "64", "64x", "x64", "0x4", "-1x4", "4096x4096x2", "1e3x4", "99999999999x1"})
+  void whatIsNoShapeIsRefused(String text) {
+    assertThatThrownBy(() -> Shape.parse(text)).isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void aShapeIsOutputsByInputs() {
+    assertThat(Shape.parse("4096x11008")).isEqualTo(new Shape(4096, 11008));
+    assertThat(Shape.parse("4096x11008")).hasToString("4096x11008");
+  }
+
+  @Test
+  void unknownVariantsAndEmptyRoundsAreRefusedBeforeAnythingRuns() {
+    assertThatThrownBy(() -> options(List.of("w9"), List.of(1), 1)).hasMessageContaining("w9");
+    assertThatThrownBy(() -> options(List.of("w8a8"), List.of(0), 1))
+        .hasMessageContaining("at least 1");
+    assertThatThrownBy(() -> options(List.of("w8a8"), List.of(1), 0))
+        .hasMessageContaining("at least 1");
+  }
+
+  private static Options options(List<String> variants, List<Integer> rows, int repetitions) {
+    return new Options(variants, List.of(new Shape(8, 8)), rows, List.of("vector"), 1, repetitions);
+  }
+
+  private static double metric(BenchResult row, String name) {
+    return Objects.requireNonNull(row.metrics().get(name), name);
+  }
+}
