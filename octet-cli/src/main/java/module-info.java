@@ -4,8 +4,6 @@ module dev.octet.cli {
   requires dev.octet.engine;
   requires dev.octet.bench;
   requires transitive info.picocli;
-  requires java.management;
-  requires jdk.management;
 
   uses dev.octet.cli.TrainingProvider;
 

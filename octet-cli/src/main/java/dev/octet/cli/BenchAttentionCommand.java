@@ -119,10 +119,10 @@ final class BenchAttentionCommand extends OctetCommand {
   }
 
   private static int[] heads(String text) {
-    String[] parts = text.split("/", -1);
+    int slash = text.indexOf('/');
     try {
-      int query = Integer.parseInt(parts[0]);
-      return new int[] {query, parts.length == 2 ? Integer.parseInt(parts[1]) : query};
+      int query = Integer.parseInt(slash < 0 ? text : text.substring(0, slash));
+      return new int[] {query, slash < 0 ? query : Integer.parseInt(text.substring(slash + 1))};
     } catch (NumberFormatException e) {
       throw new CliException("--heads " + text + ": give numbers like 32/8 or 32", e);
     }

@@ -78,7 +78,7 @@ final class DemoCommand extends OctetCommand {
           Demo demo = Demo.load(checkpoint, tokenizer, kernels, DemoVariant.standard(), plan)) {
         List<DemoRow> rows = measure(demo);
         if (json) {
-          rows.forEach(row -> terminal().out().println(toJson(row, kernels)));
+          rows.forEach(row -> terminal().out().println(toJson(row, sample.name(), plan, kernels)));
         } else {
           print(directory, sample, rows, kernels, (System.nanoTime() - started) / 1e9);
         }
@@ -152,13 +152,13 @@ final class DemoCommand extends OctetCommand {
     table.print(terminal.out(), terminal.outStyle());
   }
 
-  private static Json toJson(DemoRow row, Kernels kernels) {
+  private static Json toJson(DemoRow row, String input, DemoPlan plan, Kernels kernels) {
     return new Json()
         .put("bench", "demo")
         .put("variant", row.variant().label().strip())
-        .put("input", "demo")
+        .put("input", input)
         .put("d", null)
-        .put("n", null)
+        .put("n", plan.context())
         .put("causal", true)
         .put("threads", kernels.threads())
         .put("isa", kernels.isa())

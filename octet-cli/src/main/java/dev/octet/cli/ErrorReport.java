@@ -13,8 +13,10 @@ import java.nio.file.NoSuchFileException;
 import picocli.CommandLine;
 import picocli.CommandLine.IExecutionExceptionHandler;
 import picocli.CommandLine.IParameterExceptionHandler;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Turns what a command throws into one line {@code octet: …} and an exit status. */
 final class ErrorReport implements IParameterExceptionHandler, IExecutionExceptionHandler {
@@ -32,9 +34,24 @@ final class ErrorReport implements IParameterExceptionHandler, IExecutionExcepti
   @Override
   public int handleParseException(ParameterException e, String[] args) {
     CommandLine command = e.getCommandLine();
-    say(firstLine(e) + "; see " + command.getCommandSpec().qualifiedName() + " --help");
+    say(problem(e) + "; see " + command.getCommandSpec().qualifiedName() + " --help");
     trace(e, debug);
     return ExitCode.BAD_INPUT;
+  }
+
+  /** In the reader's words, where picocli speaks of arguments and their indexes. */
+  private static String problem(ParameterException e) {
+    if (e instanceof UnmatchedArgumentException unmatched && !unmatched.isUnknownOption()) {
+      String word = unmatched.getUnmatched().getFirst();
+      CommandSpec spec = e.getCommandLine().getCommandSpec();
+      if (spec.subcommands().isEmpty()) {
+        return "'" + word + "' is one argument too many";
+      }
+      return "unknown command '%s'; there are %s"
+          .formatted(word, String.join(", ", spec.subcommands().keySet()));
+    }
+    String said = firstLine(e);
+    return said.startsWith("Error: ") ? said.substring("Error: ".length()) : said;
   }
 
   @Override
@@ -76,16 +93,23 @@ final class ErrorReport implements IParameterExceptionHandler, IExecutionExcepti
   }
 
   private static String message(Throwable e) {
-    if (e instanceof UncheckedIOException unchecked && unchecked.getCause() != null) {
-      return message(unchecked.getCause());
-    }
     return switch (e) {
+      case UncheckedIOException io when io.getCause() != null -> unwrapped(io, io.getCause());
       case NoSuchFileException f -> f.getFile() + ": no such file or directory";
       case AccessDeniedException f -> f.getFile() + ": permission denied";
       case FileAlreadyExistsException f -> f.getFile() + ": already there";
       case FileSystemException f when f.getReason() != null -> f.getFile() + ": " + f.getReason();
       default -> firstLine(e);
     };
+  }
+
+  /**
+   * The cause names its file or the wrapper does; without words of its own it repeats the cause.
+   */
+  private static String unwrapped(UncheckedIOException e, IOException cause) {
+    boolean silent =
+        cause instanceof FileSystemException || cause.toString().equals(e.getMessage());
+    return silent ? message(cause) : firstLine(e) + ": " + message(cause);
   }
 
   private static String firstLine(Throwable e) {
@@ -97,7 +121,7 @@ final class ErrorReport implements IParameterExceptionHandler, IExecutionExcepti
   }
 
   private void say(String message) {
-    terminal.err().println(terminal.errStyle().red("octet:") + " " + message);
+    terminal.err().println(terminal.errStyle().red("octet:") + " " + Terminal.printable(message));
   }
 
   private void trace(Throwable e, boolean wanted) {

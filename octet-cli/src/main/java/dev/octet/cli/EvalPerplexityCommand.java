@@ -97,19 +97,24 @@ final class EvalPerplexityCommand extends OctetCommand {
   @Option(names = "--json", description = "one JSON object a line instead of a table")
   boolean json;
 
-  private static final int WARM_UP_TOKENS = 64;
-  private static final long WARM_UP_NANOS = 1_000_000_000L;
+  private static final int FIRST_WARM_UP = 32;
+  private static final int LONGEST_WARM_UP = 512;
+  private static final long WARM_UP_NANOS = 1_500_000_000L;
 
   private record Variant(QuantChoice quantization, RunOptions options) {}
 
   @Override
   public Integer call() {
     List<Variant> variants = variants();
+    requireNumber("--max-perplexity", maxPerplexity);
+    requireNumber("--max-change", maxChange);
     Path directory = model.directory();
     try (Checkpoint checkpoint = Checkpoints.open(directory)) {
       EvalText text = EvalText.read(source, directory, checkpoint.config());
       TokenIds.requireWithin(text.ids(), checkpoint.config().vocabSize());
       PerplexityOptions options = new PerplexityOptions(context, stride, samples, text.bos());
+      options.contextOn(CausalLm.contextLength(checkpoint.config()));
+      quantization.noteUnmatched(checkpoint.config(), terminal());
       try (Kernels kernels = compute.open(terminal())) {
         PerplexityReport report = new PerplexityReport(terminal(), json, kernels, text.name());
         for (Variant variant : variants) {
@@ -129,6 +134,13 @@ final class EvalPerplexityCommand extends OctetCommand {
     }
   }
 
+  /** Nothing is above NaN: such a limit would never be passed. */
+  private static void requireNumber(String option, @Nullable Double value) {
+    if (value != null && value.isNaN()) {
+      throw new CliException(option + " must be a number, not " + value);
+    }
+  }
+
   private List<Variant> variants() {
     List<Variant> variants = new ArrayList<>();
     for (QuantChoice choice : quantization.choices()) {
@@ -143,21 +155,30 @@ final class EvalPerplexityCommand extends OctetCommand {
 
   private PerplexityResult measure(
       CausalLm lm, Variant variant, EvalText text, PerplexityOptions options) {
-    warmUp(lm, text.ids());
-    try (ProgressBar bar = terminal().progress(variant.quantization().label())) {
+    warmUp(lm, text.ids(), options);
+    String way =
+        attention.size() * kvTypes.size() == 1
+            ? ""
+            : ", " + lm.attention().label() + ", " + lm.kvType().label();
+    try (ProgressBar bar = terminal().progress(variant.quantization().label() + way)) {
       return Perplexity.measure(lm, text.ids(), options, bar::update);
     }
   }
 
-  /** Lets the compiler settle, so that the rows' speeds can be compared. */
-  private static void warmUp(CausalLm lm, int[] ids) {
-    int[] some =
-        Arrays.copyOf(ids, Math.min(ids.length, Math.min(WARM_UP_TOKENS, lm.contextLength())));
+  /**
+   * Lets the compiler settle, so that the rows' speeds can be compared: passes that grow to the
+   * length of those that count, as long as they are quick. A model so large that they are not is
+   * slow for other reasons.
+   */
+  private static void warmUp(CausalLm lm, int[] ids, PerplexityOptions options) {
+    int longest = Math.min(LONGEST_WARM_UP, options.contextOn(lm.contextLength()));
+    int tokens = Math.min(FIRST_WARM_UP, longest);
     long started = System.nanoTime();
     do {
       try (KvCache cache = lm.newCache()) {
-        lm.forward(some, cache, false);
+        lm.forward(Arrays.copyOf(ids, Math.min(ids.length, tokens)), cache, false);
       }
+      tokens = Math.min(2 * tokens, longest);
     } while (System.nanoTime() - started < WARM_UP_NANOS);
   }
 

@@ -20,6 +20,8 @@ import picocli.CommandLine.Option;
  * @param bos the token to begin every window with, or −1
  */
 record EvalText(String name, int[] ids, int bos) {
+  private static final long MOST_BYTES = 1L << 30;
+
   EvalText {
     if (ids.length + (bos >= 0 ? 1 : 0) < 2) {
       throw new CliException(name + ": no token follows another, so there is nothing to predict");
@@ -73,7 +75,13 @@ record EvalText(String name, int[] ids, int bos) {
   }
 
   private static String readUtf8(Path file) {
+    if (Files.isDirectory(file)) {
+      throw new CliException(file + ": is a directory; name a text file");
+    }
     try {
+      if (Files.size(file) > MOST_BYTES) {
+        throw new CliException(file + ": larger than 1 GiB; cut a part out of it");
+      }
       return Files.readString(file, StandardCharsets.UTF_8);
     } catch (MalformedInputException e) {
       throw new CliException(file + ": not UTF-8 text", e);

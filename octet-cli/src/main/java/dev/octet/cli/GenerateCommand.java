@@ -116,6 +116,8 @@ final class GenerateCommand extends OctetCommand {
   @Mixin RunModeOptions mode = new RunModeOptions();
   @Mixin ComputeOptions compute = new ComputeOptions();
 
+  private boolean streaming;
+
   @Override
   public Integer call() {
     SamplingParams params = params();
@@ -126,14 +128,31 @@ final class GenerateCommand extends OctetCommand {
         Tokenizer tokenizer = tokenizer(directory)) {
       int[] ids = promptIds(tokenizer);
       TokenIds.requireWithin(ids, checkpoint.config().vocabSize());
+      int context = CausalLm.contextLength(checkpoint.config());
+      if (ids.length > context) {
+        throw new CliException(
+            "the prompt has %d tokens, the model's context is %d".formatted(ids.length, context));
+      }
+      quantization.noteUnmatched(checkpoint.config(), terminal());
       try (Kernels kernels = compute.open(terminal());
           CausalLm lm =
               ModelSession.load(checkpoint, choice, quantization.ignore, kernels, options)) {
-        Generation made = new Generator(lm, tokenizer).generate(ids, params, listener(prompt.text));
-        finish(made);
+        finish(generate(new Generator(lm, tokenizer), ids, params));
       }
     }
     return ExitCode.OK;
+  }
+
+  /** An error begins on a line of its own, not within the text. */
+  private Generation generate(Generator generator, int[] ids, SamplingParams params) {
+    try {
+      return generator.generate(ids, params, listener(prompt.text));
+    } catch (RuntimeException e) {
+      if (streaming) {
+        terminal().out().println();
+      }
+      throw e;
+    }
   }
 
   private SamplingParams params() {
@@ -180,12 +199,13 @@ final class GenerateCommand extends OctetCommand {
       return TokenListener.none();
     }
     if (terminal.outIsTerminal() && text != null) {
+      streaming = true;
       terminal.out().print(terminal.outStyle().bold(Terminal.printable(text)));
     }
     return (sequence, id, piece) -> {
+      streaming = true;
       terminal.out().print(terminal.outIsTerminal() ? Terminal.printable(piece) : piece);
-      terminal.out().flush();
-      return true;
+      return !terminal.out().checkError(); // flushed; nobody reads on where a pipe was closed
     };
   }
 

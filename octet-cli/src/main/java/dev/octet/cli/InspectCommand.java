@@ -1,6 +1,5 @@
 package dev.octet.cli;
 
-import com.sun.management.OperatingSystemMXBean;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.cli.inspect.Inspection;
 import dev.octet.cli.inspect.Quantization;
@@ -9,11 +8,13 @@ import dev.octet.cli.output.Ansi;
 import dev.octet.cli.output.Human;
 import dev.octet.cli.output.Json;
 import dev.octet.cli.output.Table;
+import dev.octet.cli.output.Terminal;
+import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
+import dev.octet.quantize.HostMemory;
 import dev.octet.quantize.MemoryEstimate;
 import dev.octet.quantize.MemorySize;
 import java.io.PrintStream;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -36,6 +37,7 @@ import picocli.CommandLine.Parameters;
     footer = {
       "  octet inspect DIR",
       "  octet inspect DIR --memory 8GiB --context 8192 --kv-cache-dtype int8",
+      "  octet inspect DIR --attention int8 --json",
       "  octet inspect model.safetensors --tensors",
       "  octet inspect model.gguf --json"
     })
@@ -71,6 +73,14 @@ final class InspectCommand extends OctetCommand {
           "type of the cache: auto (16-bit), int8, fp8_e4m3, fp8_e5m2, f32 (default: auto)")
   KvType kvType;
 
+  @Option(
+      names = "--attention",
+      paramLabel = "KIND",
+      description =
+          "how attention will be computed; int8 and int8-bf16 keep codes beside a cache of another "
+              + "type (default: what fits the cache)")
+  @Nullable AttentionKind attention;
+
   @Option(names = "--json", description = "print a JSON object a line")
   boolean json;
 
@@ -83,7 +93,10 @@ final class InspectCommand extends OctetCommand {
     if (!Files.exists(where)) {
       throw new CliException(where + ": no such file or directory");
     }
-    MemorySize size = memory == null ? machine() : MemorySize.parse(memory);
+    MemorySize size = memory == null ? HostMemory.total() : MemorySize.parse(memory);
+    if (context != null && context < 1) {
+      throw new CliException("--context must be at least 1, not " + context);
+    }
     Inspection found = Inspection.of(where);
     if (json) {
       printJson(found, size);
@@ -93,15 +106,9 @@ final class InspectCommand extends OctetCommand {
     return ExitCode.OK;
   }
 
-  private static MemorySize machine() {
-    OperatingSystemMXBean system =
-        (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
-    return MemorySize.of(system.getTotalMemorySize());
-  }
-
   /** A checkpoint that is quantized already runs as it is; another may be quantized at load. */
   private List<Choice> choices(ModelConfig config, Quantization quantization, MemorySize size) {
-    List<MemoryEstimate> table = MemoryEstimate.table(config, contextOf(config), kvType);
+    List<MemoryEstimate> table = MemoryEstimate.table(config, contextOf(config), kvType, attention);
     if (quantization.quantized()) {
       long kvBytes = table.getFirst().kvBytes();
       table = List.of(new MemoryEstimate("as stored", null, quantization.weightBytes(), kvBytes));
@@ -110,13 +117,7 @@ final class InspectCommand extends OctetCommand {
   }
 
   private int contextOf(ModelConfig config) {
-    if (context == null) {
-      return Math.min(config.maxPositions(), DEFAULT_CONTEXT);
-    }
-    if (context < 1) {
-      throw new CliException("--context must be at least 1, not " + context);
-    }
-    return context;
+    return context == null ? Math.min(config.maxPositions(), DEFAULT_CONTEXT) : context;
   }
 
   private static Optional<MemoryEstimate> best(List<Choice> choices) {
@@ -145,7 +146,7 @@ final class InspectCommand extends OctetCommand {
     Table facts = new Table().text("").text("");
     facts.row(style.bold("path"), found.path().toString());
     facts.row(style.bold("format"), found.format());
-    found.facts().forEach((name, value) -> facts.row(style.bold(name), value));
+    found.facts().forEach((name, value) -> facts.row(style.bold(foreign(name)), foreign(value)));
     found
         .quantization()
         .ifPresent(
@@ -195,9 +196,14 @@ final class InspectCommand extends OctetCommand {
   private static Table list(Inspection found) {
     Table table = new Table().text("tensor").text("type").text("shape").number("size");
     for (TensorInfo t : found.tensors()) {
-      table.row(t.name(), t.type(), t.shape(), Human.bytes(t.bytes()));
+      table.row(foreign(t.name()), t.type(), t.shape(), Human.bytes(t.bytes()));
     }
     return table;
+  }
+
+  /** What a file says, on one line and without escape sequences of its own. */
+  private static String foreign(String text) {
+    return Terminal.printable(text).replaceAll("\\s+", " ");
   }
 
   private Table memory(List<Choice> choices, ModelConfig config) {

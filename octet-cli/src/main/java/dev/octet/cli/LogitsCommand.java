@@ -84,6 +84,7 @@ final class LogitsCommand extends OctetCommand {
     int[] tokens = TokenIds.parse(ids);
     try (Checkpoint checkpoint = Checkpoints.open(directory)) {
       TokenIds.requireWithin(tokens, checkpoint.config().vocabSize());
+      quantization.noteUnmatched(checkpoint.config(), terminal());
       try (Kernels kernels = Providers.create(compute.provider, compute.threadCount());
           CausalLm lm = CausalLm.load(quantized(checkpoint), kernels, options());
           KvCache cache = lm.newCache()) {

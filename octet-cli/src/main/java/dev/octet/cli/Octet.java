@@ -7,11 +7,14 @@ import dev.octet.tensor.QuantScheme;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.Model.UsageMessageSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
@@ -110,11 +113,24 @@ public final class Octet extends OctetCommand {
     line.setUsageHelpWidth(Math.clamp(terminal.columns(), 60, 110));
     line.setColorScheme(
         CommandLine.Help.defaultColorScheme(terminal.outStyle().enabled() ? Ansi.ON : Ansi.OFF));
+    keepExamplesWhole(line);
     register(line, QuantScheme.class, QuantScheme::of);
     register(line, QuantChoice.class, QuantChoice::of);
     register(line, AttentionKind.class, AttentionKind::of);
     register(line, KvType.class, KvType::of);
     return line;
+  }
+
+  /** An example that is broken into lines to fit the terminal does not work when it is pasted. */
+  private static void keepExamplesWhole(CommandLine line) {
+    line.getHelpSectionMap()
+        .put(
+            UsageMessageSpec.SECTION_KEY_FOOTER,
+            help ->
+                Arrays.stream(help.commandSpec().usageMessage().footer())
+                    .map(example -> example + System.lineSeparator())
+                    .collect(Collectors.joining()));
+    line.getSubcommands().values().forEach(Octet::keepExamplesWhole);
   }
 
   /** Lets a converter's own message reach the user instead of its exception's class name. */

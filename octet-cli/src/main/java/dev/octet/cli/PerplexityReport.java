@@ -4,7 +4,9 @@ import dev.octet.cli.output.Human;
 import dev.octet.cli.output.Json;
 import dev.octet.cli.output.Table;
 import dev.octet.cli.output.Terminal;
+import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.Kernels;
+import dev.octet.kernels.KvType;
 import dev.octet.model.CausalLm;
 import dev.octet.quantize.PerplexityOptions;
 import dev.octet.quantize.PerplexityResult;
@@ -18,8 +20,10 @@ import org.jspecify.annotations.Nullable;
 final class PerplexityReport {
   private record Row(
       QuantChoice quantization,
-      String attention,
-      String kvType,
+      AttentionKind attention,
+      KvType kvType,
+      int headDim,
+      int context,
       long weightBytes,
       PerplexityResult result,
       @Nullable Double change) {}
@@ -42,10 +46,17 @@ final class PerplexityReport {
         rows.isEmpty() ? null : result.perplexity() / rows.getFirst().result().perplexity() - 1;
     Row row =
         new Row(
-            choice, lm.attention().label(), lm.kvType().label(), lm.weightBytes(), result, change);
+            choice,
+            lm.attention(),
+            lm.kvType(),
+            lm.config().headDim(),
+            options.contextOn(lm.contextLength()),
+            lm.weightBytes(),
+            result,
+            change);
     rows.add(row);
     if (json) {
-      terminal.out().println(toJson(row, options));
+      terminal.out().println(toJson(row));
     }
   }
 
@@ -59,21 +70,21 @@ final class PerplexityReport {
     return rows.stream().mapToDouble(r -> r.change() == null ? 0 : r.change()).max().orElse(0);
   }
 
-  private Json toJson(Row row, PerplexityOptions options) {
+  private Json toJson(Row row) {
     PerplexityResult r = row.result();
     return new Json()
         .put("bench", "perplexity")
         .put("variant", row.quantization().label())
         .put("input", input)
-        .put("d", null)
-        .put("n", options.context() == 0 ? null : options.context())
+        .put("d", row.headDim())
+        .put("n", row.context())
         .put("causal", true)
         .put("threads", kernels.threads())
         .put("isa", kernels.isa())
         .put("provider", kernels.name())
         .put("quantization", row.quantization().label())
-        .put("kv_cache_dtype", row.kvType())
-        .put("attention", row.attention())
+        .put("kv_cache_dtype", row.kvType().label())
+        .put("attention", row.attention().label())
         .put("perplexity", r.perplexity())
         .put("change", row.change())
         .put("mean_nll", r.meanNll())
@@ -100,8 +111,8 @@ final class PerplexityReport {
     for (Row row : rows) {
       table.row(
           row.quantization().label(),
-          row.attention(),
-          row.kvType(),
+          row.attention().label(),
+          row.kvType().label(),
           Human.bytes(row.weightBytes()),
           String.format(Locale.ROOT, "%.4f", row.result().perplexity()),
           row.change() == null ? "" : Human.change(row.change()),
@@ -110,25 +121,29 @@ final class PerplexityReport {
     table.print(terminal.out(), terminal.outStyle());
     PerplexityResult first = rows.getFirst().result();
     terminal.note(
-        "%s: %d tokens scored in %d %s"
+        "%s: %d %s scored in %d %s"
             .formatted(
                 input,
                 first.tokens(),
+                first.tokens() == 1 ? "token" : "tokens",
                 first.windows(),
                 first.windows() == 1 ? "window" : "windows"));
     verdicts().print(terminal.out(), terminal.outStyle());
   }
 
-  /** A line for every quantized row, judged against the first. */
+  /** A line for every row that is compared with the first, where there is a first to compare. */
   private Table verdicts() {
     Table table = new Table().text("").text("");
+    double before = rows.getFirst().result().perplexity();
     for (Row row : rows) {
-      if (row.quantization().scheme() != null && row.change() != null) {
+      if (row.change() != null && Double.isFinite(before)) {
         Verdict verdict =
             Verdict.of(
-                rows.getFirst().result().perplexity(),
+                before,
                 row.result().perplexity(),
-                row.quantization().scheme());
+                row.quantization().scheme(),
+                row.attention(),
+                row.kvType());
         table.row(label(row), colour(verdict));
       }
     }
@@ -137,10 +152,12 @@ final class PerplexityReport {
 
   /** The scheme, and how the model ran where that differs among the rows. */
   private String label(Row row) {
-    boolean oneWay = rows.stream().map(r -> r.attention() + r.kvType()).distinct().count() == 1;
+    boolean oneWay =
+        rows.stream().map(r -> r.attention() + "," + r.kvType()).distinct().count() == 1;
     return oneWay
         ? row.quantization().label()
-        : row.quantization().label() + ", " + row.attention() + ", " + row.kvType();
+        : "%s, %s, %s"
+            .formatted(row.quantization().label(), row.attention().label(), row.kvType().label());
   }
 
   private String colour(Verdict verdict) {

@@ -1,5 +1,9 @@
 package dev.octet.cli;
 
+import dev.octet.checkpoint.ModelConfig;
+import dev.octet.cli.output.Terminal;
+import dev.octet.quantize.ModulePattern;
+import dev.octet.quantize.QuantizeOptions;
 import java.util.List;
 import picocli.CommandLine.Option;
 
@@ -21,8 +25,19 @@ final class QuantizationOptions {
       description = "modules to leave unquantized besides lm_head, for instance '*.down_proj'")
   List<String> ignore = List.of();
 
-  /** The values in the order given; {@code none} if there were none. */
+  /** Says which of {@code --ignore} mean nothing in a model. */
+  void noteUnmatched(ModelConfig config, Terminal terminal) {
+    QuantizeOptions.unmatched(ignore, config)
+        .forEach(pattern -> terminal.note("--ignore " + pattern + ": no layer of this model"));
+  }
+
+  /**
+   * The values in the order given; {@code none} if there were none.
+   *
+   * @throws IllegalArgumentException if {@code --ignore} holds something that is no pattern
+   */
   List<QuantChoice> choices() {
+    ignore.forEach(ModulePattern::of);
     return quantization.isEmpty() ? List.of(QuantChoice.NONE) : quantization;
   }
 

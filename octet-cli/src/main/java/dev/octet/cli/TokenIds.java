@@ -29,7 +29,8 @@ final class TokenIds {
     }
     if (!isFile(text)) {
       throw new CliException(
-          "--ids " + text + ": neither numbers like 1,2,3 nor a safetensors file");
+          "--ids '%s': neither numbers like 1,2,3 nor a safetensors file that is there"
+              .formatted(text));
     }
     return read(Path.of(text));
   }

@@ -6,6 +6,9 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.octet.checkpoint.SafetensorsWriter;
 import dev.octet.tensor.Tensor;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -79,6 +82,33 @@ final class InspectCommandTest {
   }
 
   @Test
+  void whatAFileSaysOfItselfNeitherReplacesOurWordsNorReachesTheTerminalRaw() throws IOException {
+    String header =
+        """
+        {"__metadata__":{"format":"pt","runs":"yes","note":"red \\u001b[31m\\nand more"},
+         "a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}\
+        """;
+    ByteBuffer file = ByteBuffer.allocate(8 + header.length() + 1).order(ByteOrder.LITTLE_ENDIAN);
+    file.putLong(header.length()).put(header.getBytes(StandardCharsets.UTF_8)).put((byte) 1);
+    Path path = Files.write(dir.resolve("m.safetensors"), file.array());
+    CliRun table = CliRun.of("inspect", path.toString());
+    assertThat(table.status()).as(table.err()).isZero();
+    assertThat(table.outLines()).filteredOn(l -> l.startsWith("format ")).hasSize(1);
+    assertThat(table.out()).contains("metadata.format", "and more").doesNotContain("\u001b");
+    assertThat(CliRun.of("inspect", path.toString(), "--json").outLines().getFirst())
+        .contains("\"format\":\"safetensors\"", "\"runs\":false", "\"metadata.runs\":\"yes\"");
+  }
+
+  @Test
+  void codesKeptBesideTheCacheCountWhereInt8AttentionRunsOverIt() {
+    String model = shared("models/stories260K").toString();
+    String plain = "\"kv_bytes\":327680";
+    assertThat(CliRun.of("inspect", model, "--json").out()).contains(plain);
+    assertThat(CliRun.of("inspect", model, "--json", "--attention", "int8").out())
+        .contains("\"kv_bytes\":%d".formatted(327680 + 512 * 5 * 4 * 2 * (8 + 4)));
+  }
+
+  @Test
   void badInputIsOneLineAndStatusTwo() throws IOException {
     Path broken = Files.writeString(dir.resolve("b.safetensors"), "no");
     for (String[] args :
@@ -87,11 +117,13 @@ final class InspectCommandTest {
           {"inspect", broken.toString()},
           {"inspect", dir.toString()},
           {"inspect", dir.toString(), "--memory", "lots"},
+          {"inspect", shared("models/stories260K").toString(), "--context", "0"},
           {"inspect", dir.toString(), "--kv-cache-dtype", "int7"}
         }) {
       CliRun run = CliRun.of(args);
       assertThat(run.status()).as(String.join(" ", args)).isEqualTo(2);
       assertThat(run.errLines()).hasSize(1);
+      assertThat(run.out()).isEmpty();
     }
   }
 }

@@ -94,6 +94,12 @@ class ModelCommandsTest {
         "eval perplexity --ids 1,2,3 --context 100000",
         "eval perplexity --ids 5",
         "eval perplexity --text /dev/null",
+        "eval perplexity --text /",
+        "eval perplexity --ids 1,2,3 --context 100000",
+        "eval perplexity --ids 1,2,3 --max-change NaN",
+        "eval perplexity --ids 1,2,3 --max-perplexity NaN",
+        "eval perplexity --ids 1,2,3 --ignore re:(",
+        "generate --ids 1 --ignore re:(",
         "quantize --scheme w8a8",
         "quantize --scheme w3a3 --out x",
         "quantize --scheme w8a8 --group-size 32 --out x",
@@ -101,6 +107,8 @@ class ModelCommandsTest {
         "bench",
         "bench linear --shapes nonsense",
         "bench linear --compare",
+        "bench attention --heads 32/8/2",
+        "bench attention --heads 32/5",
         "bench accuracy --d 3",
         "train --out /nowhere/at/all",
       })
@@ -177,6 +185,8 @@ class ModelCommandsTest {
             "perplexity",
             "change",
             "tokens_per_s");
+    assertThat(second.get("n").asInt()).isEqualTo(64);
+    assertThat(second.get("d").asInt()).isEqualTo(64);
     assertThat(first.get("change").isNull()).isTrue();
     assertThat(second.get("quantization").asString()).isEqualTo("fp8");
     assertThat(second.get("kv_cache_dtype").asString()).isEqualTo("fp8_e4m3");
@@ -184,6 +194,35 @@ class ModelCommandsTest {
     double expected = second.get("perplexity").asDouble() / first.get("perplexity").asDouble() - 1;
     assertThat(second.get("change").asDouble()).isEqualTo(expected);
     assertThat(first.get("perplexity").asDouble()).isBetween(2.0, 500.0);
+  }
+
+  @Test
+  void aCacheOrAnAttentionAloneGetsAVerdictToo() throws IOException {
+    CliRun run =
+        CliRun.of(
+            "eval",
+            "perplexity",
+            "--text",
+            text().toString(),
+            "--context",
+            "64",
+            "--samples",
+            "2",
+            "--kv-cache-dtype",
+            "bf16,int8",
+            "--ignore",
+            "*.no_such_proj");
+    assertThat(run.status()).as(run.err()).isZero();
+    assertThat(run.outLines()).hasSize(4);
+    assertThat(run.outLines().getLast()).startsWith("none, int8, int8  ").contains(" %");
+    assertThat(run.err()).contains("--ignore *.no_such_proj: no layer of this model");
+    assertThat(run.err()).contains("none, int8, int8 100%");
+  }
+
+  @Test
+  void aPromptLongerThanTheContextIsRefusedBeforeTheModelIsLoaded() {
+    String ids = "1,".repeat(600) + "1";
+    assertRefused(CliRun.of("generate", "--ids", ids), "601 tokens", "512");
   }
 
   @Test

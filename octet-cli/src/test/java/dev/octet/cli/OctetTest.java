@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -60,6 +61,30 @@ class OctetTest {
                       assertThat(run.outLines())
                           .allSatisfy(l -> assertThat(l.length()).isLessThanOrEqualTo(100));
                     }));
+  }
+
+  @Test
+  void anExampleIsNeverBrokenIntoLinesThatDoNotWorkByThemselves() {
+    CommandLine narrow = Octet.commandLine(CliRun.silent());
+    for (List<String> path : commands(narrow, List.of())) {
+      CommandLine command = narrow;
+      for (String name : path) {
+        command = Objects.requireNonNull(command.getSubcommands().get(name), name);
+      }
+      String help = command.setUsageHelpWidth(60).getUsageMessage();
+      List<String> examples = help.substring(help.indexOf("Examples:")).lines().skip(1).toList();
+      assertThat(examples).as(help).isNotEmpty();
+      for (int i = 0; i < examples.size(); i++) {
+        boolean goesOn = i > 0 && examples.get(i - 1).endsWith("\\");
+        assertThat(examples.get(i)).as(help).startsWith(goesOn ? "      -" : "  octet ");
+      }
+    }
+  }
+
+  @Test
+  void anUnknownCommandIsToldWhichThereAre() {
+    assertThat(CliRun.of("help").err()).contains("unknown command 'help'", "generate", "bench");
+    assertThat(CliRun.of("inspect", "a", "b").err()).contains("'b' is one argument too many");
   }
 
   private static List<List<String>> commands(CommandLine line, List<String> path) {

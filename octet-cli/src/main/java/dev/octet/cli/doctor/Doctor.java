@@ -1,12 +1,11 @@
 package dev.octet.cli.doctor;
 
-import com.sun.management.OperatingSystemMXBean;
 import dev.octet.cli.output.Human;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Providers;
 import dev.octet.kernels.Providers.ProviderInfo;
+import dev.octet.quantize.HostMemory;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -99,14 +98,12 @@ public final class Doctor {
   }
 
   private static Finding memory() {
-    OperatingSystemMXBean system =
-        (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     return Finding.ok(
         "memory",
-        "%s, %s free; heap up to %s (weights and caches lie outside it)"
+        "%s, %s available; heap up to %s (weights and caches lie outside it)"
             .formatted(
-                Human.bytes(system.getTotalMemorySize()),
-                Human.bytes(system.getFreeMemorySize()),
+                Human.bytes(HostMemory.total().bytes()),
+                Human.bytes(HostMemory.available().bytes()),
                 Human.bytes(Runtime.getRuntime().maxMemory())));
   }
 

@@ -56,10 +56,12 @@ public record Inspection(
       return gguf(path);
     }
     try (SafetensorsFile file = SafetensorsFile.open(path)) {
+      SortedMap<String, String> facts = new TreeMap<>();
+      file.metadata().forEach((key, value) -> facts.put("metadata." + key, value));
       return new Inspection(
           path,
           "safetensors",
-          new TreeMap<>(file.metadata()),
+          facts,
           list(file.tensors()),
           Optional.empty(),
           Optional.empty(),

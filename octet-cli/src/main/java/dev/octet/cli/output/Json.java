@@ -21,9 +21,14 @@ public final class Json {
     return this;
   }
 
-  /** Adds all fields of a map. */
+  /** Adds the fields of a map, whose keys may be foreign: those that are there already stay. */
   public Json putAll(Map<String, ?> values) {
-    values.forEach(this::put);
+    values.forEach(
+        (name, value) -> {
+          if (!fields.containsKey(name)) {
+            fields.put(name, value);
+          }
+        });
     return this;
   }
 
