@@ -51,7 +51,7 @@ final class RandomSource implements WeightSource {
   @Override
   public Tensor tensor(String name) {
     if (name.equals(ModelLayout.EMBEDDING)) {
-      return embedding();
+      return randomEmbedding();
     }
     ModelLayout.PlainShape shape = plain.get(name);
     if (shape == null) {
@@ -60,7 +60,7 @@ final class RandomSource implements WeightSource {
     return plainWeights.ones(shape.shape().getFirst());
   }
 
-  private Tensor embedding() {
+  private Tensor randomEmbedding() {
     Tensor known = embedding;
     if (known == null) {
       float deviation = (float) (1 / Math.sqrt(config.hiddenSize()));

@@ -1,27 +1,24 @@
 package dev.octet.checkpoint;
 
+import dev.octet.checkpoint.gguf.GgufCheckpoint;
 import dev.octet.checkpoint.gguf.GgufHeader;
-import dev.octet.checkpoint.internal.Texts;
-import java.nio.file.Path;
 
-/** GGUF: one file that holds everything, named itself or alone in its folder. */
+/** GGUF: one file that holds everything, or parts of it, named itself or alone in its folder. */
 final class GgufReader implements FormatReader {
   @Override
   public String name() {
-    return "";
+    return "GGUF (F32, F16, BF16, Q8_0, Q4_0 to Q5_1, Q2_K to Q6_K)";
   }
 
   @Override
   public boolean recognizes(ModelFolder folder) {
     return folder.isFile()
-        || (folder.find("*.gguf").isPresent() && folder.find("model*.safetensors").isEmpty());
+        ? GgufHeader.named(folder.path())
+        : folder.find("*.gguf").isPresent() && folder.find("model*.safetensors").isEmpty();
   }
 
   @Override
   public Checkpoint open(ModelFolder folder) {
-    Path file = folder.isFile() ? folder.path() : folder.find("*.gguf").orElseThrow();
-    String architecture = GgufHeader.read(file).architecture();
-    throw UnreadFormats.unsupported(
-        file, "GGUF (architecture %s)".formatted(Texts.quote(architecture)));
+    return GgufCheckpoint.open(folder.path());
   }
 }

@@ -1,5 +1,6 @@
 package dev.octet.checkpoint;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** The {@code rope_scaling} (or {@code rope_parameters}) of config.json. */
@@ -34,4 +35,11 @@ public sealed interface RopeScaling {
       @Nullable Double mscaleAllDim,
       boolean truncate)
       implements RopeScaling {}
+
+  /** Every pair of channels by a factor of its own: what GGUF stores of Llama 3.1. */
+  record Factors(List<Double> factors) implements RopeScaling {
+    public Factors {
+      factors = List.copyOf(factors);
+    }
+  }
 }

@@ -3,6 +3,7 @@ package dev.octet.checkpoint;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.util.Optional;
 
@@ -31,11 +32,16 @@ public interface WeightSource {
    */
   LinearWeights linear(String module);
 
+  /** The token embedding [vocab, hidden]; only rows that are asked for are decoded. */
+  default RowTable embedding() {
+    return new DenseWeight(tensor(ModelLayout.EMBEDDING));
+  }
+
   /** The output projection; with tied embeddings the embedding itself, as it is stored. */
   default LinearWeights lmHead() {
     return config().tiedEmbeddings()
         ? new LinearWeights(
-            new DenseWeight(tensor("model.embed_tokens.weight")), null, new ActivationQuant.None())
+            new DenseWeight(tensor(ModelLayout.EMBEDDING)), null, new ActivationQuant.None())
         : linear("lm_head");
   }
 

@@ -66,9 +66,15 @@ final class InspectCommandTest {
     CliRun gptq = CliRun.of("inspect", shared("conformance/gptq_w4_sym_v1/model").toString());
     assertThat(gptq.status()).isZero();
     assertThat(gptq.out()).contains("runs", "no: ", "GPTQ", "I32");
-    CliRun gguf = CliRun.of("inspect", shared("conformance/gguf_q4_0/model/model.gguf").toString());
+  }
+
+  @Test
+  void aGgufFileShowsItsMetadataAndItsBlocks() {
+    CliRun gguf = CliRun.of("inspect", shared("conformance/gguf_q4_k/model/model.gguf").toString());
     assertThat(gguf.status()).isZero();
-    assertThat(gguf.out()).contains("GGUF 3", "general.architecture", "llama", "Q4_0");
+    assertThat(gguf.out())
+        .contains("gguf", "general.architecture", "llama", "Q4_K", "Q6_K", "Q5_0")
+        .contains("4 × int4 g32 asym", "head tied to the embedding", "as stored");
   }
 
   @Test

@@ -29,6 +29,19 @@ public final class RotaryTables {
     return new RotaryTable(inverse, 1);
   }
 
+  /** Every frequency divided by a factor of its own, {@code dim/2} of them. */
+  public static RotaryTable factors(int dim, double theta, double[] factors) {
+    double[] inverse = standard(dim, theta).inverse();
+    if (factors.length != inverse.length) {
+      throw new IllegalArgumentException(
+          "%d factors for %d frequencies".formatted(factors.length, inverse.length));
+    }
+    for (int i = 0; i < inverse.length; i++) {
+      inverse[i] /= factors[i];
+    }
+    return new RotaryTable(inverse, 1);
+  }
+
   /**
    * Dynamic NTK: beyond {@code context} the base grows with {@code length}, the number of tokens of
    * the whole pass.

@@ -2,23 +2,24 @@ package dev.octet.model;
 
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.WeightSource;
+import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /**
  * The token embedding, looked up in the type it is stored in: only the rows asked for are decoded.
  *
  * @param table [vocab, hidden]
  */
-record Embedding(Tensor table) {
-  private static final String NAME = "model.embed_tokens.weight";
-
+record Embedding(RowTable table) {
   static Embedding load(WeightSource source) {
     ModelConfig config = source.config();
-    Tensor table = source.tensor(NAME);
-    if (!table.hasShape(config.vocabSize(), config.hiddenSize()) || !table.dtype().isWideFloat()) {
+    RowTable table = source.embedding();
+    if (table.rows() != config.vocabSize() || table.columns() != config.hiddenSize()) {
       throw new IllegalArgumentException(
-          "%s is %s, expected F32, F16 or BF16 [%d, %d]"
-              .formatted(NAME, table, config.vocabSize(), config.hiddenSize()));
+          "the embedding is [%d, %d], the config asks for [%d, %d]"
+              .formatted(table.rows(), table.columns(), config.vocabSize(), config.hiddenSize()));
     }
     return new Embedding(table);
   }
@@ -27,11 +28,12 @@ record Embedding(Tensor table) {
    * @param out F32 [ids.length, hidden]
    */
   void lookUp(int[] ids, Tensor out) {
-    long width = table.columns();
+    int width = Math.toIntExact(table.columns());
+    float[] row = new float[width];
     for (int i = 0; i < ids.length; i++) {
-      for (long j = 0; j < width; j++) {
-        out.setFloat(i * width + j, table.getFloat(ids[i] * width + j));
-      }
+      table.dequantizeRow(ids[i], row);
+      long at = (long) i * width * Float.BYTES;
+      MemorySegment.copy(row, 0, out.segment(), ValueLayout.JAVA_FLOAT_UNALIGNED, at, width);
     }
   }
 }

@@ -3,6 +3,7 @@ package dev.octet.model;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.RopeScaling;
 import dev.octet.checkpoint.RopeScaling.Dynamic;
+import dev.octet.checkpoint.RopeScaling.Factors;
 import dev.octet.checkpoint.RopeScaling.LinearScaling;
 import dev.octet.checkpoint.RopeScaling.Llama3;
 import dev.octet.checkpoint.RopeScaling.Yarn;
@@ -29,7 +30,12 @@ final class Rotary {
               RotaryTables.llama3(
                   dim, theta, s.factor(), s.lowFrequency(), s.highFrequency(), s.originalContext());
           case Yarn s -> yarn(s);
+          case Factors s -> RotaryTables.factors(dim, theta, array(s));
         };
+  }
+
+  private static double[] array(Factors s) {
+    return s.factors().stream().mapToDouble(Double::doubleValue).toArray();
   }
 
   private RotaryTable yarn(Yarn s) {
@@ -61,7 +67,7 @@ final class Rotary {
     double stretched =
         switch (config.ropeScaling()) {
           case RopeScaling.Default _ -> config.maxPositions();
-          case Llama3 _ -> config.maxPositions(); // already the stretched length
+          case Llama3 _, Factors _ -> config.maxPositions(); // already the stretched length
           case LinearScaling s -> config.maxPositions() * s.factor();
           case Dynamic s -> s.originalContext() * s.factor();
           case Yarn s -> s.originalContext() * s.factor();

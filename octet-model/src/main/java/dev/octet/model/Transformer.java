@@ -6,7 +6,6 @@ import dev.octet.kernels.Kernels;
 import dev.octet.kernels.KvLayer;
 import dev.octet.kernels.Linear;
 import dev.octet.model.Pass.Segment;
-import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -38,8 +37,7 @@ final class Transformer {
     this.finalNorm = modules.norm("model.norm", config.hiddenSize());
     LinearWeights headWeights = modules.source().lmHead();
     this.head = modules.head(headWeights);
-    this.tiedHead =
-        headWeights.weight() instanceof DenseWeight dense && dense.values() == embedding.table();
+    this.tiedHead = headWeights.weight().equals(embedding.table());
   }
 
   /**

@@ -6,6 +6,7 @@ import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.Optional;
@@ -43,6 +44,11 @@ public final class QuantizedSource implements WeightSource {
   @Override
   public Tensor tensor(String name) {
     return source.tensor(name);
+  }
+
+  @Override
+  public RowTable embedding() {
+    return source.embedding();
   }
 
   @Override

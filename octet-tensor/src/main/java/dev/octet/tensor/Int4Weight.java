@@ -3,7 +3,7 @@ package dev.octet.tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Four-bit integers, two a byte: {@code W = (q - z)·s} with q in −8…7.
+ * Four-bit integers, two a byte: {@code W = (q - z)·s + o} with q in −8…7.
  *
  * <p>Codes are two's-complement nibbles, the low nibble holding the even column; an odd last column
  * leaves the high nibble of its byte 0. Every row starts on a byte. With a permutation, stored

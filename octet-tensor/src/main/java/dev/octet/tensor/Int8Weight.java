@@ -3,7 +3,7 @@ package dev.octet.tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Eight-bit integers: {@code W = (q - z)·s}.
+ * Eight-bit integers: {@code W = (q - z)·s + o}.
  *
  * @param codes I8 [n, k], contiguous
  * @param grid scales per tensor, channel or group of <em>stored</em> columns, with zero points if

@@ -68,8 +68,8 @@ final class CaseReader {
       return new UnknownCase(id, kind, "case.json has fields not known to this runner: " + unknown);
     }
     return switch (kind) {
-      case "model" -> model(id, json);
-      case "gguf" -> new GgufCase(id, json.path("model_file"));
+      case "model" -> model(id, kind, json.path("model_dir"), json);
+      case "gguf" -> model(id, kind, json.path("model_file"), json);
       case "attention" -> attention(id, json);
       case "codec" -> new CodecCase(id, json.path("expected"));
       case "malformed" -> new MalformedCase(id, json.path("open"));
@@ -79,7 +79,7 @@ final class CaseReader {
     };
   }
 
-  private static ModelCase model(String id, CaseJson json) {
+  private static ModelCase model(String id, String kind, Path model, CaseJson json) {
     List<ModelCase.Alternative> alternatives = new ArrayList<>();
     for (CaseJson a : json.objects("alternatives")) {
       alternatives.add(
@@ -89,7 +89,8 @@ final class CaseReader {
     require(tolerances, "logits", id);
     return new ModelCase(
         id,
-        json.path("model_dir"),
+        kind,
+        model,
         json.path("expected"),
         tolerances,
         alternatives,

@@ -34,7 +34,7 @@ record CodecPart(
 
   /** Every codec in this build. */
   static List<CodecPart> all() {
-    return Stream.concat(scalars().stream(), PackingPart.all().stream()).toList();
+    return Stream.of(scalars(), PackingPart.all(), GgufPart.all()).flatMap(List::stream).toList();
   }
 
   private static List<CodecPart> scalars() {

@@ -5,7 +5,7 @@ package dev.octet.bench.conformance;
  * case's directory.
  */
 sealed interface ConformanceCase
-    permits ModelCase, GgufCase, AttentionCase, CodecCase, MalformedCase, AcceptCase, UnknownCase {
+    permits ModelCase, AttentionCase, CodecCase, MalformedCase, AcceptCase, UnknownCase {
   /** Name of the case, for instance {@code ct_w8a8_dynamic}. */
   String id();
 

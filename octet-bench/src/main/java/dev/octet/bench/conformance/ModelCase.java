@@ -5,9 +5,10 @@ import java.util.List;
 import java.util.SortedMap;
 
 /**
- * A checkpoint directory whose logits are known.
+ * A checkpoint whose logits are known.
  *
- * @param modelDir the checkpoint
+ * @param kind {@code model} for a directory, {@code gguf} for a file
+ * @param model the checkpoint
  * @param expected {@code input_ids}, {@code logits}, {@code argmax} and more
  * @param tolerances limits by name; always has {@code logits}
  * @param alternatives other results, some of them as good
@@ -16,7 +17,8 @@ import java.util.SortedMap;
  */
 record ModelCase(
     String id,
-    Path modelDir,
+    String kind,
+    Path model,
     Path expected,
     SortedMap<String, Tolerance> tolerances,
     List<Alternative> alternatives,
@@ -33,8 +35,8 @@ record ModelCase(
    */
   record Alternative(String key, boolean accepted, double maxRelL1) {}
 
-  @Override
-  public String kind() {
-    return "model";
+  /** Whether modules are named, and rows ordered, as a GGUF file has them. */
+  boolean gguf() {
+    return kind.equals("gguf");
   }
 }

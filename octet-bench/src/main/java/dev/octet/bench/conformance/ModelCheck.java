@@ -25,7 +25,7 @@ final class ModelCheck {
   }
 
   CaseResult run(ModelCase c) {
-    try (Checkpoint checkpoint = Checkpoints.open(c.modelDir());
+    try (Checkpoint checkpoint = Checkpoints.open(c.model());
         ExpectedFile expected = ExpectedFile.open(c.expected())) {
       WeightCheck.Outcome weights = WeightCheck.run(c, checkpoint, expected);
       int[] ids = expected.getInts("input_ids", -1);

@@ -1,8 +1,10 @@
 package dev.octet.bench.conformance;
 
 import dev.octet.checkpoint.WeightSource;
+import dev.octet.checkpoint.gguf.GgufCheckpoint;
+import dev.octet.checkpoint.gguf.GgufNames;
 import dev.octet.tensor.DenseWeight;
-import dev.octet.tensor.QuantizedWeight;
+import dev.octet.tensor.RowTable;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -73,15 +75,35 @@ final class WeightCheck {
         problems.add("expected has no " + DEQUANT + module);
       }
     }
-    for (int layer = 0; c.rowDots() && layer < weights.config().layers(); layer++) {
-      for (String projection : PROJECTIONS) {
-        String module = "model.layers." + layer + "." + projection;
-        boolean quantized = !(weights.linear(module).weight() instanceof DenseWeight);
-        if (quantized && !expected.has(ROWDOT + module)) {
+    if (c.rowDots()) {
+      for (String module : modules()) {
+        if (!(rows(module) instanceof DenseWeight) && !expected.has(ROWDOT + module)) {
           problems.add("expected has no " + ROWDOT + module);
         }
       }
     }
+  }
+
+  /** Modules of which each has a row dot if it is quantized. */
+  private List<String> modules() {
+    List<String> modules = new ArrayList<>();
+    for (int layer = 0; layer < weights.config().layers(); layer++) {
+      for (String projection : PROJECTIONS) {
+        String module = "model.layers." + layer + "." + projection;
+        modules.add(
+            c.gguf()
+                ? GgufNames.of(module + ".weight").orElseThrow().replace(".weight", "")
+                : module);
+      }
+    }
+    return modules;
+  }
+
+  /** A module's weight; of a GGUF file as it lies there, its rows not yet in the model's order. */
+  private RowTable rows(String module) {
+    return weights instanceof GgufCheckpoint gguf
+        ? gguf.file().rows(module + ".weight")
+        : weights.linear(module).weight();
   }
 
   private double limit(String name, boolean elementwise) {
@@ -98,7 +120,7 @@ final class WeightCheck {
 
   private void elements(String module) {
     double limit = limit("dequant", true);
-    QuantizedWeight w = weights.linear(module).weight();
+    RowTable w = rows(module);
     int columns = Math.toIntExact(w.columns());
     float[] want = expected.getFloats(DEQUANT + module, w.rows(), columns);
     float[] row = new float[columns];
@@ -125,7 +147,7 @@ final class WeightCheck {
   private void rowDots(String module) {
     double limit = limit("rowdot", false);
     rowModules++;
-    QuantizedWeight w = weights.linear(module).weight();
+    RowTable w = rows(module);
     float[] want = expected.getFloats(ROWDOT + module, w.rows());
     float[] row = new float[Math.toIntExact(w.columns())];
     String first = "";

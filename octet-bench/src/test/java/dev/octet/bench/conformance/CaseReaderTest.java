@@ -37,7 +37,7 @@ final class CaseReaderTest {
                  "stored_whole": ["a.b"], "rowdot": null}
                 """);
     assertThat(c.id()).isEqualTo("c");
-    assertThat(c.modelDir()).isEqualTo(dir.resolve("c/model").toAbsolutePath());
+    assertThat(c.model()).isEqualTo(dir.resolve("c/model").toAbsolutePath());
     double none = Double.POSITIVE_INFINITY;
     assertThat(c.tolerances())
         .containsEntry("logits", new Tolerance(0.002, none, none, none))

@@ -31,12 +31,14 @@ public final class Scheme {
     return switch (layer.weight()) {
       case DenseWeight _ -> Optional.empty();
       case Int8Weight w -> {
+        requirePlain(module, w.grid());
         requireWholeGroups(module, w.grid(), w);
         requireCodes(module, w.grid(), 8);
         ObjectNode weights = weights(8, "int", w.grid(), w.permutation() != null);
         yield Optional.of(group(integers(inputs), weights, layer));
       }
       case Int4Weight w -> {
+        requirePlain(module, w.grid());
         requireWholeGroups(module, w.grid(), w);
         requireCodes(module, w.grid(), 4);
         ObjectNode weights = weights(4, "int", w.grid(), w.permutation() != null);
@@ -89,6 +91,14 @@ public final class Scheme {
             "%s: zero point %d is no %d-bit code, which compressed-tensors asks for"
                 .formatted(module, z, bits));
       }
+    }
+  }
+
+  private static void requirePlain(String module, ScaleGrid grid) {
+    if (!grid.plain()) {
+      throw new CheckpointException(
+          "%s: compressed-tensors has no form for scales that are not positive, nor for offsets"
+              .formatted(module));
     }
   }
 

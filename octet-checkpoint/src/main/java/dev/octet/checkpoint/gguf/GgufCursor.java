@@ -18,8 +18,13 @@ final class GgufCursor {
   private long position;
 
   GgufCursor(String where, MemorySegment bytes) {
+    this(where, bytes, 0);
+  }
+
+  GgufCursor(String where, MemorySegment bytes, long position) {
     this.where = where;
     this.bytes = bytes;
+    this.position = position;
   }
 
   long position() {

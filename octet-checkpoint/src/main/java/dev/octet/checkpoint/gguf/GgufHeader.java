@@ -69,10 +69,15 @@ public record GgufHeader(
     try (Arena arena = Arena.ofConfined();
         FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       MemorySegment all = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-      return parse(new GgufCursor(file.toString(), all), all.byteSize());
+      return parse(file, all);
     } catch (IOException e) {
       throw new CheckpointException(file + ": cannot be read: " + Texts.reason(e), e);
     }
+  }
+
+  /** Reads and checks the header of a mapped file. */
+  static GgufHeader parse(Path file, MemorySegment all) {
+    return parse(new GgufCursor(file.toString(), all), all.byteSize());
   }
 
   private static GgufHeader parse(GgufCursor in, long fileSize) {
@@ -99,7 +104,7 @@ public record GgufHeader(
         version, metadata, tensors(in, tensorCount, alignment(in, metadata), fileSize));
   }
 
-  private static GgufValue value(GgufCursor in, int type, String what) {
+  static GgufValue value(GgufCursor in, int type, String what) {
     return switch (type) {
       case 0 -> new GgufValue.Whole(in.u8(what) & 0xFF);
       case 1 -> new GgufValue.Whole(in.u8(what));
@@ -117,7 +122,7 @@ public record GgufHeader(
     };
   }
 
-  /** Walks over an array; only what it is made of and its length are kept. */
+  /** Walks over an array; only what it is made of and where it lies are kept. */
   private static GgufValue.Many array(GgufCursor in, String what, int depth) {
     if (depth > MAX_ARRAY_DEPTH) {
       throw in.error(what + ": arrays nested deeper than " + MAX_ARRAY_DEPTH);
@@ -133,9 +138,10 @@ public record GgufHeader(
           default -> throw in.error(what + " has unknown type " + Integer.toUnsignedString(type));
         };
     long length = in.count("length of " + what, size);
+    GgufValue.Many many = new GgufValue.Many(type, length, in.position());
     if (type != 8 && type != 9) {
       in.skip(length * size, what);
-      return new GgufValue.Many("number", length);
+      return many;
     }
     for (long i = 0; i < length; i++) {
       if (type == 9) {
@@ -144,7 +150,7 @@ public record GgufHeader(
         in.skip(in.count("length of a text in " + what, 1), what);
       }
     }
-    return new GgufValue.Many(type == 9 ? "array" : "text", length);
+    return many;
   }
 
   private static long alignment(GgufCursor in, SortedMap<String, GgufValue> metadata) {

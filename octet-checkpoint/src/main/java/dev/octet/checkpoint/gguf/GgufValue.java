@@ -34,11 +34,23 @@ public sealed interface GgufValue {
     }
   }
 
-  /** An array of {@code length} elements. */
-  record Many(String elementType, long length) implements GgufValue {
+  /**
+   * An array.
+   *
+   * @param elementType number of the elements' type in the file
+   * @param length elements
+   * @param position first byte of the first element, from the start of the file
+   */
+  record Many(int elementType, long length, long position) implements GgufValue {
     @Override
     public String toString() {
-      return elementType + "[" + length + "]";
+      String of =
+          switch (elementType) {
+            case 8 -> "text";
+            case 9 -> "array";
+            default -> "number";
+          };
+      return of + "[" + length + "]";
     }
   }
 }

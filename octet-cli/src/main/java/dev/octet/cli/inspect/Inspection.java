@@ -6,6 +6,7 @@ import dev.octet.checkpoint.Checkpoints;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.SafetensorsFile;
 import dev.octet.checkpoint.UnsupportedCheckpointException;
+import dev.octet.checkpoint.gguf.GgufCheckpoint;
 import dev.octet.checkpoint.gguf.GgufHeader;
 import dev.octet.tensor.Tensor;
 import java.io.IOException;
@@ -49,11 +50,8 @@ public record Inspection(
    * @throws CheckpointException if it is absent or damaged
    */
   public static Inspection of(Path path) {
-    if (Files.isDirectory(path)) {
-      return directory(path);
-    }
-    if (GgufHeader.named(path)) {
-      return gguf(path);
+    if (Files.isDirectory(path) || GgufHeader.named(path)) {
+      return model(path);
     }
     try (SafetensorsFile file = SafetensorsFile.open(path)) {
       SortedMap<String, String> facts = new TreeMap<>();
@@ -69,14 +67,20 @@ public record Inspection(
     }
   }
 
-  private static Inspection directory(Path path) {
+  private static Inspection model(Path path) {
     try (Checkpoint checkpoint = Checkpoints.open(path)) {
       ModelConfig config = checkpoint.config();
+      SequencedMap<String, String> facts = ModelFacts.of(config);
+      if (checkpoint instanceof GgufCheckpoint gguf) {
+        facts.putAll(metadata(gguf.file().header()));
+      }
       return new Inspection(
           path,
           checkpoint.format(),
-          ModelFacts.of(config),
-          list(checkpoint.tensors()),
+          facts,
+          checkpoint instanceof GgufCheckpoint gguf
+              ? gguf.file().tensors().values().stream().map(TensorInfo::of).toList()
+              : list(checkpoint.tensors()),
           Optional.of(config),
           Optional.of(Quantization.of(checkpoint)),
           "");
@@ -84,7 +88,7 @@ public record Inspection(
       return new Inspection(
           path,
           "not supported yet",
-          new TreeMap<>(),
+          GgufHeader.named(path) ? metadata(GgufHeader.read(path)) : new TreeMap<>(),
           storedIn(path),
           Optional.empty(),
           Optional.empty(),
@@ -92,13 +96,16 @@ public record Inspection(
     }
   }
 
-  /** Tensors of all files of a directory whose format is foreign. */
-  private static List<TensorInfo> storedIn(Path directory) {
+  /** Tensors of a file, or of all files of a directory, whose format is foreign. */
+  private static List<TensorInfo> storedIn(Path path) {
+    if (!Files.isDirectory(path)) {
+      return gguf(path);
+    }
     List<TensorInfo> all = new ArrayList<>();
-    try (Stream<Path> files = Files.list(directory)) {
+    try (Stream<Path> files = Files.list(path)) {
       for (Path file : files.sorted().toList()) {
         if (GgufHeader.named(file)) {
-          all.addAll(gguf(file).tensors);
+          all.addAll(gguf(file));
         } else if (file.toString().endsWith(".safetensors")) {
           try (SafetensorsFile open = SafetensorsFile.open(file)) {
             all.addAll(list(open.tensors()));
@@ -106,23 +113,20 @@ public record Inspection(
         }
       }
     } catch (IOException e) {
-      throw new UncheckedIOException(directory + ": cannot be read", e);
+      throw new UncheckedIOException(path + ": cannot be read", e);
     }
     return all;
   }
 
-  private static Inspection gguf(Path path) {
-    GgufHeader header = GgufHeader.read(path);
+  private static List<TensorInfo> gguf(Path path) {
+    return GgufHeader.read(path).tensors().stream().map(TensorInfo::of).toList();
+  }
+
+  private static SortedMap<String, String> metadata(GgufHeader header) {
     SortedMap<String, String> facts = new TreeMap<>();
     header.metadata().forEach((key, value) -> facts.put(key, value.toString()));
-    return new Inspection(
-        path,
-        "GGUF " + header.version(),
-        facts,
-        header.tensors().stream().map(TensorInfo::of).toList(),
-        Optional.empty(),
-        Optional.empty(),
-        "GGUF models are not supported yet");
+    facts.put("GGUF version", Integer.toString(header.version()));
+    return facts;
   }
 
   private static List<TensorInfo> list(SortedMap<String, Tensor> tensors) {

@@ -60,6 +60,7 @@ final class ModelFacts {
       case RopeScaling.LinearScaling s -> ", stretched linearly by " + number(s.factor());
       case RopeScaling.Dynamic s -> ", stretched dynamically (NTK) by " + number(s.factor());
       case RopeScaling.Llama3 s -> ", stretched as Llama 3.1 by " + number(s.factor());
+      case RopeScaling.Factors _ -> ", every frequency stretched by a factor of its own";
       case RopeScaling.Yarn s -> ", stretched by YaRN by " + number(s.factor());
     };
   }

@@ -33,8 +33,14 @@ public record Quantization(
   static Quantization of(Checkpoint checkpoint) {
     Counter counter = new Counter();
     ModelLayout.linears(checkpoint.config(), l -> counter.add(checkpoint.linear(l.module())));
+    counter.bytes += checkpoint.embedding().byteSize();
     ModelLayout.plain(
-        checkpoint.config(), p -> counter.bytes += checkpoint.tensor(p.name()).byteSize());
+        checkpoint.config(),
+        p -> {
+          if (!p.name().equals(ModelLayout.EMBEDDING)) {
+            counter.bytes += checkpoint.tensor(p.name()).byteSize();
+          }
+        });
     int decoderLayers = checkpoint.config().layers();
     AtomicInteger kv = new AtomicInteger();
     for (int i = 0; i < decoderLayers; i++) {

@@ -1,6 +1,7 @@
 package dev.octet.kernels.cpu;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import dev.octet.kernels.Linear;
 import dev.octet.kernels.WorkPool;
@@ -97,6 +98,7 @@ final class CpuLinear implements Linear {
     MemorySegment scales = scratch.get(Use.SCALES, 4L * rows);
     long sumBytes = 4L * weight.blocks();
     MemorySegment sums = scratch.get(Use.SUMS, rows * sumBytes);
+    MemorySegment inputSums = inputSums(scratch, rows);
     float fixed = activation instanceof StaticInt8 s ? s.scale() : 0;
     int offset = activation instanceof StaticInt8 s ? s.offset() : 0;
     eachPart(
@@ -113,8 +115,40 @@ final class CpuLinear implements Linear {
             calls.arrange(weight, first.memory(), count, part);
           }
           calls.blockSums(weight, part, count, part(sums, from, count, sumBytes));
+          if (weight.offsets() != null) {
+            scaleSums(sums, scales, from, count, inputSums);
+          }
         });
-    eachRange((from, to) -> calls.integers(weight, rows, from, to, codes, scales, sums, out));
+    eachRange(
+        (from, to) -> {
+          calls.integers(weight, rows, from, to, codes, scales, sums, out);
+          addOffsets(rows, from, to, inputSums, out);
+        });
+  }
+
+  /** Room for Σx of every row and block, where offsets are multiplied with it. */
+  private MemorySegment inputSums(Scratch scratch, int rows) {
+    return weight.offsets() == null
+        ? MemorySegment.NULL
+        : scratch.get(Use.INPUT_SUMS, 4L * rows * weight.blocks());
+  }
+
+  /** Sums of codes to sums of what they stand for. */
+  private void scaleSums(
+      MemorySegment sums, MemorySegment scales, int from, int count, MemorySegment out) {
+    int blocks = weight.blocks();
+    for (int r = from; r < from + count; r++) {
+      float scale = scales.getAtIndex(JAVA_FLOAT, r);
+      for (long i = (long) r * blocks; i < (r + 1L) * blocks; i++) {
+        out.setAtIndex(JAVA_FLOAT, i, scale * sums.getAtIndex(JAVA_INT, i));
+      }
+    }
+  }
+
+  private void addOffsets(int rows, int from, int to, MemorySegment inputSums, MemorySegment out) {
+    if (weight.offsets() != null) {
+      calls.addOffsets(weight, weight.offsets(), rows, from, to, inputSums, out);
+    }
   }
 
   private void floats(MemorySegment x, int rows, MemorySegment out) {
@@ -126,6 +160,18 @@ final class CpuLinear implements Linear {
         direct
             ? new Rows(x, k, Float.BYTES)
             : rows(scratch, Use.ORDERED, rows, pairs ? Short.BYTES : Float.BYTES);
+    MemorySegment inputSums = inputSums(scratch, rows);
+    if (weight.offsets() != null) {
+      long sumBytes = 4L * weight.blocks();
+      eachPart(
+          rows,
+          (from, count) ->
+              calls.inputSums(
+                  weight,
+                  part(x, from, count, 4L * k),
+                  count,
+                  part(inputSums, from, count, sumBytes)));
+    }
     MemorySegment scales =
         codesKeepTheirScale() ? scratch.get(Use.SCALES, 4L * rows) : MemorySegment.NULL;
     if (!direct) {
@@ -142,6 +188,7 @@ final class CpuLinear implements Linear {
           } else {
             calls.floats(weight, rows, from, to, ordered, scales, out);
           }
+          addOffsets(rows, from, to, inputSums, out);
         });
   }
 

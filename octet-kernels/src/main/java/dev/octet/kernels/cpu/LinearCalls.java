@@ -29,6 +29,8 @@ final class LinearCalls {
   private final MethodHandle quantizeInt8;
   private final MethodHandle arrange;
   private final MethodHandle blockSums;
+  private final MethodHandle inputSums;
+  private final MethodHandle addOffsets;
   private final MethodHandle toBf16;
   private final MethodHandle roundE4m3;
 
@@ -74,6 +76,19 @@ final class LinearCalls {
     this.blockSums =
         library.entry(
             "octet_block_sums", ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS);
+    this.inputSums =
+        library.entry("octet_input_sums", ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS);
+    this.addOffsets =
+        library.entry(
+            "octet_add_offsets",
+            ADDRESS,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            ADDRESS,
+            ADDRESS);
     this.toBf16 = library.entry("octet_to_bf16", ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG);
     this.roundE4m3 =
         library.entry(
@@ -277,6 +292,50 @@ final class LinearCalls {
       throw NativeKernels.rethrown(e);
     }
     NativeKernels.check(status, "octet_block_sums");
+  }
+
+  /** {@code octet_input_sums}: sums of every block of x F32 [rows][k]. */
+  void inputSums(PackedWeight w, MemorySegment x, int rows, MemorySegment sums) {
+    requireBytes("x", x, 4L * rows * w.k());
+    requireBytes("sums", sums, 4L * rows * w.blocks());
+    int status;
+    try {
+      status = (int) inputSums.invokeExact(x, (long) rows, (long) w.k(), (long) w.block(), sums);
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+    NativeKernels.check(status, "octet_input_sums");
+  }
+
+  /** {@code octet_add_offsets}: what the offsets of the panels from…to-1 add to y. */
+  void addOffsets(
+      PackedWeight w,
+      MemorySegment offsets,
+      int rows,
+      int from,
+      int to,
+      MemorySegment sums,
+      MemorySegment y) {
+    requireBytes("offsets", offsets, 4L * w.panels() * w.blocks() * PackedWeight.PANEL);
+    requireBytes("sums", sums, 4L * rows * w.blocks());
+    requireBytes("y", y, 4L * rows * w.n());
+    int status;
+    try {
+      status =
+          (int)
+              addOffsets.invokeExact(
+                  offsets,
+                  (long) w.n(),
+                  (long) w.blocks(),
+                  (long) rows,
+                  (long) from,
+                  (long) to,
+                  sums,
+                  y);
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+    NativeKernels.check(status, "octet_add_offsets");
   }
 
   /** {@code octet_to_bf16}: x F32 [rows][k]. */

@@ -6,6 +6,8 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.octet.kernels.WorkPool;
+import dev.octet.tensor.ActivationQuant.DynamicInt8;
+import dev.octet.tensor.ActivationQuant.None;
 import dev.octet.tensor.ActivationQuant.StaticInt8;
 import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.Fp4Weight;
@@ -28,6 +30,7 @@ import org.jspecify.annotations.Nullable;
  * @param k inputs of the model
  * @param block inputs of the model that share a scale
  * @param padded the same in the panels, padded to whole steps
+ * @param offsets F32 [panels][blocks][16], what is added to the weights of a block; null: 0
  * @param order I32 [k]: which input is multiplied with stored column j; null: j
  * @param struct {@code octet_linear}
  * @param parts what the struct points to, kept alive
@@ -38,6 +41,7 @@ record PackedWeight(
     int k,
     int block,
     int padded,
+    @Nullable MemorySegment offsets,
     @Nullable MemorySegment order,
     MemorySegment struct,
     MemorySegment[] parts) {
@@ -97,6 +101,9 @@ record PackedWeight(
     if (grid == null) {
       return true;
     }
+    if (grid.offsets() != null && !offsetsSuit(weights)) {
+      return false;
+    }
     Tensor zeros = grid.zeroPoints();
     for (long i = 0; zeros != null && i < zeros.size(); i++) {
       long zero = zeros.getLong(i) + flip; // stored as a byte
@@ -105,6 +112,16 @@ record PackedWeight(
       }
     }
     return grid.columnBlock() <= MOST_INPUTS || grid.columnBlock() >= k;
+  }
+
+  /** Offsets need the sums of inputs as they are stored, quantized to integers or not at all. */
+  private static boolean offsetsSuit(LinearWeights weights) {
+    return weights.weight().permutation() == null
+        && switch (weights.activation()) {
+          case None _, DynamicInt8 _ -> true;
+          case StaticInt8 s -> s.offset() == 0;
+          default -> false;
+        };
   }
 
   /** Packs a weight that {@link #suits}; the source is not needed afterwards. */
@@ -129,18 +146,21 @@ record PackedWeight(
     ScaleOf scaleOf = scales(weights.weight());
     MemorySegment scales = scaleOf == null ? MemorySegment.NULL : shape.scales(scaleOf, arena);
     MemorySegment zeros =
-        grid == null || grid.zeroPoints() == null
+        grid == null || grid.sharesZeroPoint()
             ? MemorySegment.NULL
             : shape.zeros(grid, form.flip(), arena);
-    Offsets offsets =
+    int zero = form.flip() + (grid == null ? 0 : grid.zeroPoint(0, 0));
+    MemorySegment offsets =
+        grid == null || grid.offsets() == null ? null : shape.offsets(grid, arena);
+    Correction correction =
         grid != null && form.integer() && weights.activation() instanceof StaticInt8 s
-            ? Offsets.of(weights.weight(), grid, s, shape, arena)
-            : Offsets.none();
-    MemorySegment bias = offsets.bias(weights.bias(), shape, arena);
+            ? Correction.of(weights.weight(), grid, s, shape, arena)
+            : Correction.none();
+    MemorySegment bias = correction.bias(weights.bias(), shape, arena);
 
     MemorySegment struct = arena.allocate(LinearCalls.LINEAR_BYTES, 8);
     long[] longs = {n, inputs, padded};
-    MemorySegment[] pointers = {codes, scales, zeros, bias, offsets.sums()};
+    MemorySegment[] pointers = {codes, scales, zeros, bias, correction.sums()};
     for (int i = 0; i < longs.length; i++) {
       struct.setAtIndex(JAVA_LONG, i, longs[i]);
     }
@@ -149,11 +169,11 @@ record PackedWeight(
     }
     long end = 8L * (longs.length + pointers.length);
     struct.set(JAVA_INT, end, form.code());
-    struct.set(JAVA_INT, end + 4, form.flip());
+    struct.set(JAVA_INT, end + 4, zero);
     Tensor permutation = weights.weight().permutation();
     MemorySegment order =
         permutation == null ? null : NativeMemory.of(permutation.contiguous(arena));
-    return new PackedWeight(form, n, k, block, padded, order, struct, pointers);
+    return new PackedWeight(form, n, k, block, padded, offsets, order, struct, pointers);
   }
 
   /** Inputs in the panels. */
@@ -176,13 +196,21 @@ record PackedWeight(
     return order != null || inputs() != k;
   }
 
-  /** Scales and zero points in the order of the panels: [panels][blocks][16]. */
+  /** Scales, zero points and offsets in the order of the panels: [panels][blocks][16]. */
   private record Blocks(int n, int k, int block, int blocks, int panels) {
     MemorySegment scales(ScaleOf scale, Arena arena) {
+      return floats(scale, arena);
+    }
+
+    MemorySegment offsets(ScaleGrid grid, Arena arena) {
+      return floats(grid::offset, arena);
+    }
+
+    private MemorySegment floats(ScaleOf value, Arena arena) {
       MemorySegment out = arena.allocate(4L * panels * blocks * PANEL, ALIGNMENT);
       for (int row = 0; row < n; row++) {
         for (int b = 0; b < blocks; b++) {
-          out.setAtIndex(JAVA_FLOAT, index(row, b), scale.at(row, (long) b * block));
+          out.setAtIndex(JAVA_FLOAT, index(row, b), value.at(row, (long) b * block));
         }
       }
       return out;
@@ -208,12 +236,12 @@ record PackedWeight(
    * What a static offset of the activations subtracts: {@code offset·Σ(q - z)} a row, exact where a
    * row has one scale; otherwise scaled, as part of the bias.
    */
-  private record Offsets(MemorySegment sums, double @Nullable [] biases) {
-    static Offsets none() {
-      return new Offsets(MemorySegment.NULL, null);
+  private record Correction(MemorySegment sums, double @Nullable [] biases) {
+    static Correction none() {
+      return new Correction(MemorySegment.NULL, null);
     }
 
-    static Offsets of(
+    static Correction of(
         QuantizedWeight weight, ScaleGrid grid, StaticInt8 input, Blocks shape, Arena arena) {
       if (input.offset() == 0) {
         return none();
@@ -237,7 +265,7 @@ record PackedWeight(
           }
         }
       }
-      return new Offsets(sums, biases);
+      return new Correction(sums, biases);
     }
 
     private static int code(QuantizedWeight weight, int row, int column) {

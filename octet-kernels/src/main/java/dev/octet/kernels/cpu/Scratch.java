@@ -17,6 +17,7 @@ final class Scratch {
     SCALES,
     BLOCK_SCALES,
     SUMS,
+    INPUT_SUMS,
     OUTPUT
   }
 

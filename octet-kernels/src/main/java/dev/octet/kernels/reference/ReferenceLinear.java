@@ -15,8 +15,8 @@ import dev.octet.tensor.Tensor;
 
 /**
  * A linear layer as its definition says: integer codes times integer codes summed exactly and
- * scaled once per block of columns that share a scale; everything else in double on dequantized
- * weights.
+ * scaled and offset once per block of columns that share a scale; everything else in double on
+ * dequantized weights.
  */
 final class ReferenceLinear implements Linear {
   private final LinearWeights weights;
@@ -136,10 +136,12 @@ final class ReferenceLinear implements Linear {
     for (int from = 0; from < w.length; ) {
       int to = (int) Math.min(w.length, from + grid.columnBlock());
       long sum = 0;
+      long inputs = 0;
       for (int j = from; j < to; j++) {
         sum += (long) codes[j] * w[j];
+        inputs += codes[j];
       }
-      total += sum * (double) grid.scale(row, from);
+      total += sum * (double) grid.scale(row, from) + inputs * (double) grid.offset(row, from);
       from = to;
     }
     return total;

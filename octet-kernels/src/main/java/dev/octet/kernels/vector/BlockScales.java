@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 final class BlockScales {
   private final MemorySegment scales;
   private final @Nullable MemorySegment zeros;
+  private final boolean oneZero;
   private final long rowBlock;
   private final int width;
   private final int blocks;
@@ -21,6 +22,7 @@ final class BlockScales {
     Tensor z = grid.zeroPoints();
     this.scales = grid.scales().segment();
     this.zeros = z == null ? null : z.segment();
+    this.oneZero = grid.sharesZeroPoint();
     this.rowBlock = grid.rowBlock();
     this.width = (int) Math.min(Math.max(1, k), grid.columnBlock());
     this.blocks = Math.toIntExact(grid.scales().dim(1));
@@ -52,7 +54,7 @@ final class BlockScales {
   }
 
   int zero(long index) {
-    return zeros == null ? 0 : zeros.get(JAVA_SHORT_UNALIGNED, index << 1);
+    return zeros == null ? 0 : zeros.get(JAVA_SHORT_UNALIGNED, oneZero ? 0 : index << 1);
   }
 
   /** Σx of every block. */

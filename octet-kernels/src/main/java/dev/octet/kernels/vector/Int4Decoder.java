@@ -58,7 +58,8 @@ final class Int4Decoder implements RowDecoder {
     for (; j < count; j++) {
       int column = from + j;
       float value = weight.code(row, column) - grid.zeroPoint(row, column);
-      out[outFrom + place(j, count)] = integers ? value : value * grid.scale(row, column);
+      out[outFrom + place(j, count)] =
+          integers ? value : value * grid.scale(row, column) + grid.offset(row, column);
     }
   }
 
@@ -80,6 +81,7 @@ final class Int4Decoder implements RowDecoder {
       int column = from + j;
       float scale = integers ? 1 : grid.scale(row, column);
       int zero = grid.zeroPoint(row, column);
+      float offset = grid.offset(row, column);
       long next = Math.min(from + count, (column / grid.columnBlock() + 1) * grid.columnBlock());
       int stop = (int) (next - from);
       for (; j <= stop - PAIR; j += PAIR) {
@@ -91,8 +93,10 @@ final class Int4Decoder implements RowDecoder {
             (IntVector)
                 ByteVector.fromMemorySegment(Int8Decoder.B, packed, index, LITTLE_ENDIAN)
                     .convertShape(VectorOperators.B2I, I, 0);
-        nibbles(octets.lanewise(VectorOperators.LSHL, 28), zero, scale, out, outFrom + j);
-        nibbles(octets.lanewise(VectorOperators.LSHL, 24), zero, scale, out, outFrom + j + LANES);
+        IntVector even = octets.lanewise(VectorOperators.LSHL, 28);
+        IntVector odd = octets.lanewise(VectorOperators.LSHL, 24);
+        nibbles(even, zero, scale, offset, out, outFrom + j);
+        nibbles(odd, zero, scale, offset, out, outFrom + j + LANES);
       }
       if (j < stop) {
         return j; // a short last stretch: the scalar loop has its order
@@ -101,9 +105,10 @@ final class Int4Decoder implements RowDecoder {
     return j;
   }
 
-  private static void nibbles(IntVector top, int zero, float scale, float[] out, int at) {
+  private static void nibbles(
+      IntVector top, int zero, float scale, float offset, float[] out, int at) {
     IntVector codes = top.lanewise(VectorOperators.ASHR, 28).sub(zero);
     FloatVector v = (FloatVector) codes.convertShape(VectorOperators.I2F, F, 0);
-    v.mul(scale).intoArray(out, at);
+    v.mul(scale).add(offset).intoArray(out, at);
   }
 }

@@ -51,12 +51,15 @@ final class Int4Dot implements RowDot {
     this.whole = Lanes.whole(k, PER_WORD);
   }
 
-  /** Whether blocks of columns are made of whole vectors and little is left at the end of a row. */
+  /**
+   * Whether blocks of columns are made of whole vectors, little is left at the end of a row, and
+   * blocks are not offset.
+   */
   static boolean suits(Int4Weight weight) {
     ScaleGrid grid = weight.grid();
     long k = weight.columns();
     boolean blocks = grid.columnBlock() % BLOCK == 0 || grid.columnBlock() >= k;
-    return blocks && k <= EXACT && (k % BLOCK == 0 || k >= 16L * BLOCK);
+    return grid.offsets() == null && blocks && k <= EXACT && (k % BLOCK == 0 || k >= 16L * BLOCK);
   }
 
   @Override

@@ -15,8 +15,8 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * INT8 weights: as {@code (q - z)·s}, or as the integers {@code q - z} where the scale is left to
- * the caller.
+ * INT8 weights: as {@code (q - z)·s + o}, or as the integers {@code q - z} where the scale is left
+ * to the caller.
  */
 final class Int8Decoder implements RowDecoder {
   static final VectorSpecies<Byte> B =
@@ -46,12 +46,14 @@ final class Int8Decoder implements RowDecoder {
     for (int j = from; j < end; ) {
       int stop = (int) Math.min(end, (j / grid.columnBlock() + 1) * grid.columnBlock());
       float scale = integers ? 1 : grid.scale(row, j);
-      stretch(base + j, stop - j, scale, grid.zeroPoint(row, j), out, outFrom + j - from);
+      float offset = integers ? 0 : grid.offset(row, j);
+      stretch(base + j, stop - j, scale, grid.zeroPoint(row, j), offset, out, outFrom + j - from);
       j = stop;
     }
   }
 
-  private void stretch(long index, int count, float scale, int zero, float[] out, int outFrom) {
+  private void stretch(
+      long index, int count, float scale, int zero, float offset, float[] out, int outFrom) {
     int j = 0;
     long last = codes.byteSize() - B.length();
     for (; j <= count - LANES && index + j <= last; j += LANES) {
@@ -59,10 +61,10 @@ final class Int8Decoder implements RowDecoder {
           (FloatVector)
               ByteVector.fromMemorySegment(B, codes, index + j, LITTLE_ENDIAN)
                   .convertShape(VectorOperators.B2F, F, 0);
-      v.sub(zero).mul(scale).intoArray(out, outFrom + j);
+      v.sub(zero).mul(scale).add(offset).intoArray(out, outFrom + j);
     }
     for (; j < count; j++) {
-      out[outFrom + j] = (codes.get(ValueLayout.JAVA_BYTE, index + j) - zero) * scale;
+      out[outFrom + j] = (codes.get(ValueLayout.JAVA_BYTE, index + j) - zero) * scale + offset;
     }
   }
 }

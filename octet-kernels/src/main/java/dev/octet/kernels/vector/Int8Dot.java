@@ -31,12 +31,15 @@ final class Int8Dot implements RowDot {
     this.k = Math.toIntExact(weight.columns());
     this.scales = new BlockScales(weight.grid(), k);
     this.integers = integers;
-    this.zeros = !weight.grid().symmetric();
+    this.zeros = weight.grid().zeroPoints() != null;
   }
 
-  /** Whether a vector of bytes fills exactly a vector of floats; no 32-bit vectors exist. */
-  static boolean suits() {
-    return Int8Decoder.B.length() == LANES;
+  /**
+   * Whether a vector of bytes fills exactly a vector of floats (no 32-bit vectors exist) and blocks
+   * are not offset.
+   */
+  static boolean suits(Int8Weight weight) {
+    return Int8Decoder.B.length() == LANES && weight.grid().offsets() == null;
   }
 
   @Override

@@ -81,6 +81,7 @@ final class VectorLinear implements Linear {
           default -> null;
         };
     return grid != null
+        && grid.offsets() == null
         && (grid.granularity() == ScaleGranularity.TENSOR
             || grid.granularity() == ScaleGranularity.CHANNEL);
   }
@@ -98,7 +99,7 @@ final class VectorLinear implements Linear {
   private static @Nullable RowDot fused(QuantizedWeight weight, boolean integers) {
     return switch (weight) {
       case DenseWeight w -> new DenseDot(w.values());
-      case Int8Weight w -> Int8Dot.suits() ? new Int8Dot(w, integers) : null;
+      case Int8Weight w -> Int8Dot.suits(w) ? new Int8Dot(w, integers) : null;
       case Int4Weight w -> Int4Dot.suits(w) ? new Int4Dot(w, integers) : null;
       case Fp8Weight w -> Fp8Dot.suits(w) ? new Fp8Dot(w) : null;
       case Fp4Weight _ -> null;

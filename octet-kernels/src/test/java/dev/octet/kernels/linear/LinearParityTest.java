@@ -70,7 +70,7 @@ class LinearParityTest {
     return out.toFloats();
   }
 
-  /** Straight from the definition, in double; magnitude gets Σ|x·w| + |bias|. */
+  /** Straight from the definition, in double; magnitude gets Σ|x|·(|w| + 2·|offset|) + |bias|. */
   private static double[] expected(LinearWeights weights, Tensor x, double[][] magnitude) {
     int m = (int) x.dim(0);
     int k = (int) x.dim(1);
@@ -86,12 +86,14 @@ class LinearParityTest {
       Activations.roundTrip(weights.activation(), input);
       for (int o = 0; o < n; o++) {
         weights.weight().dequantizeRow(o, w);
+        float[] offsets = Weights.offsets(weights.weight(), o);
         double bias = weights.bias() == null ? 0 : weights.bias().getFloat(o);
         double sum = bias;
         double size = Math.abs(bias);
         for (int j = 0; j < k; j++) {
           sum += (double) input[j] * w[j];
-          size += Math.abs((double) input[j] * w[j]);
+          double cancels = 2 * Math.abs(offsets[j]);
+          size += Math.abs((double) input[j]) * (Math.abs(w[j]) + cancels);
         }
         result[r * n + o] = sum;
         magnitude[0][r * n + o] = size;

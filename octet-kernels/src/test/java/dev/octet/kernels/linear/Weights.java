@@ -11,6 +11,7 @@ import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantizedWeight;
 import dev.octet.tensor.ScaleGranularity;
 import dev.octet.tensor.ScaleGrid;
+import dev.octet.tensor.ScaleSign;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
@@ -63,6 +64,30 @@ final class Weights {
     all.put(
         "int4 behind scales",
         new LinearWeights(int4(n, k, 32, false, false, random), null, none, gaussian(random, k)));
+    all.put("gguf q8_0", with(signed(int8(n, k, 32, false, false, random), random), none, null));
+    all.put("gguf q6_k", with(signed(int8(n, k, 16, false, false, random), random), dynamic, null));
+    all.put(
+        "gguf q5_k",
+        with(offset(int8(n, k, 32, false, false, random), random), none, bias(n, random)));
+    all.put(
+        "gguf q5_1 a8", with(offset(int8(n, k, 32, false, false, random), random), dynamic, null));
+    all.put("gguf q4_0", with(signed(int4(n, k, 32, false, false, random), random), none, null));
+    all.put(
+        "gguf q4_0 a8", with(signed(int4(n, k, 32, false, false, random), random), dynamic, null));
+    all.put("gguf q4_k", with(offset(int4(n, k, 32, false, false, random), random), none, null));
+    all.put(
+        "gguf q4_k a8",
+        with(offset(int4(n, k, 32, false, false, random), random), dynamic, bias(n, random)));
+    all.put("gguf q2_k", with(offset(int4(n, k, 16, false, false, random), random), none, null));
+    all.put(
+        "offsets of a row",
+        with(offset(int4(n, k, k, true, false, random), random), dynamic, null));
+    all.put(
+        "offsets in another order",
+        with(offset(int4(n, k, 16, true, true, random), random), none, null));
+    all.put(
+        "offsets and static activations",
+        with(offset(int8(n, k, 48, true, false, random), random), offset, null));
     for (DType type : new DType[] {DType.F8_E4M3, DType.F8_E5M2}) {
       String name = type.label();
       all.put(name + " channel", with(fp8(type, n, k, 1, k, random), none, null));
@@ -134,6 +159,68 @@ final class Weights {
       }
     }
     return new ScaleGrid(granularity, rowBlock, columnBlock, scales, zeros);
+  }
+
+  /** The same weight with scales of any sign, some of them zero. */
+  private static QuantizedWeight signed(QuantizedWeight weight, Random random) {
+    return regrid(weight, random, false);
+  }
+
+  /** The same with one zero point for all blocks, and an offset a block. */
+  private static QuantizedWeight offset(QuantizedWeight weight, Random random) {
+    return regrid(weight, random, true);
+  }
+
+  /** What is added to every input's weight after its scale. */
+  static float[] offsets(QuantizedWeight weight, int row) {
+    float[] offsets = new float[(int) weight.columns()];
+    ScaleGrid grid =
+        switch (weight) {
+          case Int8Weight w -> w.grid();
+          case Int4Weight w -> w.grid();
+          default -> null;
+        };
+    if (grid == null || grid.offsets() == null) {
+      return offsets;
+    }
+    Tensor order = weight.permutation();
+    for (int j = 0; j < offsets.length; j++) {
+      offsets[order == null ? j : (int) order.getLong(j)] = grid.offset(row, j);
+    }
+    return offsets;
+  }
+
+  private static QuantizedWeight regrid(QuantizedWeight weight, Random random, boolean offset) {
+    return switch (weight) {
+      case Int8Weight w -> new Int8Weight(w.codes(), anySign(w.grid(), random, offset, -3));
+      case Int4Weight w ->
+          new Int4Weight(
+              w.packed(), w.columns(), anySign(w.grid(), random, offset, -8), w.permutation());
+      default -> throw new IllegalArgumentException(weight.label());
+    };
+  }
+
+  private static ScaleGrid anySign(ScaleGrid grid, Random random, boolean offset, int shared) {
+    Tensor scales = Tensor.ofFloats(grid.scales().toFloats(), grid.scales().shape());
+    Tensor offsets = Tensor.allocate(Arena.ofAuto(), DType.F32, grid.scales().shape());
+    for (long i = 0; i < scales.size(); i++) {
+      float sign = random.nextInt(16) == 0 ? 0 : random.nextInt(3) == 0 ? -1 : 1;
+      offsets.setFloat(i, -random.nextInt(16) * scales.getFloat(i));
+      scales.setFloat(i, sign * scales.getFloat(i));
+    }
+    Tensor zeros = grid.zeroPoints();
+    if (offset && zeros == null) {
+      zeros = Tensor.allocate(Arena.ofAuto(), DType.I16, 1, 1);
+      zeros.setFloat(0, shared);
+    }
+    return new ScaleGrid(
+        grid.granularity(),
+        grid.rowBlock(),
+        grid.columnBlock(),
+        scales,
+        zeros,
+        ScaleSign.ANY,
+        offset ? offsets : null);
   }
 
   private static Int8Weight int8(int n, int k, int group, boolean asymmetric, Random random) {
