@@ -5,4 +5,6 @@ module dev.octet.quantize {
   requires jdk.management;
 
   exports dev.octet.quantize;
+  exports dev.octet.quantize.calibrate;
+  exports dev.octet.quantize.method;
 }

@@ -53,7 +53,7 @@ final class SchemeJournal {
         StandardCharsets.UTF_8,
         StandardOpenOption.CREATE,
         StandardOpenOption.APPEND);
-    schemes.put(module, scheme);
+    read(entry.toString()); // as a later run will: a number's class tells a scheme from its equal
   }
 
   Optional<ObjectNode> scheme(String module) {

@@ -74,7 +74,7 @@ record EvalText(String name, int[] ids, int bos) {
         name, begins ? Arrays.copyOfRange(ids, 1, ids.length) : ids, begins ? bos : -1);
   }
 
-  private static String readUtf8(Path file) {
+  static String readUtf8(Path file) {
     if (Files.isDirectory(file)) {
       throw new CliException(file + ": is a directory; name a text file");
     }

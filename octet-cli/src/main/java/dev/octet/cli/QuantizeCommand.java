@@ -1,9 +1,15 @@
 package dev.octet.cli;
 
+import dev.octet.checkpoint.WriteOptions;
 import dev.octet.cli.output.Human;
 import dev.octet.cli.output.ProgressBar;
+import dev.octet.engine.Tokenizer;
+import dev.octet.kernels.Kernels;
 import dev.octet.quantize.CheckpointQuantizer;
+import dev.octet.quantize.CheckpointQuantizer.Outcome;
 import dev.octet.quantize.QuantizeOptions;
+import dev.octet.quantize.calibrate.CalibratedQuantizer;
+import dev.octet.quantize.calibrate.Recipe;
 import dev.octet.tensor.QuantScheme;
 import java.nio.file.Path;
 import java.util.List;
@@ -24,7 +30,10 @@ import picocli.CommandLine.Option;
       "  octet quantize --model DIR --out DIR-w8a8 --scheme w8a8",
       "  octet quantize --model DIR --out DIR-w4a16 --scheme w4a16 --group-size 32 \\",
       "      --ignore '*.down_proj'",
-      "  octet quantize --model DIR --out DIR-fp8 --scheme fp8-dynamic --resume"
+      "  octet quantize --model DIR --out DIR-fp8 --scheme fp8-dynamic --resume",
+      "  octet quantize --model DIR --out DIR-gptq --scheme w4a16 --method gptq",
+      "  octet quantize --model DIR --out DIR-sq --scheme w8a8 --static-inputs \\",
+      "      --method smoothquant --calibration text.txt"
     })
 final class QuantizeCommand extends OctetCommand {
   @Mixin ModelOptions model = new ModelOptions();
@@ -53,6 +62,10 @@ final class QuantizeCommand extends OctetCommand {
       description = "modules to leave unquantized besides lm_head, for instance '*.down_proj'")
   List<String> ignore = List.of();
 
+  @Mixin MethodOptions method = new MethodOptions();
+
+  @Mixin ComputeOptions compute = new ComputeOptions();
+
   @Option(names = "--force", description = "replace a model that is there already")
   boolean force;
 
@@ -62,11 +75,13 @@ final class QuantizeCommand extends OctetCommand {
   @Override
   public Integer call() {
     QuantizeOptions options = QuantizeOptions.of(grouped()).ignoring(ignore);
-    Path in = model.directory();
-    CheckpointQuantizer.Outcome outcome;
-    try (ProgressBar bar = terminal().progress(scheme.name())) {
-      outcome = CheckpointQuantizer.run(in, out, options, force, resume, bar::update);
+    Recipe recipe = method.recipe(options);
+    if (method.explain) {
+      recipe.steps().forEach(terminal().out()::println);
+      return ExitCode.OK;
     }
+    Path in = model.directory();
+    Outcome outcome = method.calibrates() ? calibrated(in, recipe) : nearest(in, options);
     outcome.notices().forEach(terminal()::note);
     terminal()
         .out()
@@ -81,6 +96,29 @@ final class QuantizeCommand extends OctetCommand {
                 Human.bytes(outcome.modelBytes()),
                 100.0 * outcome.writtenBytes() / outcome.modelBytes()));
     return ExitCode.OK;
+  }
+
+  private Outcome nearest(Path in, QuantizeOptions options) {
+    try (ProgressBar bar = terminal().progress(scheme.name())) {
+      return CheckpointQuantizer.run(in, out, options, force, resume, bar::update);
+    }
+  }
+
+  private Outcome calibrated(Path in, Recipe recipe) {
+    List<int[]> sequences = sequences(in);
+    String settings =
+        "%s%n%s%n%s%n".formatted(in.toAbsolutePath().normalize(), recipe, method.textSettings());
+    WriteOptions write = WriteOptions.of(force, resume, settings);
+    try (Kernels kernels = compute.open(terminal());
+        ProgressBar bar = terminal().progress(scheme.name())) {
+      return CalibratedQuantizer.run(in, out, recipe, sequences, kernels, write, bar::update);
+    }
+  }
+
+  private List<int[]> sequences(Path in) {
+    try (Tokenizer tokenizer = Tokenizer.load(in)) {
+      return method.sequences(method.read(tokenizer));
+    }
   }
 
   private QuantScheme grouped() {

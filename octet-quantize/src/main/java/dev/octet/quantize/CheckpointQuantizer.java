@@ -13,10 +13,7 @@ import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.Tensor;
 import dev.octet.tensor.WeightType;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -75,7 +72,7 @@ public final class CheckpointQuantizer {
         throw new CheckpointException(
             "lm_head is tied to the embedding and is not stored by itself; leave it ignored");
       }
-      Room.require(out, MemoryEstimate.weightBytes(source.config(), options));
+      DiskRoom.require(out, MemoryEstimate.weightBytes(source.config(), options));
       WriteOptions write = WriteOptions.of(force, resume, recipe(in, options));
       try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, write)) {
         List<String> notices = new Run(source, writer, options, progress).run();
@@ -186,30 +183,6 @@ public final class CheckpointQuantizer {
                     scheme.group() == 0 ? "one scale a row" : "groups of " + scheme.group()));
       }
       return scheme;
-    }
-  }
-
-  /** Room on the disk. */
-  private static final class Room {
-    /** Headers, JSON, tokenizer, and one shard that exists twice while it is gathered. */
-    private static final long EXTRA = 64L << 20;
-
-    static void require(Path out, long bytes) {
-      Path at = out.toAbsolutePath().normalize();
-      while (at.getParent() != null && !Files.exists(at)) {
-        at = at.getParent();
-      }
-      try {
-        long free = Files.getFileStore(at).getUsableSpace();
-        long needed = bytes + Math.min(bytes, 5L << 30) + EXTRA;
-        if (free < needed) {
-          throw new CheckpointException(
-              "%s: writing takes about %s, %s are free"
-                  .formatted(out, MemorySize.of(needed), MemorySize.of(free)));
-        }
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
     }
   }
 }

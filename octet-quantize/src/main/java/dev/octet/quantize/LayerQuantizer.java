@@ -11,7 +11,7 @@ import dev.octet.tensor.ScaleGranularity;
 import java.lang.foreign.Arena;
 
 /** Quantizes one linear layer. */
-final class LayerQuantizer {
+public final class LayerQuantizer {
   /** Smaller groups cost more in scales than they save in codes. */
   private static final int SMALLEST_GROUP = 16;
 
@@ -44,7 +44,7 @@ final class LayerQuantizer {
    * The scheme with groups that divide {@code columns}, as other runtimes ask for: the scheme's
    * own, else the largest power of two below that does, else one group a row.
    */
-  static QuantScheme dividing(QuantScheme scheme, long columns) {
+  public static QuantScheme dividing(QuantScheme scheme, long columns) {
     if (scheme.granularity() != ScaleGranularity.GROUP || columns % scheme.group() == 0) {
       return scheme;
     }

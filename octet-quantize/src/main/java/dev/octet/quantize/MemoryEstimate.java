@@ -78,7 +78,7 @@ public record MemoryEstimate(
   }
 
   /** Bytes of all weights when quantized so; null: not at all. */
-  static long weightBytes(ModelConfig config, @Nullable QuantizeOptions options) {
+  public static long weightBytes(ModelConfig config, @Nullable QuantizeOptions options) {
     long elementBits = config.dtype().bits();
     AtomicLong bits = new AtomicLong();
     ModelLayout.plain(

@@ -16,6 +16,9 @@ public final class InputStats {
   /** Rows kept for trying things out, as AWQ does. */
   private static final int SAMPLE = 512;
 
+  /** Rows that are multiplied together. */
+  private static final int BATCH = 2048;
+
   private final int channels;
   private final long expected;
   private final float[] lowest;
@@ -23,6 +26,8 @@ public final class InputStats {
   private final double[] sizes;
   private final Tensor sample;
   private final @Nullable Gram gram;
+  private final Tensor batch;
+  private int waiting;
   private @Nullable Tensor gramMatrix;
   private long seen;
   private int kept;
@@ -42,6 +47,8 @@ public final class InputStats {
     this.sample =
         Tensor.allocate(arena, DType.F32, Math.max(1, Math.min(SAMPLE, expected)), channels);
     this.gram = kernels == null ? null : new Gram(kernels, channels, arena);
+    this.batch =
+        Tensor.allocate(arena, DType.F32, gram == null ? 0 : Math.min(BATCH, expected), channels);
   }
 
   /**
@@ -59,10 +66,18 @@ public final class InputStats {
         sizes[j] += Math.abs(row[j]);
       }
       keep(row);
+      gather(row);
       seen++;
     }
+  }
+
+  private void gather(float[] row) {
     if (gram != null) {
-      gram.add(x);
+      Products.write(batch, waiting++, 0, row, channels);
+      if (waiting == batch.rows()) {
+        gram.add(batch);
+        waiting = 0;
+      }
     }
   }
 
@@ -133,6 +148,10 @@ public final class InputStats {
       throw new IllegalStateException("no Gram matrix was computed");
     }
     if (gramMatrix == null) {
+      if (waiting > 0) {
+        gram.add(batch.rowRange(0, waiting));
+        waiting = 0;
+      }
       gramMatrix = gram.complete();
     }
     return gramMatrix;

@@ -7,6 +7,7 @@ import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.stream.IntStream;
 
 /**
  * {@code H = Σ xᵀx} over the rows x that a linear layer is given: how much the inputs vary
@@ -55,16 +56,19 @@ public final class Gram {
 
   private void addBand(int from, Tensor product) {
     int width = Math.toIntExact(product.columns());
-    float[] old = new float[width];
-    float[] more = new float[width];
-    for (int r = 0; r < product.rows(); r++) {
-      Products.read(sum, from + r, from, old, width);
-      Products.read(product, r, 0, more, width);
-      for (int c = 0; c < width; c++) {
-        old[c] += more[c];
-      }
-      Products.write(sum, from + r, from, old, width);
-    }
+    IntStream.range(0, Math.toIntExact(product.rows()))
+        .parallel()
+        .forEach(
+            r -> {
+              float[] old = new float[width];
+              float[] more = new float[width];
+              Products.read(sum, from + r, from, old, width);
+              Products.read(product, r, 0, more, width);
+              for (int c = 0; c < width; c++) {
+                old[c] += more[c];
+              }
+              Products.write(sum, from + r, from, old, width);
+            });
   }
 
   /** The whole matrix, F32 [n, n]; adding more afterwards is not possible. */

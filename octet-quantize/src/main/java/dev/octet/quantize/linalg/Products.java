@@ -10,13 +10,16 @@ import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.stream.IntStream;
 
 /** Products of contiguous F32 matrices, computed as linear layers at the kernels' speed. */
 public final class Products {
+  private static final int TILE = 64;
+
   private Products() {}
 
   /**
-   * {@code a·bᵀ}.
+   * {@code a·bᵀ}; memory is shared between threads, so the arena must be too.
    *
    * @param a F32 [m, k]
    * @param b F32 [n, k]
@@ -34,15 +37,33 @@ public final class Products {
   public static Tensor transposed(
       Tensor a, int row, int column, int rows, int columns, Arena arena) {
     Tensor out = Tensor.allocate(arena, DType.F32, columns, rows);
-    float[] line = new float[columns];
-    MemorySegment to = out.segment();
-    for (int r = 0; r < rows; r++) {
-      read(a, row + r, column, line, columns);
-      for (int c = 0; c < columns; c++) {
-        to.setAtIndex(JAVA_FLOAT, (long) c * rows + r, line[c]);
+    IntStream.range(0, (columns + TILE - 1) / TILE)
+        .parallel()
+        .forEach(t -> turn(a, row, column, rows, t * TILE, columns, out));
+    return out;
+  }
+
+  /**
+   * Turns {@link #TILE} columns, tile by tile, so that both sides are read and written in lines.
+   */
+  private static void turn(
+      Tensor a, int row, int column, int rows, int first, int columns, Tensor out) {
+    int width = Math.min(TILE, columns - first);
+    float[] line = new float[width];
+    float[] turned = new float[width * TILE];
+    for (int r = 0; r < rows; r += TILE) {
+      int height = Math.min(TILE, rows - r);
+      for (int i = 0; i < height; i++) {
+        read(a, row + r + i, column + first, line, width);
+        for (int c = 0; c < width; c++) {
+          turned[c * TILE + i] = line[c];
+        }
+      }
+      for (int c = 0; c < width; c++) {
+        long at = ((long) (first + c) * rows + r) << 2;
+        MemorySegment.copy(turned, c * TILE, out.segment(), JAVA_FLOAT, at, height);
       }
     }
-    return out;
   }
 
   /** Copies {@code count} elements of a row into {@code out}. */

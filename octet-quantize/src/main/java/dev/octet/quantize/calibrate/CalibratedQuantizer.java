@@ -1,0 +1,200 @@
+package dev.octet.quantize.calibrate;
+
+import dev.octet.checkpoint.Checkpoint;
+import dev.octet.checkpoint.CheckpointException;
+import dev.octet.checkpoint.Checkpoints;
+import dev.octet.checkpoint.CompressedTensorsWriter;
+import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.ModelLayout;
+import dev.octet.checkpoint.ModelLayout.PlainShape;
+import dev.octet.checkpoint.WriteOptions;
+import dev.octet.kernels.Kernels;
+import dev.octet.model.LayerRunner.Norm;
+import dev.octet.model.LayerRunner.Part;
+import dev.octet.quantize.CheckpointQuantizer.Outcome;
+import dev.octet.quantize.DiskRoom;
+import dev.octet.quantize.MemoryEstimate;
+import dev.octet.quantize.Progress;
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.Tensor;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Writes a quantized copy of a checkpoint, calibrated on text: decoder layer by decoder layer, each
+ * on inputs that the quantized layers before it have made. Memory holds one layer and the residual
+ * stream of the calibration text. An interrupted run can be resumed after the last whole layer.
+ */
+public final class CalibratedQuantizer {
+  private final Checkpoint source;
+  private final CompressedTensorsWriter writer;
+  private final Recipe recipe;
+  private final List<int[]> sequences;
+  private final Kernels kernels;
+  private final Path state;
+  private final Progress progress;
+
+  private CalibratedQuantizer(
+      Checkpoint source,
+      CompressedTensorsWriter writer,
+      Recipe recipe,
+      List<int[]> sequences,
+      Kernels kernels,
+      Path state,
+      Progress progress) {
+    this.source = source;
+    this.writer = writer;
+    this.recipe = recipe;
+    this.sequences = sequences;
+    this.kernels = kernels;
+    this.state = state;
+    this.progress = progress;
+  }
+
+  /**
+   * Quantizes {@code in} to {@code out}.
+   *
+   * @param in an unquantized model directory
+   * @param out where the result is to appear
+   * @param sequences token ids of the calibration text, see {@link CalibrationText}
+   * @param write whether a model that is there may be replaced, whether to resume; its recipe names
+   *     all settings, those of the text included
+   * @throws CheckpointException if the input is unusable or quantized already, the output is in the
+   *     way, the scheme cannot be stored, or there is too little room
+   */
+  public static Outcome run(
+      Path in,
+      Path out,
+      Recipe recipe,
+      List<int[]> sequences,
+      Kernels kernels,
+      WriteOptions write,
+      Progress progress) {
+    try (Checkpoint source = Checkpoints.open(in)) {
+      requireUsable(in, source, recipe);
+      DiskRoom.require(out, MemoryEstimate.weightBytes(source.config(), recipe.options()));
+      try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, write)) {
+        Path state = out.toAbsolutePath().normalize();
+        state = state.resolveSibling(state.getFileName() + ".partial").resolve("calibration.state");
+        CalibratedQuantizer run =
+            new CalibratedQuantizer(source, writer, recipe, sequences, kernels, state, progress);
+        run.layers();
+        run.rest();
+        ResidualStream.delete(state);
+        writer.finish();
+      }
+      return outcome(source, out, recipe);
+    }
+  }
+
+  private static void requireUsable(Path in, Checkpoint source, Recipe recipe) {
+    if (!source.format().equals("dense")) {
+      throw new CheckpointException(
+          "%s: is quantized already (%s); quantize the original".formatted(in, source.format()));
+    }
+    if (!recipe.options().ignores(ModelLayout.LM_HEAD)) {
+      throw new CheckpointException("lm_head is not calibrated; leave it ignored");
+    }
+  }
+
+  private static Outcome outcome(Checkpoint source, Path out, Recipe recipe) {
+    long before = source.tensors().values().stream().mapToLong(Tensor::byteSize).sum();
+    List<String> quantized = new ArrayList<>();
+    ModelLayout.linears(
+        source.config(),
+        shape -> {
+          if (!recipe.options().ignores(shape.module())) {
+            quantized.add(shape.module());
+          }
+        });
+    try (Checkpoint result = Checkpoints.open(out)) {
+      long after = result.tensors().values().stream().mapToLong(Tensor::byteSize).sum();
+      return new Outcome(before, after, quantized.size(), List.of());
+    }
+  }
+
+  private void layers() {
+    ModelConfig config = source.config();
+    try (ResidualStream stream = new ResidualStream(source, sequences)) {
+      int done = stream.load(state);
+      if (done > written()) {
+        throw new CheckpointException(
+            state + ": does not belong to the layers beside it; start over without resume");
+      }
+      for (int layer = done; layer < config.layers(); layer++) {
+        progress.update(layer, config.layers(), "layer " + layer);
+        calibrate(layer, stream);
+        stream.save(state, layer + 1);
+      }
+      progress.update(config.layers(), config.layers(), "embedding, head");
+    }
+  }
+
+  /** Layers that were begun by an earlier run and have all their parts. */
+  private int written() {
+    int layers = 0;
+    while (layers < source.config().layers() && isWritten(layers)) {
+      layers++;
+    }
+    return layers;
+  }
+
+  private boolean isWritten(int layer) {
+    for (Part part : Part.values()) {
+      if (!writer.has(part.module(layer))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** The layer's parts are stored together at its end, so that a run resumes between layers. */
+  private void calibrate(int layer, ResidualStream stream) {
+    List<Runnable> parts = new ArrayList<>();
+    Set<String> norms = new HashSet<>();
+    LayerCalibration.Sink sink =
+        new LayerCalibration.Sink() {
+          @Override
+          public void linear(String module, LinearWeights weights) {
+            parts.add(() -> writer.add(module, weights));
+          }
+
+          @Override
+          public void norm(String name, Tensor weight) {
+            norms.add(name);
+            parts.add(() -> writer.addDense(name, weight));
+          }
+        };
+    try (LayerCalibration work =
+        new LayerCalibration(source, layer, recipe, kernels, stream, sink)) {
+      work.run();
+      for (Norm norm : Norm.values()) {
+        String name = norm.module(layer) + ".weight";
+        if (!norms.contains(name)) {
+          parts.addFirst(() -> writer.addDense(name, source.tensor(name)));
+        }
+      }
+      parts.forEach(Runnable::run);
+    } catch (CheckpointException e) {
+      writer.discard();
+      throw e;
+    }
+  }
+
+  /** What is no decoder layer's linear or norm stays as it is. */
+  private void rest() {
+    List<PlainShape> plain = new ArrayList<>();
+    ModelLayout.plain(source.config(), plain::add);
+    for (PlainShape shape : plain) {
+      if (!writer.hasTensor(shape.name())) {
+        writer.addDense(shape.name(), source.tensor(shape.name()));
+      }
+    }
+    if (!source.config().tiedEmbeddings() && !writer.has(ModelLayout.LM_HEAD)) {
+      writer.add(ModelLayout.LM_HEAD, source.linear(ModelLayout.LM_HEAD));
+    }
+  }
+}

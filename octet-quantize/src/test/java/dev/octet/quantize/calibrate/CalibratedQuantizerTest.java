@@ -1,0 +1,171 @@
+package dev.octet.quantize.calibrate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.octet.checkpoint.CheckpointException;
+import dev.octet.checkpoint.WriteOptions;
+import dev.octet.kernels.Kernels;
+import dev.octet.kernels.Providers;
+import dev.octet.quantize.Progress;
+import dev.octet.quantize.QuantizeOptions;
+import dev.octet.quantize.calibrate.Recipe.Rounding;
+import dev.octet.quantize.method.ActOrder;
+import dev.octet.quantize.method.GptqOptions;
+import dev.octet.quantize.method.Smoothing;
+import dev.octet.tensor.Clipping;
+import dev.octet.tensor.QuantScheme;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class CalibratedQuantizerTest {
+  private static final List<int[]> TEXT = TinyCheckpoint.sequences(24, 100);
+  private static final QuantScheme INT4 = QuantScheme.W4A16.withGroup(32);
+
+  @TempDir private Path dir;
+  private final Kernels kernels = Providers.create("vector", 2);
+
+  @AfterEach
+  void close() {
+    kernels.close();
+  }
+
+  private static Recipe recipe(Smoothing smoothing, Rounding rounding, QuantScheme scheme) {
+    return new Recipe(smoothing, rounding, false, QuantizeOptions.of(scheme));
+  }
+
+  private static Recipe nearest(QuantScheme scheme) {
+    return new Recipe(null, new Rounding.Nearest(), false, QuantizeOptions.of(scheme));
+  }
+
+  private Path quantize(Path in, Recipe recipe, String name) {
+    Path out = dir.resolve(name);
+    run(in, out, recipe, false, Progress.NONE);
+    return out;
+  }
+
+  private void run(Path in, Path out, Recipe recipe, boolean resume, Progress progress) {
+    WriteOptions write = WriteOptions.of(false, resume, recipe.toString());
+    CalibratedQuantizer.run(in, out, recipe, TEXT, kernels, write, progress);
+  }
+
+  private double distance(Path model, Path base) {
+    return TinyCheckpoint.distance(model, base, kernels);
+  }
+
+  @ParameterizedTest
+  @EnumSource(ActOrder.class)
+  void gptqComesCloserThanRoundingToNearest(ActOrder order) throws IOException {
+    Path base = TinyCheckpoint.write(dir.resolve("base"), 3);
+    Rounding gptq = new Rounding.Compensated(new GptqOptions(order, 0.01, Clipping.NONE));
+    Path compensated =
+        quantize(base, new Recipe(null, gptq, false, QuantizeOptions.of(INT4)), "gptq");
+    Path rounded = quantize(base, nearest(INT4), "rtn");
+    assertThat(distance(compensated, base)).isLessThan(0.85 * distance(rounded, base));
+  }
+
+  @Test
+  void awqComesCloserThanRoundingToNearestWhereChannelsDiffer() throws IOException {
+    Path base = TinyCheckpoint.write(dir.resolve("base"), 8);
+    Path awq =
+        quantize(
+            base, recipe(new Smoothing.Awq(), new Rounding.Clipped(Clipping.SEARCH), INT4), "awq");
+    Path rounded = quantize(base, nearest(INT4), "rtn");
+    assertThat(distance(awq, base)).isLessThan(0.8 * distance(rounded, base));
+  }
+
+  @Test
+  void smoothQuantSavesStaticActivationsFromOutliers() throws IOException {
+    Path base = TinyCheckpoint.write(dir.resolve("base"), 60);
+    QuantizeOptions w8a8 = QuantizeOptions.of(QuantScheme.W8A8);
+    Path plain = quantize(base, new Recipe(null, new Rounding.Nearest(), true, w8a8), "plain");
+    Path smooth =
+        quantize(
+            base,
+            new Recipe(new Smoothing.SmoothQuant(Double.NaN), new Rounding.Nearest(), true, w8a8),
+            "smooth");
+    assertThat(distance(smooth, base)).isLessThan(0.25 * distance(plain, base)).isLessThan(0.1);
+  }
+
+  /** The norm's weight is stored rounded; what reads it is multiplied by exactly what it lost. */
+  @Test
+  void smoothingAloneChangesNothing() throws IOException {
+    Path base = TinyCheckpoint.write(dir.resolve("base"), 20);
+    QuantizeOptions onlyQuery =
+        QuantizeOptions.of(QuantScheme.W8A16)
+            .ignoring(List.of("*.k_proj", "*.v_proj", "*.o_proj", "*.up_proj", "*.down_proj"));
+    Path smooth =
+        quantize(
+            base,
+            new Recipe(new Smoothing.SmoothQuant(0.5), new Rounding.Nearest(), false, onlyQuery),
+            "smooth");
+    String norm = "model.layers.0.input_layernorm.weight";
+    assertThat(TinyCheckpoint.stored(smooth, norm)).isNotEqualTo(TinyCheckpoint.stored(base, norm));
+    String key = "model.layers.0.self_attn.k_proj.weight";
+    float[] before = TinyCheckpoint.stored(base, norm);
+    float[] after = TinyCheckpoint.stored(smooth, norm);
+    float[] keyBefore = TinyCheckpoint.stored(base, key);
+    float[] keyAfter = TinyCheckpoint.stored(smooth, key);
+    for (int i = 0; i < keyBefore.length; i++) {
+      int j = i % TinyCheckpoint.HIDDEN;
+      assertThat((double) keyAfter[i] * after[j])
+          .isCloseTo(
+              (double) keyBefore[i] * before[j],
+              within(1e-6 * Math.abs(keyBefore[i] * before[j]) + 1e-12));
+    }
+    assertThat(distance(smooth, base)).isLessThan(0.02);
+  }
+
+  @Test
+  void anInterruptedRunGoesOnAfterTheLastWholeLayerAndEndsInTheSameFiles() throws IOException {
+    Path base = TinyCheckpoint.write(dir.resolve("base"), 3);
+    Recipe recipe =
+        recipe(
+            new Smoothing.SmoothQuant(0.5),
+            new Rounding.Compensated(GptqOptions.DEFAULT),
+            QuantScheme.W4A8.withGroup(32));
+    Path whole = quantize(base, recipe, "whole");
+    Path out = dir.resolve("out");
+    Progress stop =
+        (done, total, what) -> {
+          if (done == 2) {
+            throw new IllegalStateException("stopped");
+          }
+        };
+    assertThatThrownBy(() -> run(base, out, recipe, false, stop)).hasMessage("stopped");
+    assertThat(out).doesNotExist();
+    assertThat(dir.resolve("out.partial/calibration.state")).exists();
+    Progress second = (done, total, what) -> assertThat(done).as(what).isGreaterThanOrEqualTo(2);
+    run(base, out, recipe, true, second);
+    for (String file : List.of("model.safetensors", "config.json")) {
+      assertThat(out.resolve(file)).hasSameBinaryContentAs(whole.resolve(file));
+    }
+    try (Stream<Path> files = Files.list(out)) {
+      assertThat(files.map(p -> String.valueOf(p.getFileName())))
+          .containsExactlyInAnyOrder("config.json", "model.safetensors");
+    }
+  }
+
+  @Test
+  void theHeadIsRefusedAndSoAreQuantizedModels() throws IOException {
+    Path base = TinyCheckpoint.write(dir.resolve("base"), 1);
+    Recipe head =
+        new Recipe(null, new Rounding.Nearest(), false, new QuantizeOptions(INT4, List.of()));
+    assertThatThrownBy(() -> quantize(base, head, "head"))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("lm_head");
+    Path once = quantize(base, nearest(INT4), "once");
+    assertThatThrownBy(() -> quantize(once, nearest(INT4), "twice"))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("quantized already");
+  }
+}
