@@ -16,6 +16,7 @@ module dev.octet.benchpeers {
 
   provides dev.octet.bench.peer.Peer with
       dev.octet.benchpeers.Libtorch,
+      dev.octet.benchpeers.LlamaCpp,
       dev.octet.benchpeers.OneDnn,
       dev.octet.benchpeers.OnnxRuntime;
 }

@@ -2,6 +2,8 @@ package dev.octet.benchpeers;
 
 import dev.octet.bench.peer.Peer;
 import dev.octet.bench.peer.PeerSession;
+import dev.octet.bench.peer.Work;
+import java.util.Set;
 
 /** PyTorch's C++ library, through the bindings of bytedeco. */
 public final class Libtorch implements Peer {
@@ -11,6 +13,11 @@ public final class Libtorch implements Peer {
   @Override
   public String name() {
     return "libtorch";
+  }
+
+  @Override
+  public Set<Work> works() {
+    return Set.of(Work.LINEAR, Work.ATTENTION);
   }
 
   @Override

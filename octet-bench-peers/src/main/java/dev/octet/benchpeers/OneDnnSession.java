@@ -1,6 +1,5 @@
 package dev.octet.benchpeers;
 
-import dev.octet.bench.peer.AttentionTask;
 import dev.octet.bench.peer.LinearTask;
 import dev.octet.bench.peer.PeerProgram;
 import dev.octet.bench.peer.PeerSession;
@@ -51,11 +50,6 @@ final class OneDnnSession implements PeerSession {
       programs.forEach(PeerProgram::close);
       throw e;
     }
-  }
-
-  @Override
-  public List<PeerProgram> attention(AttentionTask task) {
-    return List.of();
   }
 
   @Override

@@ -2,6 +2,8 @@ package dev.octet.benchpeers;
 
 import dev.octet.bench.peer.Peer;
 import dev.octet.bench.peer.PeerSession;
+import dev.octet.bench.peer.Work;
+import java.util.Set;
 
 /** ONNX Runtime's CPU kernels for language models. */
 public final class OnnxRuntime implements Peer {
@@ -11,6 +13,11 @@ public final class OnnxRuntime implements Peer {
   @Override
   public String name() {
     return "onnxruntime";
+  }
+
+  @Override
+  public Set<Work> works() {
+    return Set.of(Work.LINEAR, Work.ATTENTION);
   }
 
   @Override

@@ -1,4 +1,6 @@
-/** libtorch, oneDNN and ONNX Runtime: the same work by other projects, set up to be fast. */
+/**
+ * libtorch, oneDNN, ONNX Runtime, llama.cpp: the same work by other projects, set up to be fast.
+ */
 @NullMarked
 package dev.octet.benchpeers;
 

@@ -14,12 +14,6 @@ import org.jspecify.annotations.Nullable;
  * the same rounds.
  */
 final class Duel {
-  /**
-   * OpenMP's threads and ONNX Runtime's spin this long at most when their work is done, and would
-   * take the cores from whoever comes next.
-   */
-  private static final int QUIET_MILLIS = 40;
-
   private final int threads;
   private final List<Peers.Entry> entries;
   private final double[] errors;
@@ -52,8 +46,7 @@ final class Duel {
   double[] medians(List<Runnable> ours, double warmUp, int repetitions) {
     List<Runnable> all = new ArrayList<>(ours);
     entries.forEach(e -> all.add(e.program()::run));
-    double[] seconds =
-        Stopwatch.medians(all, warmUp, repetitions, entries.isEmpty() ? 0 : QUIET_MILLIS);
+    double[] seconds = Stopwatch.medians(all, warmUp, repetitions, !entries.isEmpty());
     peerSeconds = Arrays.copyOfRange(seconds, ours.size(), seconds.length);
     return Arrays.copyOf(seconds, ours.size());
   }

@@ -1,5 +1,7 @@
 package dev.octet.bench;
 
+import dev.octet.bench.peer.PeerException;
+import dev.octet.bench.peer.Peers;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
 import dev.octet.kernels.Kernels;
@@ -72,9 +74,18 @@ public final class ModelBench {
    *     there is
    */
   public static void run(Options options, Consumer<BenchResult> to) {
+    run(options, Peers.none(), to);
+  }
+
+  /**
+   * The same beside peers, on models of the same shape whose weights have as many bits.
+   *
+   * @throws PeerException if a peer cannot do the shape, or gives no sensible logits
+   */
+  public static void run(Options options, Peers peers, Consumer<BenchResult> to) {
     requireRoom(options, HostMemory.available());
     for (String quantization : options.quantizations()) {
-      measure(options, quantization, to);
+      measure(options, peers, quantization, to);
     }
   }
 
@@ -112,16 +123,17 @@ public final class ModelBench {
     return model.weightBytes() - (config.tiedEmbeddings() ? 0.0 : embeddingBytes(config));
   }
 
-  private static void measure(Options options, String quantization, Consumer<BenchResult> to) {
+  private static void measure(
+      Options options, Peers peers, String quantization, Consumer<BenchResult> to) {
     ModelConfig config = options.shape().config();
+    QuantScheme scheme = LinearBench.scheme(quantization);
     try (Arena arena = Arena.ofShared();
         Kernels kernels = Providers.create(options.provider(), options.threads());
         CausalLm model =
-            CausalLm.load(
-                new RandomSource(config, LinearBench.scheme(quantization), arena),
-                kernels,
-                options.run())) {
+            CausalLm.load(new RandomSource(config, scheme, arena), kernels, options.run());
+        ModelDuel duel = ModelDuel.open(options, peers, scheme)) {
       warmUp(model, options);
+      duel.warmUp();
       double[] prefill = new double[options.repetitions()];
       double[] decode = new double[options.repetitions()];
       for (int r = 0; r < prefill.length; r++) {
@@ -129,11 +141,15 @@ public final class ModelBench {
           prefill[r] = prefill(model, cache, options.prompt());
           decode[r] = decode(model, cache, options.generate());
         }
+        duel.round(r);
       }
-      to.accept(result(model, options, quantization, "pp", options.prompt(), 1, prefill));
-      to.accept(
+      BenchResult pp = result(model, options, quantization, "pp", options.prompt(), 1, prefill);
+      BenchResult tg =
           result(
-              model, options, quantization, "tg", options.generate(), options.generate(), decode));
+              model, options, quantization, "tg", options.generate(), options.generate(), decode);
+      to.accept(pp.beside(duel.beside(Stopwatch.median(prefill), true)));
+      to.accept(tg.beside(duel.beside(Stopwatch.median(decode), false)));
+      duel.rows().forEach(to);
     }
   }
 
@@ -156,17 +172,28 @@ public final class ModelBench {
   }
 
   private static double prefill(CausalLm model, KvCache cache, int tokens) {
-    int[] ids = new int[tokens];
-    Arrays.setAll(ids, i -> (i * 7919 + 13) % model.config().vocabSize());
+    int[] ids = prompt(tokens, model.config().vocabSize());
     long start = System.nanoTime();
     model.forward(ids, cache, true);
     return (System.nanoTime() - start) / 1e9;
   }
 
+  /** Tokens of a prompt: any will do. */
+  static int[] prompt(int tokens, int vocabulary) {
+    int[] ids = new int[tokens];
+    Arrays.setAll(ids, i -> (i * 7919 + 13) % vocabulary);
+    return ids;
+  }
+
+  /** The token that is read at a step of decoding. */
+  static int token(int step, int vocabulary) {
+    return (step * 31 + 5) % vocabulary;
+  }
+
   private static double decode(CausalLm model, KvCache cache, int tokens) {
     long start = System.nanoTime();
     for (int i = 0; i < tokens; i++) {
-      model.forward(new int[] {(i * 31 + 5) % model.config().vocabSize()}, cache, true);
+      model.forward(new int[] {token(i, model.config().vocabSize())}, cache, true);
     }
     return (System.nanoTime() - start) / 1e9;
   }

@@ -15,6 +15,9 @@ final class Stopwatch {
 
   private static final double LONGEST_WARM_UP_NANOS = 30e9;
 
+  /** Longer than threads of OpenMP, OpenBLAS and ONNX Runtime spin when their work is done. */
+  private static final int QUIET_MILLIS = 40;
+
   private Stopwatch() {}
 
   /**
@@ -23,7 +26,7 @@ final class Stopwatch {
    * @param repetitions timed rounds, after a warm-up of each program, see {@link #warmUp}
    */
   static double[] medians(List<Runnable> programs, double warmUp, int repetitions) {
-    return medians(programs, warmUp, repetitions, 0);
+    return medians(programs, warmUp, repetitions, false);
   }
 
   /**
@@ -31,10 +34,9 @@ final class Stopwatch {
    * their work: before a program's turn all is quiet for a while, and one call that does not count
    * wakes its own threads.
    *
-   * @param quietMillis how long; 0 for programs that share their threads
+   * @param quiet false for programs that share their threads
    */
-  static double[] medians(
-      List<Runnable> programs, double warmUp, int repetitions, int quietMillis) {
+  static double[] medians(List<Runnable> programs, double warmUp, int repetitions, boolean quiet) {
     List<double[]> times = new ArrayList<>();
     int[] calls = new int[programs.size()];
     for (int p = 0; p < calls.length; p++) {
@@ -43,8 +45,8 @@ final class Stopwatch {
     }
     for (int r = 0; r < repetitions; r++) {
       for (int p = 0; p < calls.length; p++) {
-        if (quietMillis > 0) {
-          rest(quietMillis);
+        if (quiet) {
+          rest();
           programs.get(p).run();
         }
         times.get(p)[r] = seconds(programs.get(p), calls[p]);
@@ -74,9 +76,10 @@ final class Stopwatch {
     return (int) Math.max(1, Math.min(10_000, Math.ceil(SHORTEST_NANOS / best)));
   }
 
-  private static void rest(int millis) {
+  /** Waits until threads that spin after their work have gone to sleep. */
+  static void rest() {
     try {
-      Thread.sleep(millis);
+      Thread.sleep(QUIET_MILLIS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

@@ -7,6 +7,7 @@ import static org.assertj.core.data.Offset.offset;
 import dev.octet.bench.peer.FakePeer;
 import dev.octet.bench.peer.PeerException;
 import dev.octet.bench.peer.Peers;
+import dev.octet.bench.peer.Work;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
 import dev.octet.tensor.Tensor;
@@ -27,7 +28,7 @@ class CompareTest {
             List.of("vector"),
             1,
             1);
-    try (Peers peers = Peers.open(List.of(peer), List.of(), 1)) {
+    try (Peers peers = Peers.open(List.of(peer), Work.LINEAR, List.of(), 1)) {
       LinearBench.run(options, peers, rows::add);
     }
   }
@@ -46,7 +47,7 @@ class CompareTest {
             "vector",
             1,
             1);
-    try (Peers peers = Peers.open(List.of(peer), List.of(), 1)) {
+    try (Peers peers = Peers.open(List.of(peer), Work.LINEAR, List.of(), 1)) {
       AttentionBench.run(options, peers, rows::add);
     }
   }

@@ -2,6 +2,7 @@ package dev.octet.cli;
 
 import dev.octet.bench.AttentionBench;
 import dev.octet.bench.peer.Peers;
+import dev.octet.bench.peer.Work;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
 import java.util.ArrayList;
@@ -103,7 +104,7 @@ final class BenchAttentionCommand extends OctetCommand {
             standard.threads(),
             repetitions);
     BenchPrinter printer = new BenchPrinter(terminal(), bench.json);
-    try (Peers peers = compare.open(bench.threadCount(), terminal())) {
+    try (Peers peers = compare.open(Work.ATTENTION, bench.threadCount(), terminal())) {
       AttentionBench.run(options, peers, printer);
     }
     printer.finish();

@@ -2,6 +2,7 @@ package dev.octet.cli;
 
 import dev.octet.bench.LinearBench;
 import dev.octet.bench.peer.Peers;
+import dev.octet.bench.peer.Work;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -69,7 +70,7 @@ final class BenchLinearCommand extends OctetCommand {
             standard.threads(),
             repetitions == 0 ? standard.repetitions() : repetitions);
     BenchPrinter printer = new BenchPrinter(terminal(), bench.json);
-    try (Peers peers = compare.open(bench.threadCount(), terminal())) {
+    try (Peers peers = compare.open(Work.LINEAR, bench.threadCount(), terminal())) {
       LinearBench.run(options, peers, printer);
     }
     printer.finish();

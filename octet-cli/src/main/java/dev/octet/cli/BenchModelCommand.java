@@ -3,6 +3,7 @@ package dev.octet.cli;
 import dev.octet.bench.ModelBench;
 import dev.octet.bench.ModelShape;
 import dev.octet.bench.peer.Peers;
+import dev.octet.bench.peer.Work;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -18,7 +19,8 @@ import picocli.CommandLine.Option;
     footer = {
       "  octet bench model --shape llama-3.2-1b --quantization w8a8",
       "  octet bench model --shape llama-3.2-1b --quantization bf16,w8a8,w4a16 \\",
-      "      --attention int8 --kv-cache-dtype int8 --prompt 512 --gen 32 --json"
+      "      --attention int8 --kv-cache-dtype int8 --prompt 512 --gen 32 --json",
+      "  octet bench model --quantization w8a8 --attention int8 --kv-cache-dtype int8 --compare"
     })
 final class BenchModelCommand extends OctetCommand {
   @Option(
@@ -82,11 +84,8 @@ final class BenchModelCommand extends OctetCommand {
             generate,
             repetitions);
     BenchPrinter printer = new BenchPrinter(terminal(), bench.json);
-    try (Peers peers = compare.open(bench.threadCount(), terminal())) {
-      if (!peers.isEmpty()) {
-        throw new CliException("no peer runs whole models yet; compare linear and attention");
-      }
-      ModelBench.run(options, printer);
+    try (Peers peers = compare.open(Work.MODEL, bench.threadCount(), terminal())) {
+      ModelBench.run(options, peers, printer);
     }
     printer.finish();
     return ExitCode.OK;

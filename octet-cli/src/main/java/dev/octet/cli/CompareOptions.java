@@ -2,6 +2,7 @@ package dev.octet.cli;
 
 import dev.octet.bench.peer.PeerException;
 import dev.octet.bench.peer.Peers;
+import dev.octet.bench.peer.Work;
 import dev.octet.cli.output.Terminal;
 import java.util.List;
 import picocli.CommandLine.Option;
@@ -17,8 +18,8 @@ final class CompareOptions {
       fallbackValue = ALL,
       split = ",",
       description =
-          "run other projects beside ours, in the same rounds: libtorch, onednn, onnxruntime"
-              + " (default: all); ./octet fetches them through Maven the first time")
+          "run other projects beside ours, in the same rounds: libtorch, onednn, onnxruntime,"
+              + " llamacpp (default: all); ./octet fetches them the first time")
   List<String> compare = List.of();
 
   /**
@@ -27,11 +28,12 @@ final class CompareOptions {
    *
    * @throws PeerException if one is not there or cannot be loaded
    */
-  Peers open(int threads, Terminal terminal) {
+  Peers open(Work work, int threads, Terminal terminal) {
     if (compare.isEmpty()) {
       return Peers.none();
     }
-    Peers peers = Peers.open(compare.equals(List.of(ALL)) ? List.of() : compare, threads);
+    List<String> names = compare.equals(List.of(ALL)) ? List.of() : compare;
+    Peers peers = Peers.open(work, names, threads);
     peers.describe().forEach(line -> terminal.note("beside " + line));
     return peers;
   }

@@ -72,6 +72,7 @@ class BenchCompareTest {
   void theTableHasAColumnForEveryPeerAndARowOfItsOwn() {
     assertThat(print(false).lines())
         .containsExactly(
+            "2 threads, AVX2; AVX",
             "variant  input  n    ms  vs x bf16  vs y int8",
             "w8a8     64x32  7  2.00      2.50×      0.50×",
             "x bf16   64x32  7  5.00");

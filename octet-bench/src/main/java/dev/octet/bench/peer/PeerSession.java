@@ -18,14 +18,27 @@ public interface PeerSession extends AutoCloseable {
    *
    * @throws PeerException for a shape that it cannot do
    */
-  List<PeerProgram> linear(LinearTask task);
+  default List<PeerProgram> linear(LinearTask task) {
+    return List.of();
+  }
 
   /**
    * Its ways to attend; none if it has none.
    *
    * @throws PeerException for a shape that it cannot do
    */
-  List<PeerProgram> attention(AttentionTask task);
+  default List<PeerProgram> attention(AttentionTask task) {
+    return List.of();
+  }
+
+  /**
+   * Its models of that shape; none if it has none.
+   *
+   * @throws PeerException for a shape that it cannot do
+   */
+  default List<PeerModel> models(ModelTask task) {
+    return List.of();
+  }
 
   @Override
   void close();

@@ -1,12 +1,13 @@
 package dev.octet.bench.peer;
 
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.ServiceLoader;
+import java.util.TreeMap;
 import java.util.function.BiFunction;
 
 /** The peers of one run, open. */
@@ -18,6 +19,14 @@ public final class Peers implements AutoCloseable {
    * @param isa the peer's
    */
   public record Entry(String label, String isa, PeerProgram program) {}
+
+  /**
+   * A model and where it comes from.
+   *
+   * @param label peer and variant: {@code llamacpp q8_0}
+   * @param isa the peer's
+   */
+  public record ModelEntry(String label, String isa, PeerModel model) {}
 
   private final SequencedMap<String, PeerSession> sessions = new LinkedHashMap<>();
 
@@ -31,42 +40,48 @@ public final class Peers implements AutoCloseable {
   /**
    * Opens the peers that the module path has.
    *
-   * @param names which of them; empty: all
+   * @param work what they are to do
+   * @param names which of them; empty: all that can
    * @param threads how many threads each may compute with
-   * @throws PeerException if there are none, one is not there or cannot be loaded
+   * @throws PeerException if there are none, one is not there, cannot do that work or cannot be
+   *     loaded
    */
-  public static Peers open(List<String> names, int threads) {
+  public static Peers open(Work work, List<String> names, int threads) {
     return open(
         ServiceLoader.load(Peer.class).stream().map(ServiceLoader.Provider::get).toList(),
+        work,
         names,
         threads);
   }
 
-  /** {@link #open(List, int)} among peers at hand. */
-  public static Peers open(List<Peer> all, List<String> names, int threads) {
+  /** {@link #open(Work, List, int)} among peers at hand. */
+  public static Peers open(List<Peer> all, Work work, List<String> names, int threads) {
     if (all.isEmpty()) {
       throw new PeerException(
           "--compare needs an optional part with other projects' libraries that is not here; run"
               + " ./octet bench … --compare in the source tree, which builds it");
     }
-    List<Peer> sorted = new ArrayList<>(all);
-    sorted.sort(Comparator.comparing(Peer::name));
+    SequencedMap<String, Peer> able = new TreeMap<>();
+    all.stream().filter(p -> p.works().contains(work)).forEach(p -> able.put(p.name(), p));
     for (String name : names) {
-      if (sorted.stream().noneMatch(p -> p.name().equals(name))) {
+      if (!able.containsKey(name)) {
         throw new PeerException(
             "no peer '"
                 + name
-                + "'; there are "
-                + String.join(", ", sorted.stream().map(Peer::name).toList()));
+                + "' for bench "
+                + work.name().toLowerCase(Locale.ROOT)
+                + "; there are "
+                + String.join(", ", able.keySet()));
       }
     }
     Peers peers = new Peers();
     try {
-      for (Peer peer : sorted) {
-        if (names.isEmpty() || names.contains(peer.name())) {
-          peers.sessions.put(peer.name(), peer.open(threads));
-        }
-      }
+      able.forEach(
+          (name, peer) -> {
+            if (names.isEmpty() || names.contains(name)) {
+              peers.sessions.put(name, peer.open(threads));
+            }
+          });
       return peers;
     } catch (RuntimeException | Error e) {
       peers.close();
@@ -95,6 +110,23 @@ public final class Peers implements AutoCloseable {
   /** Every peer's ways to attend; the caller closes the programs. */
   public List<Entry> attention(AttentionTask task) {
     return programs(PeerSession::attention, task);
+  }
+
+  /** Every peer's models; the caller closes them. */
+  public List<ModelEntry> models(ModelTask task) {
+    List<ModelEntry> entries = new ArrayList<>();
+    try {
+      sessions.forEach(
+          (name, session) -> {
+            for (PeerModel model : session.models(task)) {
+              entries.add(new ModelEntry(name + " " + model.variant(), session.isa(), model));
+            }
+          });
+      return entries;
+    } catch (RuntimeException | Error e) {
+      entries.forEach(entry -> entry.model().close());
+      throw e;
+    }
   }
 
   private <T> List<Entry> programs(BiFunction<PeerSession, T, List<PeerProgram>> of, T task) {

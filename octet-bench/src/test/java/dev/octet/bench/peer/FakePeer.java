@@ -10,8 +10,11 @@ import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * A peer that computes by the reference provider and multiplies its result by {@code factor}.
@@ -21,6 +24,11 @@ import java.util.concurrent.atomic.AtomicInteger;
 public record FakePeer(String name, float factor, AtomicInteger open) implements Peer {
   public FakePeer(String name, float factor) {
     this(name, factor, new AtomicInteger());
+  }
+
+  @Override
+  public Set<Work> works() {
+    return EnumSet.allOf(Work.class);
   }
 
   @Override
@@ -77,8 +85,65 @@ public record FakePeer(String name, float factor, AtomicInteger open) implements
     }
 
     @Override
+    public List<PeerModel> models(ModelTask task) {
+      return List.of(new Model(task));
+    }
+
+    @Override
     public void close() {
       kernels.close();
+      open.decrementAndGet();
+    }
+  }
+
+  /** Takes its time and remembers what it was given. */
+  private final class Model implements PeerModel {
+    private final ModelTask task;
+    private int tokens;
+
+    Model(ModelTask task) {
+      this.task = task;
+      open.incrementAndGet();
+    }
+
+    @Override
+    public String variant() {
+      return "beads " + task.weights();
+    }
+
+    @Override
+    public long bytes() {
+      return 1L << 30;
+    }
+
+    @Override
+    public long bytesRead() {
+      return 1_000_000;
+    }
+
+    @Override
+    public void reset() {
+      tokens = 0;
+    }
+
+    @Override
+    public void forward(int[] ids) {
+      tokens += ids.length;
+      if (tokens > task.context() || ids.length > task.batch()) {
+        throw new PeerException("too many tokens");
+      }
+      LockSupport.parkNanos(2_000_000L);
+    }
+
+    @Override
+    public void check() {
+      if (!(factor > 0)) {
+        throw new PeerException(name + ": no logits");
+      }
+    }
+
+    @Override
+    public void close() {
       open.decrementAndGet();
     }
   }
