@@ -43,6 +43,9 @@ record CodecPart(
         encode("f16", c -> Float.floatToFloat16(c) & 0xFFFF, c -> Float.float16ToFloat((short) c)),
         encode("e4m3", c -> Codecs.floatToE4m3(c) & 0xFF, c -> Codecs.e4m3ToFloat((byte) c)),
         encode("e5m2", c -> Codecs.floatToE5m2(c) & 0xFF, c -> Codecs.e5m2ToFloat((byte) c)),
+        encode("e2m1", Codecs::floatToE2m1, Codecs::e2m1ToFloat),
+        decode("e2m1", 16, Codecs::e2m1ToFloat),
+        decode("e8m0", Codecs::e8m0ToFloat),
         decode("e4m3", c -> Codecs.e4m3ToFloat((byte) c)),
         decode("e5m2", c -> Codecs.e5m2ToFloat((byte) c)),
         int8());
@@ -73,6 +76,11 @@ record CodecPart(
 
   /** Values of all 256 codes. */
   private static CodecPart decode(String type, Decoder decoder) {
+    return decode(type, 256, decoder);
+  }
+
+  /** Values of the first codes. */
+  private static CodecPart decode(String type, int count, Decoder decoder) {
     String result = "decode." + type;
     return new CodecPart(
         "decode " + type,
@@ -80,8 +88,11 @@ record CodecPart(
         Set.of("code", result),
         file -> {
           int[] codes = file.getInts("code", -1);
-          float[] values = file.getFloats(result, codes.length);
-          for (int i = 0; i < codes.length; i++) {
+          if (codes.length < count) {
+            return Optional.of("only %d codes are given".formatted(codes.length));
+          }
+          float[] values = file.getFloats(result, count);
+          for (int i = 0; i < count; i++) {
             float got = decoder.decode(codes[i]);
             // floatToIntBits: any NaN will do, but −0 is not 0
             if (Float.floatToIntBits(got) != Float.floatToIntBits(values[i])) {

@@ -3,6 +3,7 @@ package dev.octet.checkpoint.compressedtensors;
 import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout.LinearShape;
+import dev.octet.checkpoint.internal.CacheScales;
 import dev.octet.checkpoint.internal.DenseFormat;
 import dev.octet.checkpoint.internal.Fields;
 import dev.octet.checkpoint.internal.LinearFormat;
@@ -30,10 +31,7 @@ public final class CompressedTensorsFormat implements LinearFormat {
     this.settings = new Settings(fields);
     this.tensors = tensors;
     this.dense = new DenseFormat(tensors);
-    this.cacheScales = new CacheScales(settings.cache(), config, tensors);
-    for (int layer = 0; layer < config.layers(); layer++) {
-      cacheScales.of(layer); // refuses damaged scales now, not in the middle of loading
-    }
+    this.cacheScales = new CacheScales(settings.cacheType().orElse(null), config, tensors);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.octet.checkpoint.compressedtensors;
 
 import dev.octet.checkpoint.internal.Fields;
+import dev.octet.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -114,8 +115,24 @@ final class Settings {
     return Optional.ofNullable(best);
   }
 
-  /** The {@code kv_cache_scheme}. */
-  Optional<QuantizationArgs> cache() {
-    return Optional.ofNullable(cache);
+  /** What the cache holds by {@code kv_cache_scheme}; empty without stored scales. */
+  Optional<DType> cacheType() {
+    QuantizationArgs args = cache;
+    if (args == null) {
+      return Optional.empty();
+    }
+    if (args.bits() != 8 || !args.symmetric()) {
+      throw args.fields()
+          .unsupported("num_bits", "and symmetric: only symmetric 8-bit caches are supported");
+    }
+    switch (args.strategy()) {
+      case TENSOR, ATTN_HEAD, CHANNEL, TOKEN -> {}
+      case GROUP, BLOCK, TENSOR_GROUP ->
+          throw args.fields()
+              .unsupported("strategy", "is '%s' for the cache".formatted(args.strategy().label()));
+    }
+    return args.dynamic()
+        ? Optional.empty()
+        : Optional.of(args.isFloat() ? DType.F8_E4M3 : DType.I8);
   }
 }

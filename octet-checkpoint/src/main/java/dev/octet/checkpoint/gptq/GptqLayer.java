@@ -7,8 +7,8 @@ import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.checkpoint.packing.Codes;
 import dev.octet.checkpoint.packing.Columns;
 import dev.octet.checkpoint.packing.GptqPacking;
+import dev.octet.checkpoint.packing.Grids;
 import dev.octet.checkpoint.packing.Packing;
-import dev.octet.checkpoint.packing.TurnedGrid;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Int4Weight;
@@ -58,10 +58,17 @@ final class GptqLayer {
 
   private QuantizedWeight weight() {
     Columns columns = columns();
-    Tensor scales = StoredScales.matrix(tensors, name("scales"), groups, shape.rows(), false);
-    Tensor zeros = GptqPacking.zeros(zeros(), shape.rows(), bits);
+    long n = shape.rows();
+    Tensor scales = StoredScales.checkMatrix(tensors, name("scales"), groups, n, false);
+    Tensor zeros = GptqPacking.zeros(zeros(), n, bits);
     int offset = (second ? 0 : 1) - (1 << bits - 1);
-    ScaleGrid grid = TurnedGrid.of(scales, zeros, offset, columns, shape.columns());
+    ScaleGrid grid =
+        Grids.of(
+            n,
+            shape.columns(),
+            columns,
+            (o, g) -> scales.getFloat(g * n + o),
+            (o, g) -> (int) zeros.getLong(o * groups + g) + offset);
     Tensor order = columns.order();
     if (order == null && (bits == 4 || bits == 8)) {
       Tensor codes = GptqPacking.signed(codes(), shape.columns(), bits);

@@ -8,7 +8,6 @@ import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -46,6 +45,11 @@ public record Columns(@Nullable Tensor order, long block, int[] groups) {
     return new Columns(sorted(index, start), block, groupOfBlocks(start, k, block));
   }
 
+  /** Columns as they come, in groups as large as they should be. */
+  public static Columns plain(long groups, long group) {
+    return new Columns(null, group, IntStream.range(0, Math.toIntExact(groups)).toArray());
+  }
+
   private static @Nullable Tensor sorted(int[] index, int[] start) {
     int[] next = start.clone();
     Tensor order = Tensor.allocate(Arena.ofAuto(), DType.I32, index.length);
@@ -72,12 +76,6 @@ public record Columns(@Nullable Tensor order, long block, int[] groups) {
 
   private static long gcd(long a, long b) {
     return b == 0 ? a : gcd(b, a % b);
-  }
-
-  /** Whether block b is group b: scales can be used as they are. */
-  public boolean plain(int storedGroups) {
-    return groups.length == storedGroups
-        && Arrays.equals(groups, IntStream.range(0, storedGroups).toArray());
   }
 
   /** The group of every input, I32 [k]: the inverse of {@link #of}. */

@@ -139,6 +139,28 @@ public final class Packing {
     return out;
   }
 
+  /**
+   * Nibbles that pair two neighbouring rows to nibbles that pair two neighbouring columns.
+   *
+   * @param pairs [⌈rows/2⌉, columns] bytes, the even row in the low nibble
+   */
+  public static Tensor outputPairs(Tensor pairs, long rows) {
+    long columns = pairs.dim(1);
+    long rowBytes = (columns + 1) / 2;
+    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.U8, rows, rowBytes);
+    for (long r = 0; r < rows; r++) {
+      long from = r / 2 * columns;
+      int shift = 4 * (int) (r & 1);
+      for (long b = 0; b < rowBytes; b++) {
+        int low = pairs.segment().get(JAVA_BYTE, from + 2 * b) >>> shift & 15;
+        boolean pair = 2 * b + 1 < columns;
+        int high = pair ? pairs.segment().get(JAVA_BYTE, from + 2 * b + 1) >>> shift & 15 : 0;
+        out.segment().set(JAVA_BYTE, r * rowBytes + b, (byte) (low | high << 4));
+      }
+    }
+    return out;
+  }
+
   /** The inverse of {@link #spread}; −1, or the index of the first code out of range. */
   public static long gather(Tensor codes, Tensor nibbles, int min, int max) {
     MemorySegment from = codes.segment();

@@ -1,10 +1,7 @@
-package dev.octet.checkpoint.compressedtensors;
+package dev.octet.checkpoint.internal;
 
 import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
-import dev.octet.checkpoint.internal.DenseFormat;
-import dev.octet.checkpoint.internal.StoredScales;
-import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.util.List;
@@ -17,34 +14,28 @@ import org.jspecify.annotations.Nullable;
  * self_attn.qkv_proj.k_scale}, the same for v, {@code k_proj.output_scale} of older releases, and
  * the old {@code self_attn.kv_scale} for both.
  */
-final class CacheScales {
-  private final Optional<QuantizationArgs> scheme;
+public final class CacheScales {
+  private final @Nullable DType type;
   private final ModelConfig config;
   private final StoredTensors tensors;
 
-  CacheScales(Optional<QuantizationArgs> scheme, ModelConfig config, StoredTensors tensors) {
-    this.scheme = scheme;
+  /**
+   * Checks the scales of all layers now, so that none is refused in the middle of loading.
+   *
+   * @param type what the cache holds, I8 or F8_E4M3; null: its scales, if any, do not count
+   */
+  public CacheScales(@Nullable DType type, ModelConfig config, StoredTensors tensors) {
+    this.type = type;
     this.config = config;
     this.tensors = tensors;
-    if (scheme.isPresent()) {
-      QuantizationArgs args = scheme.get();
-      if (args.bits() != 8 || !args.symmetric()) {
-        throw args.fields()
-            .unsupported("num_bits", "and symmetric: only symmetric 8-bit caches are supported");
-      }
-      switch (args.strategy()) {
-        case TENSOR, ATTN_HEAD, CHANNEL, TOKEN -> {}
-        case GROUP, BLOCK, TENSOR_GROUP ->
-            throw args.fields()
-                .unsupported(
-                    "strategy", "is '%s' for the cache".formatted(args.strategy().label()));
-      }
+    for (int layer = 0; layer < config.layers(); layer++) {
+      of(layer);
     }
   }
 
   /** A layer's scales; empty if the cache is not quantized or its scales come at run time. */
-  Optional<KvScales> of(int layer) {
-    if (scheme.isEmpty() || scheme.get().dynamic()) {
+  public Optional<KvScales> of(int layer) {
+    if (type == null) {
       return Optional.empty();
     }
     String attention = "model.layers." + layer + ".self_attn.";
@@ -58,7 +49,6 @@ final class CacheScales {
       throw tensors.problem(
           String.valueOf(there), "is there, but its counterpart for k or v is not");
     }
-    DType type = scheme.get().isFloat() ? DType.F8_E4M3 : DType.I8;
     return Optional.of(new KvScales(type, read(key), read(value)));
   }
 
