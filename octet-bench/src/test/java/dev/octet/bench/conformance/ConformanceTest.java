@@ -20,10 +20,14 @@ final class ConformanceTest {
           "mistral_*",
           "qwen2_*",
           "qwen3_{bf16,yarn_bf16}",
-          "ct_{w8a8,w4a16,fp8,mixed}_*",
+          "ct_*",
+          "gptq_*",
+          "awq_*",
+          "fp8_*",
+          "codec_{packing,scalars}",
           "attn_*",
           "bad_*",
-          "ok_{safetensors_odd,tiny_dense,tiny_ct}");
+          "ok_{safetensors_odd,tiny_dense,tiny_ct,tiny_gptq}");
 
   /** One of each kind and weight type. */
   private static final List<String> SOME =
@@ -33,6 +37,11 @@ final class ConformanceTest {
           "ct_w8a8_dynamic",
           "ct_w4a16_asym",
           "ct_fp8_kv_cache",
+          "ct_nvfp4_a16",
+          "gptq_w4_act_order",
+          "awq_gemm",
+          "fp8_block",
+          "codec_packing",
           "attn_ragged",
           "attn_latent",
           "bad_st_hole",
