@@ -26,6 +26,8 @@ typedef struct {
   state s;
   float key_scale[KEY_TILE];
   float value_scale[KEY_TILE];
+  uint8_t key_bytes[256]; /* octet_bf16_bytes of their types */
+  uint8_t value_bytes[256];
 } workspace;
 
 typedef struct {
@@ -35,13 +37,18 @@ typedef struct {
   int first_row;
   int rows;
   int few;
+  int direct; /* few, and tiles are multiplied as they are stored */
   int tiles;
   int odd_scales; /* whether a scale of the values in work is no number */
   workspace w;
 } task;
 
 static plan plan_of(const octet_attention *call) {
-  plan how = {.scores_in = call->scores_in, .values_in = call->values_in};
+  int codes = call->value_type >= KV_INT8; /* exact in BF16 */
+  plan how = {
+      .scores_in = call->scores_in,
+      .values_in = call->values_in,
+      .fold = call->values_in == IN_INT8 || (call->values_in == IN_BF16 && codes)};
 #ifndef __AVX512VNNI__
   how.round_keys = how.scores_in == IN_BF16;
   how.round_values = how.values_in == IN_BF16;
@@ -165,6 +172,10 @@ static void load_queries(task *t) {
 }
 
 static void load_scales(const uint8_t *head, int64_t at, int count, float *out) {
+  if (at >= 0 && count == KEY_TILE) {
+    memcpy(out, head + at, 4 * KEY_TILE);
+    return;
+  }
   for (int j = 0; j < KEY_TILE; j++) {
     out[j] = at < 0;
   }
@@ -173,7 +184,7 @@ static void load_scales(const uint8_t *head, int64_t at, int count, float *out) 
   }
 }
 
-static void load_keys(task *t, const uint8_t *head, ptrdiff_t ahead, int count) {
+static void load_keys(task *t, const uint8_t *head, ptrdiff_t ahead) {
   const octet_attention *c = t->call;
   int fold = c->key_scales && t->how.scores_in != IN_INT8;
   stored tile = {
@@ -181,21 +192,21 @@ static void load_keys(task *t, const uint8_t *head, ptrdiff_t ahead, int count) 
       .type = c->key_type,
       .rows = c->key_dim,
       .columns = KEY_TILE,
+      .bytes = t->w.key_bytes,
       .ahead = ahead,
       .row_scale = fold ? c->key_scales + (ptrdiff_t)t->head * c->key_dim : NULL};
   octet_pack_tile(&tile, t->how.scores_in, t->how.round_keys, 1, t->w.keys, KEY_TILE);
-  load_scales(head, c->key_scale_at, count, t->w.key_scale);
 }
 
 static void load_values(task *t, const uint8_t *head, ptrdiff_t ahead, int count) {
   const octet_attention *c = t->call;
-  int codes = t->how.values_in == IN_INT8;
-  load_scales(head, c->value_scale_at, count, t->w.value_scale);
+  int codes = t->how.fold;
   stored tile = {
       .at = head + c->value_at,
       .type = c->value_type,
       .rows = count,
       .columns = c->value_dim,
+      .bytes = t->w.value_bytes,
       .ahead = ahead,
       .row_scale = !codes && c->value_scale_at >= 0 ? t->w.value_scale : NULL,
       .column_scale =
@@ -274,7 +285,7 @@ static void few_rows(task *t, int first_key, int count, int all) {
     hide_across(t, first_key, count);
   }
   octet_softmax_across(
-      how->values_in, how->round_values, t->odd_scales || !all, w->x, w->p, t->rows, w->value_scale, &w->s);
+      how, t->odd_scales || !all, w->x, w->p, t->rows, w->value_scale, &w->s);
   product pv = {w->p, how->value_words, 1, w->values, how->width, words(count, how->values_in)};
   outputs o = {w->acc, how->width, w->s.alpha, w->s.beta};
   if (all || spotless(t)) {
@@ -282,6 +293,22 @@ static void few_rows(task *t, int first_key, int count, int all) {
   } else {
     octet_outputs_seen(how->values_in, 1, &pv, &o, w->x, KEY_TILE, t->rows, how->width);
   }
+}
+
+/* few_rows without unpacking the tiles first. */
+static void few_rows_direct(task *t, const uint8_t *head, ptrdiff_t ahead, int first_key, int count, int all) {
+  const octet_attention *c = t->call;
+  workspace *w = &t->w;
+  direct keys = {(const int8_t *)head + c->key_at, c->key_dim, KEY_TILE, ahead};
+  scores x = {w->x, KEY_TILE, w->factor, w->key_scale, w->bias};
+  octet_scores_direct(&keys, w->queries, &x, t->rows);
+  if (!all) {
+    hide_across(t, first_key, count);
+  }
+  octet_softmax_across(&t->how, t->odd_scales || !all, w->x, w->p, t->rows, w->value_scale, &w->s);
+  direct values = {(const int8_t *)head + c->value_at, KEY_TILE, c->value_dim, ahead};
+  outputs o = {w->acc, t->how.width, w->s.alpha, w->s.beta};
+  octet_outputs_direct(&values, w->p, &o, t->rows);
 }
 
 static void tile_of_rows(task *t, int tile, int first_key, int count, int all) {
@@ -301,8 +328,7 @@ static void tile_of_rows(task *t, int tile, int first_key, int count, int all) {
       hide_down(t, first, columns, first_key, count);
     }
     octet_softmax_down(
-        how->values_in, how->round_values, t->odd_scales || !all, w->x, w->p, TILE_QUERIES, columns,
-        w->value_scale, &s);
+        how, t->odd_scales || !all, w->x, w->p, TILE_QUERIES, columns, w->value_scale, &s);
   }
   product vp = {w->values, 1, how->width, w->p, TILE_QUERIES, words(count, how->values_in)};
   outputs o = {w->acc + (ptrdiff_t)first * how->width, TILE_QUERIES, quick ? NULL : s.alpha, s.beta};
@@ -314,23 +340,33 @@ static void tile_of_rows(task *t, int tile, int first_key, int count, int all) {
 }
 
 static void block_of_keys(task *t, int block, int next) {
+  const octet_attention *c = t->call;
   int first_key = block * KEY_TILE;
-  int count = (int)clamp((int64_t)t->call->keys - first_key, 0, KEY_TILE);
-  if (!seen(t, 0, t->rows, first_key, count)) {
+  int count = (int)clamp((int64_t)c->keys - first_key, 0, KEY_TILE);
+  int sight = seen(t, 0, t->rows, first_key, count);
+  if (!sight) {
     return;
   }
-  const uint8_t *head = t->call->blocks[block] + t->head * t->call->head_bytes;
-  ptrdiff_t ahead = t->call->blocks[next] - t->call->blocks[block];
-  load_keys(t, head, ahead, count);
-  load_values(t, head, ahead, count);
+  const uint8_t *head = c->blocks[block] + t->head * c->head_bytes;
+  ptrdiff_t ahead = c->blocks[next] - c->blocks[block];
+  load_scales(head, c->key_scale_at, count, t->w.key_scale);
+  load_scales(head, c->value_scale_at, count, t->w.value_scale);
   t->odd_scales = any_odd(t->w.value_scale);
+  if (t->direct) {
+    few_rows_direct(t, head, ahead, first_key, count, sight == 2);
+    return;
+  }
+  load_keys(t, head, ahead);
+  load_values(t, head, ahead, count);
+  if (t->few) {
+    few_rows(t, first_key, count, sight == 2);
+    return;
+  }
   for (int tile = 0; tile < t->tiles; tile++) {
-    int first = t->few ? 0 : tile * TILE_QUERIES;
-    int end = t->few ? t->rows : first + TILE_QUERIES;
-    int sight = seen(t, first, end < t->rows ? end : t->rows, first_key, count);
-    if (sight && t->few) {
-      few_rows(t, first_key, count, sight == 2);
-    } else if (sight) {
+    int first = tile * TILE_QUERIES;
+    int end = first + TILE_QUERIES < t->rows ? first + TILE_QUERIES : t->rows;
+    sight = seen(t, first, end, first_key, count);
+    if (sight) {
       tile_of_rows(t, tile, first_key, count, sight == 2);
     }
   }
@@ -359,7 +395,7 @@ static void copy_output(const task *t, int r, float factor, float *out) {
       out[c] = acc[c * TILE_QUERIES] * factor;
     }
   }
-  if (t->how.values_in == IN_INT8 && t->call->value_scales) {
+  if (t->how.fold && t->call->value_scales) {
     const float *scales = t->call->value_scales + (ptrdiff_t)t->head * dim;
     for (int c = 0; c < dim; c++) {
       out[c] *= scales[c];
@@ -428,7 +464,10 @@ int32_t octet_attend(
       .rows = rows,
       .few = few,
       .tiles = few ? 1 : (rows + TILE_QUERIES - 1) / TILE_QUERIES};
+  t.direct = few && octet_direct(call, &t.how);
   lay_out(&t.how, call->key_dim, rows, scratch, &t.w);
+  octet_bf16_bytes(call->key_type, t.w.key_bytes);
+  octet_bf16_bytes(call->value_type, t.w.value_bytes);
   load_queries(&t);
   for (int block = from_block; block < to_block; block++) {
     block_of_keys(&t, block, block + 1 < to_block ? block + 1 : block);

@@ -2,6 +2,7 @@
  * Reads a tile of the cache and interleaves its rows into words. INT8 and BF16 go straight from
  * their bytes to words; everything else is widened to F32 first.
  */
+#include "attn_bytes.h"
 #include "attn_tile.h"
 #include <string.h>
 
@@ -119,25 +120,19 @@ static void widen(const stored *t, int round, float *out, int stride) {
 
 #ifdef __AVX512VNNI__
 
-/* Four rows of up to 64 bytes to 64 words: dwords change places first, so that columns keep theirs. */
-INLINE void interleave_bytes(__m512i r[4], int columns, int32_t *out) {
-  __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  for (int i = 0; i < 4; i++) {
-    r[i] = _mm512_permutexvar_epi32(order, r[i]);
-  }
-  __m512i low01 = _mm512_unpacklo_epi8(r[0], r[1]);
-  __m512i high01 = _mm512_unpackhi_epi8(r[0], r[1]);
-  __m512i low23 = _mm512_unpacklo_epi8(r[2], r[3]);
-  __m512i high23 = _mm512_unpackhi_epi8(r[2], r[3]);
-  vi_store(out, _mm512_unpacklo_epi16(low01, low23));
+/* Four rows of up to 64 bytes, spread, to as many words. */
+INLINE void interleave_bytes(const __m512i r[4], int columns, int32_t *out) {
+  __m512i words[4];
+  interleave(r, words);
+  vi_store(out, words[0]);
   if (columns > 16) {
-    vi_store(out + 16, _mm512_unpackhi_epi16(low01, low23));
+    vi_store(out + 16, words[1]);
   }
   if (columns > 32) {
-    vi_store(out + 32, _mm512_unpacklo_epi16(high01, high23));
+    vi_store(out + 32, words[2]);
   }
   if (columns > 48) {
-    vi_store(out + 48, _mm512_unpackhi_epi16(high01, high23));
+    vi_store(out + 48, words[3]);
   }
 }
 
@@ -153,7 +148,36 @@ static void pack_int8(const stored *t, int bias, int32_t *out, int stride) {
         const uint8_t *at = t->at + (ptrdiff_t)(row + i) * t->columns + c;
         __mmask64 here = row + i < t->rows ? some : 0;
         prefetch(at + t->ahead);
-        r[i] = _mm512_xor_si512(_mm512_maskz_loadu_epi8(here, at), flip);
+        r[i] = spread(_mm512_xor_si512(_mm512_maskz_loadu_epi8(here, at), flip));
+      }
+      interleave_bytes(r, left, to + c);
+    }
+  }
+}
+
+/* Codes of 8 bits as BF16, their two bytes looked up, the sign their own. */
+INLINE void pair_codes(const stored *t, int type, int32_t *out, int stride) {
+  __m512i high0 = vi_load(t->bytes), high1 = vi_load(t->bytes + 64);
+  __m512i low0 = vi_load(t->bytes + 128), low1 = vi_load(t->bytes + 192);
+  __m512i sign = _mm512_set1_epi8((char)0x80);
+  for (int row = 0; row < t->rows; row += 2) {
+    int32_t *to = out + row / 2 * stride;
+    for (int c = 0; c < t->columns; c += 64) {
+      int left = t->columns - c;
+      __mmask64 some = left >= 64 ? ~0ULL : (1ULL << left) - 1;
+      __m512i r[4];
+      for (int i = 0; i < 2; i++) {
+        const uint8_t *at = t->at + (ptrdiff_t)(row + i) * t->columns + c;
+        __mmask64 here = row + i < t->rows ? some : 0;
+        prefetch(at + t->ahead);
+        __m512i code = spread(_mm512_maskz_loadu_epi8(here, at));
+        __m512i index = type == KV_INT8 ? _mm512_abs_epi8(code) : code;
+        __m512i high = _mm512_permutex2var_epi8(high0, index, high1);
+        r[2 * i] = _mm512_permutex2var_epi8(low0, index, low1);
+        if (type == KV_INT8) { /* static scales clamp at -128, the one magnitude beyond the table */
+          high = _mm512_mask_mov_epi8(high, _mm512_cmpeq_epi8_mask(code, sign), _mm512_set1_epi8(0x43));
+        }
+        r[2 * i + 1] = _mm512_ternarylogic_epi32(high, code, sign, 0xf8); /* high | code & sign */
       }
       interleave_bytes(r, left, to + c);
     }
@@ -197,6 +221,14 @@ INLINE void pair_rows(const stored *t, int type, int32_t *out, int stride) {
 }
 
 static void pair(const stored *t, int32_t *out, int stride) {
+  if (fits_bf16(t) && t->type == KV_INT8) {
+    pair_codes(t, KV_INT8, out, stride);
+    return;
+  }
+  if (fits_bf16(t) && t->type != KV_BF16) {
+    pair_codes(t, KV_E4M3, out, stride);
+    return;
+  }
   switch (t->type) {
     case KV_F32: pair_rows(t, KV_F32, out, stride); break;
     case KV_F16: pair_rows(t, KV_F16, out, stride); break;
@@ -235,6 +267,26 @@ static void pack_int8(const stored *t, int bias, int32_t *out, int stride) {
 }
 
 #endif
+
+void octet_bf16_bytes(int type, uint8_t table[256]) {
+  if (BITS[type] != 8) {
+    return;
+  }
+  uint8_t codes[128];
+  for (int i = 0; i < 128; i++) {
+    codes[i] = (uint8_t)i;
+  }
+  for (int i = 0; i < 128; i += LANES) {
+    uint32_t bits[LANES];
+    vi_store(bits, vf_as_vi(type == KV_INT8 ? load_as_f32(codes + i, KV_INT8)
+                            : type == KV_E4M3 ? load_as_f32(codes + i, KV_E4M3)
+                                              : load_as_f32(codes + i, KV_E5M2)));
+    for (int j = 0; j < LANES; j++) {
+      table[i + j] = (uint8_t)(bits[j] >> 24);
+      table[128 + i + j] = (uint8_t)(bits[j] >> 16);
+    }
+  }
+}
 
 void octet_pack_tile(
     const stored *t, int in, int round, int bias, int32_t *out, int stride) {

@@ -79,14 +79,21 @@ INLINE vf int8_down(
   return vf_add(sum0, sum1);
 }
 
-INLINE vf wide_down(int in, int round, float *x, int32_t *p, int stride, vf max) {
-  vf sum0 = vf_zero(), sum1 = vf_zero();
+INLINE vf wide_down(
+    int in, int round, int folded, int careful, const float *x, int32_t *p, int stride,
+    const float *scale, vf max) {
+  vf sum0 = vf_zero(), sum1 = vf_zero(), nan = vf_zero();
   for (int j = 0; j < KEY_TILE; j += 2) {
-    float *at = x + j * stride;
-    vf p0 = vf_exp2(vf_sub(vf_load(at), max));
-    vf p1 = vf_exp2(vf_sub(vf_load(at + stride), max));
+    const float *at = x + j * stride;
+    vf x0 = vf_load(at), x1 = vf_load(at + stride);
+    vf p0 = vf_exp2(vf_sub(x0, max));
+    vf p1 = vf_exp2(vf_sub(x1, max));
     sum0 = vf_add(sum0, p0);
     sum1 = vf_add(sum1, p1);
+    if (folded) {
+      p0 = fold(x0, p0, vf_set1(scale[j]), careful, &nan);
+      p1 = fold(x1, p1, vf_set1(scale[j + 1]), careful, &nan);
+    }
 #ifdef __AVX512VNNI__
     if (in == IN_BF16) {
       vi_store(p + j / 2 * stride, vf_bf16_pairs(p0, p1));
@@ -101,7 +108,7 @@ INLINE vf wide_down(int in, int round, float *x, int32_t *p, int stride, vf max)
 }
 
 INLINE void step_down(
-    int in, int round, int careful, float *x, int32_t *p, int stride, int columns,
+    int in, int round, int folded, int careful, float *x, int32_t *p, int stride, int columns,
     const float *value_scale, const state *s) {
   for (int c = 0; c < columns; c += LANES) {
     vf alpha;
@@ -109,7 +116,7 @@ INLINE void step_down(
     vf beta = vf_set1(1);
     vf added = in == IN_INT8
         ? int8_down(careful, x + c, p + c, stride, value_scale, safe(max), &beta)
-        : wide_down(in, round, x + c, p + c, stride, safe(max));
+        : wide_down(in, round, folded, careful, x + c, p + c, stride, value_scale, safe(max));
     vf_store(s->sum + c, vf_fma(alpha, vf_load(s->sum + c), added));
     vf_store(s->max + c, max);
     vf_store(s->alpha + c, alpha);
@@ -118,21 +125,28 @@ INLINE void step_down(
 }
 
 void octet_softmax_down(
-    int in, int round, int careful, float *x, int32_t *p, int stride, int columns,
+    const plan *how, int careful, float *x, int32_t *p, int stride, int columns,
     const float *value_scale, const state *s) {
-  if (in == IN_INT8) {
+#define STEP(in, round, folded, careful) \
+  step_down(in, round, folded, careful, x, p, stride, columns, value_scale, s)
+  if (how->values_in == IN_INT8) {
     if (careful) {
-      step_down(IN_INT8, 0, 1, x, p, stride, columns, value_scale, s);
+      STEP(IN_INT8, 0, 1, 1);
     } else {
-      step_down(IN_INT8, 0, 0, x, p, stride, columns, value_scale, s);
+      STEP(IN_INT8, 0, 1, 0);
     }
-  } else if (in == IN_BF16) {
-    step_down(IN_BF16, 0, 0, x, p, stride, columns, value_scale, s);
-  } else if (round) {
-    step_down(IN_F32, 1, 0, x, p, stride, columns, value_scale, s);
+  } else if (how->values_in == IN_BF16) {
+    if (how->fold) {
+      STEP(IN_BF16, 0, 1, careful);
+    } else {
+      STEP(IN_BF16, 0, 0, 0);
+    }
+  } else if (how->fold) {
+    STEP(IN_F32, 1, 1, careful);
   } else {
-    step_down(IN_F32, 0, 0, x, p, stride, columns, value_scale, s);
+    STEP(IN_F32, how->round_values, 0, 0);
   }
+#undef STEP
 }
 
 enum { ACROSS = KEY_TILE / LANES };
@@ -195,7 +209,7 @@ INLINE void wide_across(int in, int round, const vf p[ACROSS], int32_t *out) {
 }
 
 INLINE void row_across(
-    int in, int round, int careful, const float *x, int32_t *out, const float *value_scale,
+    int in, int round, int folded, int careful, const float *x, int32_t *out, const float *value_scale,
     const state *s, int row) {
   vf p[ACROSS];
   for (int i = 0; i < ACROSS; i++) {
@@ -218,23 +232,28 @@ INLINE void row_across(
   if (in == IN_INT8) {
     int8_across(x, p, out, value_scale, careful, s->beta + row);
   } else {
+    vf nan = vf_zero();
+    for (int i = 0; folded && i < ACROSS; i++) {
+      p[i] = fold(vf_load(x + i * LANES), p[i], vf_load(value_scale + i * LANES), careful, &nan);
+    }
     wide_across(in, round, p, out);
   }
 }
 
 void octet_softmax_across(
-    int in, int round, int careful, float *x, int32_t *p, int rows, const float *value_scale,
+    const plan *how, int careful, float *x, int32_t *p, int rows, const float *value_scale,
     const state *s) {
+  int in = how->values_in;
   int stride = words(KEY_TILE, in);
   for (int r = 0; r < rows; r++) {
     float *row = x + r * KEY_TILE;
     int32_t *out = p + r * stride;
     if (in == IN_INT8) {
-      row_across(IN_INT8, 0, careful, row, out, value_scale, s, r);
+      row_across(IN_INT8, 0, 1, careful, row, out, value_scale, s, r);
     } else if (in == IN_BF16) {
-      row_across(IN_BF16, 0, 0, row, out, value_scale, s, r);
+      row_across(IN_BF16, 0, how->fold, careful, row, out, value_scale, s, r);
     } else {
-      row_across(IN_F32, round, 0, row, out, value_scale, s, r);
+      row_across(IN_F32, how->round_values, how->fold, careful, row, out, value_scale, s, r);
     }
   }
 }

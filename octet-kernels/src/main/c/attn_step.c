@@ -53,7 +53,7 @@ typedef struct {
 
 /* P of a row of scores, which is stored as `values_in` wants it: INT8 in F32 with c folded in. */
 INLINE void row_of_p(
-    int scores_in, int values_in, int vectors, const vi *sum, const vi *bias, float key_scale, float c,
+    int scores_in, int values_in, int folded, int vectors, const vi *sum, const vi *bias, float key_scale, float c,
     columns_state *s, vf *p) {
 #pragma GCC unroll 2
   for (int v = 0; v < vectors; v++) {
@@ -61,8 +61,10 @@ INLINE void row_of_p(
     x = vf_fms(x, vf_mul(vf_set1(key_scale), s->factor[v]), s->max[v]);
     p[v] = exp2_near(x, values_in == IN_F32);
     s->sum[v] = vf_add(p[v], s->sum[v]);
-    if (values_in == IN_INT8) {
+    if (folded) {
       p[v] = vf_mul(p[v], vf_set1(c));
+    }
+    if (values_in == IN_INT8) {
       s->top[v] = vf_max(p[v], s->top[v]);
     }
   }
@@ -85,7 +87,7 @@ INLINE void put_p(int values_in, int vectors, vf p[2][2], float *x, int32_t *out
 
 /* P of some columns; rows of keys are taken a band at a time. */
 INLINE void panel_of_p(
-    int scores_in, int values_in, int vectors, const product *kq,
+    int scores_in, int values_in, int folded, int vectors, const product *kq,
     const scores *to, int32_t *p, const float *value_scale, int column, columns_state *s) {
   enum { BAND_ROWS = 8 };
   int form = scores_in == IN_INT8 ? DOT_INT_LEFT : scores_in == IN_BF16 ? DOT_BF16 : DOT_F32;
@@ -105,9 +107,9 @@ INLINE void panel_of_p(
     for (int r = 0; r < BAND_ROWS; r += 2) {
       vf two[2][2];
       int key = row + r;
-      row_of_p(scores_in, values_in, vectors, sum[r], bias, to->row[key], value_scale[key], s, two[0]);
+      row_of_p(scores_in, values_in, folded, vectors, sum[r], bias, to->row[key], value_scale[key], s, two[0]);
       row_of_p(
-          scores_in, values_in, vectors, sum[r + 1], bias, to->row[key + 1], value_scale[key + 1], s, two[1]);
+          scores_in, values_in, folded, vectors, sum[r + 1], bias, to->row[key + 1], value_scale[key + 1], s, two[1]);
       int32_t *out = p + (ptrdiff_t)(values_in == IN_BF16 ? key / 2 : key) * to->stride + column;
       put_p(values_in, vectors, two, to->x + key * to->stride + column, out, (int)to->stride);
     }
@@ -133,14 +135,14 @@ INLINE void codes_of(const float *x, ptrdiff_t stride, vf inverse, int32_t *p) {
 }
 
 INLINE int step_panel(
-    int scores_in, int values_in, int vectors, const product *kq,
+    int scores_in, int values_in, int folded, int vectors, const product *kq,
     const scores *to, int32_t *p, const float *value_scale, const state *s, int column) {
   columns_state own;
 #pragma GCC unroll 2
   for (int v = 0; v < vectors; v++) {
     own.max[v] = vf_load(s->max + column + v * LANES);
   }
-  panel_of_p(scores_in, values_in, vectors, kq, to, p, value_scale, column, &own);
+  panel_of_p(scores_in, values_in, folded, vectors, kq, to, p, value_scale, column, &own);
 #pragma GCC unroll 2
   for (int v = 0; v < vectors; v++) {
     if (!vf_all_at_most(own.sum[v], STEP_LIMIT)) {
@@ -162,16 +164,16 @@ INLINE int step_panel(
 }
 
 INLINE int step(
-    int scores_in, int values_in, const product *kq, const scores *to,
+    int scores_in, int values_in, int folded, const product *kq, const scores *to,
     int32_t *p, int columns, const float *value_scale, const state *s) {
   int column = 0;
   for (; column + 2 * LANES <= columns; column += 2 * LANES) {
-    if (!step_panel(scores_in, values_in, 2, kq, to, p, value_scale, s, column)) {
+    if (!step_panel(scores_in, values_in, folded, 2, kq, to, p, value_scale, s, column)) {
       return 0;
     }
   }
   for (; column < columns; column += LANES) {
-    if (!step_panel(scores_in, values_in, 1, kq, to, p, value_scale, s, column)) {
+    if (!step_panel(scores_in, values_in, folded, 1, kq, to, p, value_scale, s, column)) {
       return 0;
     }
   }
@@ -184,15 +186,18 @@ INLINE int step(
 int octet_step_down(
     const plan *how, const product *kq, const scores *to, int32_t *p, int columns,
     const float *value_scale, const state *s) {
-#define STEP(scores_in, values_in) step(scores_in, values_in, kq, to, p, columns, value_scale, s)
-  int qk = how->scores_in, pv = how->values_in;
-  if (qk == IN_INT8) {
-    return pv == IN_INT8 ? STEP(IN_INT8, IN_INT8) : pv == IN_BF16 ? STEP(IN_INT8, IN_BF16) : 0;
+#define STEP(scores_in, values_in, folded) \
+  step(scores_in, values_in, folded, kq, to, p, columns, value_scale, s)
+  int qk = how->scores_in;
+  switch (how->values_in) {
+    case IN_INT8: return qk == IN_INT8 ? STEP(IN_INT8, IN_INT8, 1) : 0;
+    case IN_BF16:
+      if (qk == IN_INT8) {
+        return how->fold ? STEP(IN_INT8, IN_BF16, 1) : STEP(IN_INT8, IN_BF16, 0);
+      }
+      return how->fold ? STEP(IN_BF16, IN_BF16, 1) : STEP(IN_BF16, IN_BF16, 0);
+    default: return qk == IN_F32 ? STEP(IN_F32, IN_F32, 0) : 0;
   }
-  if (qk == IN_BF16) {
-    return pv == IN_BF16 ? STEP(IN_BF16, IN_BF16) : 0;
-  }
-  return pv == IN_F32 ? STEP(IN_F32, IN_F32) : 0;
 #undef STEP
 }
 

@@ -11,6 +11,7 @@ typedef struct {
   int values_in;
   int round_keys;  /* round keys and queries to BF16, but multiply in F32 */
   int round_values; /* the same for P and values */
+  int fold;         /* the values' scales go into P and onto outputs: values are multiplied as codes */
   int key_words;   /* words of a key or query */
   int value_words; /* words of 64 P, or of one channel of 64 values */
   int width;       /* value_dim in whole vectors */
@@ -31,8 +32,15 @@ typedef struct {
   int columns;
   const float *row_scale;    /* or null */
   const float *column_scale; /* or null */
+  const uint8_t *bytes;      /* octet_bf16_bytes of the type */
   ptrdiff_t ahead;           /* from here to the tile that is read next */
 } stored;
+
+/*
+ * The BF16 numbers of codes 0 ... 127 of a type of 8 bits: 128 upper, then 128 lower bytes. Those of
+ * INT8 are magnitudes; bit 7 of a code is its sign.
+ */
+void octet_bf16_bytes(int type, uint8_t table[256]);
 
 /*
  * Makes a tile's words [words(rows)][stride] with zeros for rows beyond the last and columns up to
@@ -45,6 +53,23 @@ void octet_scores(int in, int queries_down, const product *p, const scores *to, 
 
 /* to->alpha null: it is 1. */
 void octet_outputs(int in, int queries_down, const product *p, const outputs *to, int rows, int columns);
+
+/* Codes of an INT8 tile as they are stored, rows one after the other. */
+typedef struct {
+  const int8_t *at;
+  int rows;
+  int columns;
+  ptrdiff_t ahead; /* from here to the tile that is read next */
+} direct;
+
+/* Whether few rows are multiplied with tiles as they are stored, by the two functions that follow. */
+int octet_direct(const octet_attention *call, const plan *how);
+
+/* queries: [rows][key_words]; the tile is [key_dim][64]. */
+void octet_scores_direct(const direct *d, const int32_t *queries, const scores *to, int rows);
+
+/* p: [rows][words(64)]; the tile is [64][value_dim]. */
+void octet_outputs_direct(const direct *d, const int32_t *p, const outputs *to, int rows);
 
 /* Whether every value of a tile of F32 or BF16 words is a finite number. */
 int octet_finite(int in, const int32_t *tile, ptrdiff_t n);
@@ -103,16 +128,16 @@ int octet_step_down(
 
 /*
  * One step for a vector's worth of queries: x is [64][stride] of scores, the log2 domain, -inf where
- * unseen; p becomes words [words(64)][stride]. value_scale is folded into INT8 P. careful: scores may
- * be -inf, scales NaN.
+ * unseen; p becomes words [words(64)][stride]. value_scale goes into P if the plan says so. careful:
+ * scores may be -inf, scales NaN.
  */
 void octet_softmax_down(
-    int in, int round, int careful, float *x, int32_t *p, int stride, int columns,
+    const plan *how, int careful, float *x, int32_t *p, int stride, int columns,
     const float *value_scale, const state *s);
 
 /* The same for queries that are rows: x is [rows][64], p words [rows][words(64)]. */
 void octet_softmax_across(
-    int in, int round, int careful, float *x, int32_t *p, int rows, const float *value_scale,
+    const plan *how, int careful, float *x, int32_t *p, int rows, const float *value_scale,
     const state *s);
 
 #endif

@@ -78,7 +78,7 @@ abstract sealed class OnlineRow {
     return Math.pow(2, x);
   }
 
-  /** P and V in a floating-point type, row sums of the unrounded P. */
+  /** P, times the scale of V, and V in a floating-point type, row sums of the unrounded P. */
   private static final class Floating extends OnlineRow {
     private final Rounding rounding;
 
@@ -94,7 +94,7 @@ abstract sealed class OnlineRow {
         if (x[j] != Double.NEGATIVE_INFINITY) {
           double p = exp2(x[j] - max);
           sum += p;
-          accumulate(rounding.round(p), values.rows()[j]);
+          accumulate(rounding.round(p * values.scale(j)), values.rows()[j]);
         }
       }
     }

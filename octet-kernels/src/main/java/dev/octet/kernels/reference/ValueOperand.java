@@ -8,9 +8,10 @@ import dev.octet.kernels.attention.RowQuant;
 import dev.octet.tensor.Codecs;
 
 /**
- * The values of one head as a kind multiplies them. INT8 takes the codes of an INT8 cache as they
- * are: token scales go into P, static channel scales onto the output. INT-FlashAttention has one
- * scale for the whole head (its section 3.2), which goes onto the output too.
+ * The values of one head as a kind multiplies them. INT8 kinds take the codes of an INT8 cache as
+ * they are, BF16 those of every cache of eight bits: token scales go into P,
+ * static channel scales onto the output. INT-FlashAttention has one scale for the whole head (its
+ * section 3.2), which goes onto the output too.
  */
 final class ValueOperand {
   private final AttentionKind kind;
@@ -25,8 +26,17 @@ final class ValueOperand {
     this.kv = kv;
     this.head = head;
     this.format = kv.format();
-    this.codesAsStored = kind == AttentionKind.INT8 && format.valueType() == KvType.INT8;
+    this.codesAsStored = multipliesCodes(kind, format.valueType());
     this.headScale = kind == AttentionKind.INT_FLASH ? headScale() : 1;
+  }
+
+  /** BF16 holds every code of eight bits. */
+  private static boolean multipliesCodes(AttentionKind kind, KvType type) {
+    return switch (kind) {
+      case INT8, INT8_BF16 -> type == KvType.INT8;
+      case BF16 -> type.bits() == 8;
+      case F32, INT_FLASH, INT_FLASH_HALF -> false;
+    };
   }
 
   static ValueOperand of(AttentionKind kind, PagedKvLayer kv, int head) {

@@ -81,7 +81,7 @@ final class TileSoftmax {
     float added =
         switch (kind) {
           case F32 -> plain(s, at, raised);
-          case BF16, INT8_BF16 -> bf16(s, at, raised);
+          case BF16, INT8_BF16 -> bf16(s, at, raised, valueScale);
           case INT_FLASH_HALF -> f16(s, at, raised);
           case INT8 -> int8(s, at, row, raised, valueScale);
           case INT_FLASH -> intFlash(s, at, raised);
@@ -111,14 +111,21 @@ final class TileSoftmax {
     return Lanes.sum(l);
   }
 
-  private static float bf16(float[] s, int at, float max) {
+  private static float bf16(float[] s, int at, float max, float[] valueScale) {
     FloatVector l = FloatVector.zero(F);
-    for (int j = at; j < at + BLOCK; j += VL) {
-      FloatVector p = Exp2.of(FloatVector.fromArray(F, s, j).sub(max));
+    for (int j = 0; j < BLOCK; j += VL) {
+      FloatVector x = FloatVector.fromArray(F, s, at + j);
+      FloatVector p = Exp2.of(x.sub(max));
       l = l.add(p);
-      FloatRows.bf16(p).intoArray(s, j);
+      FloatRows.bf16(fold(x, p, valueScale, j)).intoArray(s, at + j);
     }
     return Lanes.sum(l);
+  }
+
+  /** c·P; 0 for hidden keys, the scales of whose values may be NaN. */
+  private static FloatVector fold(FloatVector x, FloatVector p, float[] valueScale, int j) {
+    VectorMask<Float> hidden = x.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY);
+    return p.mul(FloatVector.fromArray(F, valueScale, j)).blend(0f, hidden);
   }
 
   private static float f16(float[] s, int at, float max) {
@@ -135,9 +142,7 @@ final class TileSoftmax {
       FloatVector x = FloatVector.fromArray(F, s, at + j);
       FloatVector p = Exp2.of(x.sub(max));
       l = l.add(p);
-      VectorMask<Float> hidden = x.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY);
-      FloatVector folded = p.mul(FloatVector.fromArray(F, valueScale, j));
-      folded = folded.blend(0f, hidden); // the values of hidden keys may be NaN
+      FloatVector folded = fold(x, p, valueScale, j);
       top = top.max(folded);
       folded.intoArray(s, at + j);
     }

@@ -31,7 +31,12 @@ final class ValueTiles {
     this.head = head;
     this.format = kv.format();
     this.tile = tile;
-    this.codes = kind == AttentionKind.INT8 || kind == AttentionKind.INT_FLASH;
+    this.codes =
+        switch (kind) {
+          case INT8, INT_FLASH -> true;
+          case BF16, INT8_BF16 -> format.valueType().bits() == 8; // which BF16 holds all of
+          case F32, INT_FLASH_HALF -> false;
+        };
     Arrays.fill(scale, 1);
   }
 
@@ -60,9 +65,10 @@ final class ValueTiles {
     }
   }
 
-  /** Whether every number of the tile last loaded is finite; codes always are. */
+  /** Whether every number of the tile last loaded is finite; integers always are. */
   boolean isFinite(int count) {
-    return codes || FloatRows.isFinite(tile, count * format.valueDim());
+    return (codes && format.valueType() == KvType.INT8)
+        || FloatRows.isFinite(tile, count * format.valueDim());
   }
 
   /** Multiplies an output row by the scales that are not in P. */

@@ -1,0 +1,139 @@
+/*
+ * The products of few rows with INT8 tiles as they are stored: their rows are interleaved in
+ * registers, on their way to the dot products of up to four queries. Decoding reads every tile once,
+ * so writing the words down first would cost as much as multiplying them.
+ */
+#include "attn_bytes.h"
+#include "attn_tile.h"
+
+int octet_direct(const octet_attention *call, const plan *how) {
+#ifdef __AVX512VNNI__
+  return how->scores_in == IN_INT8 && how->values_in == IN_INT8 && call->key_dim % 4 == 0
+      && call->value_dim % 64 == 0;
+#else
+  (void)call, (void)how;
+  return 0;
+#endif
+}
+
+#ifdef __AVX512VNNI__
+
+enum { AT_ONCE = 4 };
+
+/* Words of 64 columns of four rows. */
+INLINE void words_of(const int8_t *at, ptrdiff_t stride, ptrdiff_t ahead, int unsign, __m512i words[4]) {
+  __m512i r[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    const int8_t *row = at + i * stride;
+    _mm_prefetch((const char *)row + ahead, _MM_HINT_T0);
+    r[i] = _mm512_loadu_si512(row);
+    if (unsign) {
+      r[i] = _mm512_xor_si512(r[i], _mm512_set1_epi8((char)0x80));
+    }
+    r[i] = spread(r[i]);
+  }
+  interleave(r, words);
+}
+
+INLINE void scores_of_rows(int rows, const direct *d, const int32_t *queries, const scores *to, int first) {
+  vi sum[AT_ONCE][4];
+#pragma GCC unroll 4
+  for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) {
+      sum[r][v] = vi_set1(to->bias[first + r]);
+    }
+  }
+  int steps = d->rows / 4;
+  queries += (ptrdiff_t)first * steps;
+  for (int k = 0; k < steps; k++) {
+    __m512i keys[4];
+    words_of(d->at + (ptrdiff_t)k * 4 * KEY_TILE, KEY_TILE, d->ahead, 1, keys);
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+      vi q = vi_set1(queries[r * steps + k]);
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; v++) {
+        sum[r][v] = _mm512_dpbusd_epi32(sum[r][v], keys[v], q);
+        KEEP(sum[r][v]);
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < rows; r++) {
+    vf own = vf_set1(to->row[first + r]);
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) {
+      vf x = vf_mul(vf_mul(vi_float(sum[r][v]), own), vf_load(to->column + v * LANES));
+      vf_store(to->x + (first + r) * to->stride + v * LANES, x);
+    }
+  }
+}
+
+INLINE void outputs_of_rows(int rows, const direct *d, const int32_t *p, const outputs *to, int first) {
+  enum { STEPS = KEY_TILE / 4 };
+  p += (ptrdiff_t)first * STEPS;
+  for (int c = 0; c < d->columns; c += 64) {
+    vi sum[AT_ONCE][4];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; v++) {
+        sum[r][v] = vi_set1(0);
+      }
+    }
+    for (int k = 0; k < STEPS; k++) {
+      __m512i values[4];
+      words_of(d->at + (ptrdiff_t)k * 4 * d->columns + c, d->columns, d->ahead, 0, values);
+#pragma GCC unroll 4
+      for (int r = 0; r < rows; r++) {
+        vi own = vi_set1(p[r * STEPS + k]);
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++) {
+          sum[r][v] = _mm512_dpbusd_epi32(sum[r][v], own, values[v]);
+          KEEP(sum[r][v]);
+        }
+      }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+      vf alpha = vf_set1(to->alpha[first + r]), beta = vf_set1(to->beta[first + r]);
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; v++) {
+        float *o = to->o + (first + r) * to->stride + c + v * LANES;
+        vf_store(o, vf_fma(vi_float(sum[r][v]), beta, vf_mul(vf_load(o), alpha)));
+      }
+    }
+  }
+}
+
+#define BY_FOUR(ROWS_OF, rows, operand)                \
+  for (int r = 0; r < (rows); r += AT_ONCE) {          \
+    switch ((rows) - r) {                              \
+      case 1: ROWS_OF(1, d, operand, to, r); break;    \
+      case 2: ROWS_OF(2, d, operand, to, r); break;    \
+      case 3: ROWS_OF(3, d, operand, to, r); break;    \
+      default: ROWS_OF(4, d, operand, to, r); break;   \
+    }                                                  \
+  }
+
+void octet_scores_direct(const direct *d, const int32_t *queries, const scores *to, int rows) {
+  BY_FOUR(scores_of_rows, rows, queries)
+}
+
+void octet_outputs_direct(const direct *d, const int32_t *p, const outputs *to, int rows) {
+  BY_FOUR(outputs_of_rows, rows, p)
+}
+
+#else
+
+void octet_scores_direct(const direct *d, const int32_t *queries, const scores *to, int rows) {
+  (void)d, (void)queries, (void)to, (void)rows;
+}
+
+void octet_outputs_direct(const direct *d, const int32_t *p, const outputs *to, int rows) {
+  (void)d, (void)p, (void)to, (void)rows;
+}
+
+#endif
