@@ -1,6 +1,8 @@
 #!/bin/sh
-# build.sh OUT: compiles the kernels once for every tier into OUT, with their checksums.
-# Where that cannot be, says so in one line and leaves OUT empty: the vector provider serves.
+# build.sh OUT [emulated]: compiles the kernels once for every tier into OUT, with their checksums.
+# Where that cannot be, says so in one line and leaves OUT empty: the vector provider serves. A compiler
+# that does not know AMX leaves out that tier alone. With "emulated" only the kernels on tiles are
+# compiled, on tiles in plain C, for tests on processors without them.
 #
 # Environment: CC            the compiler
 #              OCTET_CFLAGS  further flags, for instance -fsanitize=address,undefined
@@ -9,6 +11,7 @@ set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 out=$1
+variant=${2:-release}
 
 skip() {
   rm -rf "$out"
@@ -16,7 +19,7 @@ skip() {
     echo "[octet] no native kernels: $1" >&2
     exit 1
   fi
-  echo "[octet] no native kernels: $1; the vector provider serves" >&2
+  [ "$variant" = emulated ] || echo "[octet] no native kernels: $1; the vector provider serves" >&2
   exit 0
 }
 
@@ -37,8 +40,10 @@ common="-std=c11 -O3 -fPIC -shared -fvisibility=hidden -Wall -Wextra -fno-math-e
 avx2="-mavx2 -mfma -mf16c -mtune=haswell"
 avx512="$avx2 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx512vnni -mavx512vbmi -mavx512bf16 -mprefer-vector-width=512 -mtune=generic"
 
+amx="$avx512 -mamx-tile -mamx-int8 -mamx-bf16"
+
 # What is compiled: the sources, the flags, the compiler. Unchanged, nothing is to do.
-recipe=$("$cc" --version 2>/dev/null | head -n 1; echo "$common/$avx2/$avx512/${OCTET_CFLAGS:-}"; cd "$here" && find . -type f | LC_ALL=C sort | xargs cat | cksum)
+recipe=$("$cc" --version 2>/dev/null | head -n 1; echo "$variant/$common/$avx2/$amx/${OCTET_CFLAGS:-}"; cd "$here" && find . -type f | LC_ALL=C sort | xargs cat | cksum)
 if [ -f "$out/recipe" ] && [ "$(cat "$out/recipe")" = "$recipe" ]; then
   exit 0
 fi
@@ -57,9 +62,24 @@ compile() { # NAME FLAGS FILES…
   }
 }
 
-compile probe "-O2" "$here"/probe/*.c &
-compile avx2 "$avx2" "$here"/*.c &
-compile avx512 "$avx512" "$here"/*.c &
+# The assembler must know the instructions, too.
+knows_amx() {
+  echo 'void f(void) { __asm__ volatile("tdpbsud %tmm6, %tmm4, %tmm0"); }' |
+    "$cc" $amx -x c -c -o "$out.new/known" - 2>/dev/null && rm "$out.new/known"
+}
+
+if [ "$variant" = emulated ]; then
+  compile amx "$avx512 -DOCTET_TILES_EMULATED" "$here"/abi.c "$here"/amx/*.c
+else
+  compile probe "-O2" "$here"/probe/*.c &
+  compile avx2 "$avx2" "$here"/*.c &
+  compile avx512 "$avx512" "$here"/*.c &
+  if knows_amx; then
+    compile amx "$amx" "$here"/abi.c "$here"/amx/*.c &
+  else
+    echo "[octet] no AMX kernels: $cc does not know them (GCC 11 and Clang 12 do); the AVX-512 tier serves" >&2
+  fi
+fi
 wait
 [ -f "$out.new/failed" ] && skip "$cc could not compile $(tr '\n' ' ' <"$out.new/failed")"
 

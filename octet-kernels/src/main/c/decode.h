@@ -2,7 +2,7 @@
 #ifndef OCTET_DECODE_H
 #define OCTET_DECODE_H
 
-#include "linear.h"
+#include "linear_finish.h"
 
 enum { MOST_STEP = 8 };
 
@@ -30,17 +30,10 @@ typedef struct {
 #endif
 } decoder;
 
-INLINE f32x16 zero_of(const octet_linear *w, int64_t panel, int64_t block) {
-  if (w->zeros == NULL) {
-    return f_set((float)w->zero);
-  }
-  return f_of(i_of_u8(w->zeros + (panel * (w->k / w->block) + block) * LANES));
-}
-
 /* For one block of a panel. */
 INLINE decoder decoder_of(const int form, const octet_linear *w, int64_t panel, int64_t block) {
   decoder d;
-  d.zero = form == FORM_I8 || form == FORM_I4 ? zero_of(w, panel, block) : f_zero();
+  d.zero = form == FORM_I8 || form == FORM_I4 ? f_of(zeros_of(w, panel, block)) : f_zero();
 #ifdef __AVX512VBMI__
   if (form == FORM_E4M3 || form == FORM_E5M2) {
     uint8_t high[128], low[128];

@@ -27,22 +27,8 @@ typedef struct {
   int64_t row, panel;    /* first of the tile */
 } task;
 
-INLINE int outputs_of(const octet_linear *w, int64_t panel) {
-  const int64_t left = w->n - panel * LANES;
-  return left < LANES ? (int)left : LANES;
-}
-
-INLINE f32x16 scale_of(const octet_linear *w, int64_t panel, int64_t block) {
-  return w->scales == NULL ? f_set(1)
-                           : f_load(w->scales + (panel * (w->k / w->block) + block) * LANES);
-}
-
-/* The sum of everything to the output: times the row's scale, plus the bias. */
-INLINE f32x16 finished(const task *t, int64_t row, int64_t panel, f32x16 sum) {
-  if (t->x_scales != NULL) {
-    sum = f_mul(sum, f_set(t->x_scales[row]));
-  }
-  return t->w->bias == NULL ? sum : f_add(sum, f_load(t->w->bias + panel * LANES));
+INLINE const float *x_scale_of(const task *t, int64_t row) {
+  return t->x_scales == NULL ? NULL : t->x_scales + row;
 }
 
 /* ---- few rows: decoded in registers ------------------------------------------------------------ */
@@ -113,7 +99,7 @@ INLINE void few(const int form, const int rows, const task *t) {
   }
   for (int r = 0; r < rows; r++) {
     f_store_some(t->y + (t->row + r) * w->n + t->panel * LANES,
-                 finished(t, t->row + r, t->panel, total[r]), outputs_of(w, t->panel));
+                 finished(w, t->panel, x_scale_of(t, t->row + r), total[r]), outputs_of(w, t->panel));
   }
 }
 
@@ -205,7 +191,7 @@ INLINE void add_stretch(const int rows, const int panels, const task *t, const s
       float *y = t->y + (t->row + r) * w->n + (t->panel + p) * LANES;
       const f32x16 before = s->first == 0 ? f_zero() : f_load_some(y, outputs);
       const f32x16 total = f_fma(sum[r][p], scale, before);
-      f_store_some(y, last ? finished(t, t->row + r, t->panel + p, total) : total, outputs);
+      f_store_some(y, last ? finished(w, t->panel + p, x_scale_of(t, t->row + r), total) : total, outputs);
     }
   }
 }

@@ -5,7 +5,7 @@
  * comes off as (z + 128)·Σx, with Σx of every row and block given. A tile of rows × panels is summed in
  * registers over a whole block; the panels of a tile stay in L2 while all rows pass by.
  */
-#include "linear.h"
+#include "linear_finish.h"
 
 #ifdef __AVX512VNNI__
 #define PANELS_AT_ONCE 2
@@ -87,48 +87,24 @@ INLINE void sum_block(const int rows, const int panels, const int nibbles, const
   }
 }
 
-/* Takes (z + 128)·Σx off a sum. */
-INLINE i32x16 centred(const task *t, i32x16 sum, int r, int p, int64_t block) {
+INLINE i32x16 centred_in(const task *t, i32x16 sum, int r, int p, int64_t block) {
   const int64_t blocks = t->w->k / t->w->block;
-  const int32_t x_sum = t->x_sums[(t->row + r) * blocks + block];
-  const uint8_t *zeros = t->w->zeros;
-  i32x16 zero = zeros == NULL ? i_set(t->w->zero)
-                              : i_of_u8(zeros + ((t->panel + p) * blocks + block) * LANES);
-  return i_sub(sum, i_mul(zero, i_set(x_sum)));
+  return centred(t->w, sum, t->panel + p, block, t->x_sums[(t->row + r) * blocks + block]);
 }
 
-INLINE int outputs_of(const task *t, int p) {
-  int64_t left = t->w->n - (t->panel + p) * LANES;
-  return left < LANES ? (int)left : LANES;
-}
-
-/* One scale an output: rounded once, from double, as the reference does. */
-INLINE void finish_exact(const int rows, const int panels, const task *t, i32x16 acc[ROWS][PANELS]) {
-  const octet_linear *w = t->w;
-  for (int r = 0; r < rows; r++) {
-    for (int p = 0; p < panels; p++) {
-      const int64_t output = (t->panel + p) * LANES;
-      i32x16 sum = centred(t, acc[r][p], r, p, 0);
-      if (w->offset != NULL) {
-        sum = i_sub(sum, i_load(w->offset + output));
-      }
-      double values[LANES];
-      i_to_doubles(sum, values);
-      float y[LANES];
-      const double x_scale = t->x_scales[t->row + r];
-      for (int i = 0; i < LANES; i++) {
-        const double scaled = values[i] * (x_scale * (double)w->scales[output + i]);
-        y[i] = (float)(scaled + (w->bias == NULL ? 0 : (double)w->bias[output + i]));
-      }
-      f_store_some(t->y + (t->row + r) * w->n + output, f_load(y), outputs_of(t, p));
-    }
-  }
+INLINE float *output_at(const task *t, int r, int p) {
+  return t->y + (t->row + r) * t->w->n + (t->panel + p) * LANES;
 }
 
 INLINE void tile_exact(const int rows, const int panels, const int nibbles, const task *t) {
   i32x16 acc[ROWS][PANELS];
   sum_block(rows, panels, nibbles, t, 0, acc);
-  finish_exact(rows, panels, t, acc);
+  for (int r = 0; r < rows; r++) {
+    for (int p = 0; p < panels; p++) {
+      finish_exact(t->w, centred_in(t, acc[r][p], r, p, 0), t->panel + p, t->x_scales[t->row + r],
+                   output_at(t, r, p));
+    }
+  }
 }
 
 /* A scale a block: blocks are exact integers, their scaled sums are floats. */
@@ -146,22 +122,17 @@ INLINE void tile_blocks(const int rows, const int panels, const int nibbles, con
     sum_block(rows, panels, nibbles, t, b * w->block, acc);
     UNROLL
     for (int p = 0; p < panels; p++) {
-      f32x16 scale = f_load(w->scales + ((t->panel + p) * blocks + b) * LANES);
+      const f32x16 scale = scale_of(w, t->panel + p, b);
       UNROLL
       for (int r = 0; r < rows; r++) {
-        total[r][p] = f_fma(f_of(centred(t, acc[r][p], r, p, b)), scale, total[r][p]);
+        total[r][p] = f_fma(f_of(centred_in(t, acc[r][p], r, p, b)), scale, total[r][p]);
       }
     }
   }
   for (int r = 0; r < rows; r++) {
-    const f32x16 x_scale = f_set(t->x_scales[t->row + r]);
     for (int p = 0; p < panels; p++) {
-      const int64_t output = (t->panel + p) * LANES;
-      f32x16 y = f_mul(total[r][p], x_scale);
-      if (w->bias != NULL) {
-        y = f_add(y, f_load(w->bias + output));
-      }
-      f_store_some(t->y + (t->row + r) * w->n + output, y, outputs_of(t, p));
+      const f32x16 y = finished(w, t->panel + p, t->x_scales + t->row + r, total[r][p]);
+      f_store_some(output_at(t, r, p), y, outputs_of(w, t->panel + p));
     }
   }
 }

@@ -51,7 +51,9 @@ public final class Providers {
 
   private static ProviderInfo cpuInfo() {
     try {
-      return new ProviderInfo("cpu", CpuKernels.best().label(), true, "kernels in C");
+      String better = CpuKernels.whyNotBetter();
+      String reason = better.isEmpty() ? "kernels in C" : "kernels in C; " + better;
+      return new ProviderInfo("cpu", CpuKernels.best().label(), true, reason);
     } catch (NativeException e) {
       return new ProviderInfo("cpu", "", false, String.valueOf(e.getMessage()));
     }

@@ -10,6 +10,8 @@ import dev.octet.kernels.vector.VectorKernels;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.Arrays;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +22,7 @@ public final class CpuKernels implements Kernels {
   private final WorkPool pool;
   private final NativeKernels library;
   private final LinearCalls linear;
+  private final @Nullable TileCalls tiles;
   private final VectorKernels vector;
   private final CpuAttention attention;
   private final Elementwise elementwise;
@@ -36,8 +39,13 @@ public final class CpuKernels implements Kernels {
 
   /** Uses one tier, for instance to test it. */
   public CpuKernels(int threads, Tier tier) {
-    this.library = NativeKernels.of(tier);
+    this(threads, NativeKernels.of(tier));
+  }
+
+  CpuKernels(int threads, NativeKernels library) {
+    this.library = library;
     this.linear = new LinearCalls(library);
+    this.tiles = library.tier().has(Tier.AMX) ? new TileCalls(library) : null;
     this.pool = new WorkPool(threads);
     this.vector = new VectorKernels(pool);
     this.elementwise = new Elementwise(pool, library);
@@ -47,6 +55,21 @@ public final class CpuKernels implements Kernels {
   /** The tier that {@link #CpuKernels(int)} uses. */
   public static Tier best() {
     return NativeKernels.best();
+  }
+
+  /** Why {@link #best()} is no higher tier; empty if it is the highest. */
+  public static String whyNotBetter() {
+    Tier best = best();
+    Tier cap = NativeKernels.cap();
+    return Arrays.stream(Tier.values())
+        .filter(tier -> tier != best && tier.has(best))
+        .map(
+            tier ->
+                "no %s: %s"
+                    .formatted(
+                        tier.label(),
+                        cap.has(tier) ? NativeKernels.lacks(tier) : Tier.CAP + "=" + cap.library()))
+        .collect(Collectors.joining("; "));
   }
 
   @Override
@@ -66,11 +89,12 @@ public final class CpuKernels implements Kernels {
 
   @Override
   public Linear linear(LinearWeights weights, Arena arena) {
+    boolean products16 = library.tier().has(Tier.AVX512);
     return ScaledLinear.of(
         weights,
         plain ->
             PackedWeight.suits(plain)
-                ? new CpuLinear(plain, library.tier() == Tier.AVX512, linear, pool, arena)
+                ? new CpuLinear(plain, products16, linear, tiles, pool, arena)
                 : vector.linear(plain, arena));
   }
 

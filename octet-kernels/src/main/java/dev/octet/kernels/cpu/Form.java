@@ -72,4 +72,9 @@ enum Form {
   int flip() {
     return this == I8 ? 128 : this == I4 ? 8 : 0;
   }
+
+  /** The highest zero point as stored: a byte, and a nibble less it must be a signed byte. */
+  int highestZero() {
+    return this == I4 ? 128 : 255;
+  }
 }

@@ -382,7 +382,7 @@ final class LinearCalls {
     NativeKernels.check(status, "octet_round_e4m3");
   }
 
-  private static void requireBytes(String what, MemorySegment segment, long bytes) {
+  static void requireBytes(String what, MemorySegment segment, long bytes) {
     if (segment.byteSize() < bytes) {
       throw new IllegalArgumentException(
           "%s has %d bytes, the kernel needs %d".formatted(what, segment.byteSize(), bytes));

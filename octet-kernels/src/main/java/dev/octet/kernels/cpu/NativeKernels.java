@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The library of one tier. Entries are called as ordinary downcalls, never as critical ones: a
@@ -25,10 +26,10 @@ final class NativeKernels {
   private final Tier tier;
   private final SymbolLookup symbols;
 
-  private NativeKernels(Tier tier) {
+  private NativeKernels(Tier tier, SymbolLookup own, SymbolLookup symbols) {
     this.tier = tier;
-    this.symbols = PackedLibrary.load(tier.library());
-    int abi = callInt(entry(symbols, "octet_abi"));
+    this.symbols = symbols;
+    int abi = callInt(entry(own, "octet_abi"));
     if (abi != ABI) {
       throw new NativeException("%s.so has ABI %d, not %d".formatted(tier.library(), abi, ABI));
     }
@@ -40,26 +41,60 @@ final class NativeKernels {
    * @throws NativeException if there is none, saying why
    */
   static Tier best() {
-    Tier cap = Tier.cap(System.getenv().getOrDefault(Tier.CAP, ""));
+    if (!PackedLibrary.has("probe")) {
+      throw new NativeException("they were not built into this jar");
+    }
+    Tier cap = cap();
     return Arrays.stream(Tier.values())
-        .filter(tier -> tier.compareTo(cap) <= 0 && runs(tier))
+        .filter(tier -> cap.has(tier) && lacks(tier) == null)
         .max(Comparator.naturalOrder())
-        .orElseThrow(
-            () ->
-                new NativeException(
-                    "this processor or system lacks what the lowest tier needs: AVX2, FMA, F16C"));
+        .orElseThrow(() -> new NativeException(String.valueOf(lacks(Tier.AVX2))));
+  }
+
+  /** The highest tier that the user allows. */
+  static Tier cap() {
+    return Tier.cap(System.getenv().getOrDefault(Tier.CAP, ""));
+  }
+
+  /** Why a tier cannot be used here, or null if it can. */
+  static @Nullable String lacks(Tier tier) {
+    String machine = Probe.lacks(tier);
+    if (machine != null) {
+      return machine;
+    }
+    if (!PackedLibrary.has(tier.library())) {
+      return "it was not built, the C compiler did not know it";
+    }
+    return tier == Tier.AMX ? TileCheck.FAILURE : null;
   }
 
   /** The library of a tier that this machine runs, loaded on first use. */
   static synchronized NativeKernels of(Tier tier) {
-    if (!runs(tier)) {
-      throw new NativeException("this machine does not run " + tier.label());
+    String lacks = Probe.lacks(tier);
+    if (lacks != null) {
+      throw new NativeException("no " + tier.label() + ": " + lacks);
     }
-    return LOADED.computeIfAbsent(tier, NativeKernels::new);
+    NativeKernels there = LOADED.get(tier);
+    if (there == null) {
+      SymbolLookup own = PackedLibrary.load(tier.library());
+      there = tier == Tier.AMX ? withTiles(own) : new NativeKernels(tier, own, own);
+      LOADED.put(tier, there);
+    }
+    return there;
   }
 
-  private static boolean runs(Tier tier) {
-    return (Probe.TIERS & tier.bit()) != 0;
+  /** The kernels on tiles of a library; everything else is the tier's below. */
+  static NativeKernels withTiles(SymbolLookup tiles) {
+    return new NativeKernels(Tier.AMX, tiles, tiles.or(of(Tier.AVX512).symbols));
+  }
+
+  /**
+   * Lets tiles compute a few products that are known.
+   *
+   * @return the number of the first that is wrong, 0 if none is
+   */
+  int checkTiles() {
+    return callInt(entry(symbols, "octet_check_tiles"));
   }
 
   Tier tier() {
@@ -109,8 +144,34 @@ final class NativeKernels {
     }
   }
 
-  /** Asks the processor and the system once. */
+  /** Asks the processor and the system once, which is also when permission for AMX is asked for. */
   private static final class Probe {
-    private static final int TIERS = callInt(entry(PackedLibrary.load("probe"), "octet_probe"));
+    private static final int FOUND = callInt(entry(PackedLibrary.load("probe"), "octet_probe"));
+
+    private static @Nullable String lacks(Tier tier) {
+      if ((FOUND & tier.bit()) != 0) {
+        return null;
+      }
+      return switch (tier) {
+        case AVX2 -> "this processor or system lacks what the lowest tier needs: AVX2, FMA, F16C";
+        case AVX512 -> "this processor or system lacks AVX-512 with VNNI, VBMI or BF16";
+        case AMX ->
+            (FOUND & 16) != 0
+                ? "the system does not save the processor's tiles (Linux 5.16 and later does)"
+                : (FOUND & 32) != 0
+                    ? "the system refused the permission to use tiles"
+                    : "this processor has none";
+      };
+    }
+  }
+
+  /** Whether this machine's tiles compute what is expected of them, tried once. */
+  private static final class TileCheck {
+    private static final @Nullable String FAILURE = failure();
+
+    private static @Nullable String failure() {
+      int wrong = of(Tier.AMX).checkTiles();
+      return wrong == 0 ? null : "its tiles compute product " + wrong + " wrongly";
+    }
   }
 }

@@ -22,20 +22,26 @@ final class PackedLibrary {
 
   private PackedLibrary() {}
 
-  /** Whether the build made native kernels at all. */
-  static boolean present() {
-    return PackedLibrary.class.getResource(FOLDER + "SHA256SUMS") != null;
+  /** Whether the build made a library. */
+  static boolean has(String name) {
+    return PackedLibrary.class.getResource(FOLDER + name + ".so") != null;
+  }
+
+  /** Loads a library of the build for the life of the process. */
+  static SymbolLookup load(String name) {
+    return load(FOLDER, name);
   }
 
   /**
    * Loads a library for the life of the process.
    *
+   * @param folder where it lies beside this class, with {@code SHA256SUMS}
    * @throws NativeException if it is missing, not what was built, or cannot be loaded here
    */
   @SuppressWarnings("restricted") // loads native code, which is what this package is for
-  static SymbolLookup load(String name) {
-    byte[] content = read(name + ".so");
-    String expected = checksum(name + ".so");
+  static SymbolLookup load(String folder, String name) {
+    byte[] content = read(folder, name + ".so");
+    String expected = checksum(folder, name + ".so");
     if (!expected.equals(sha256(content))) {
       throw new NativeException(name + ".so is not the file that was built: its checksum differs");
     }
@@ -67,8 +73,8 @@ final class PackedLibrary {
     }
   }
 
-  private static String checksum(String file) {
-    return new String(read("SHA256SUMS"), StandardCharsets.US_ASCII)
+  private static String checksum(String folder, String file) {
+    return new String(read(folder, "SHA256SUMS"), StandardCharsets.US_ASCII)
         .lines()
         .filter(line -> line.endsWith("/" + file))
         .map(line -> line.substring(0, line.indexOf(' ')))
@@ -76,8 +82,8 @@ final class PackedLibrary {
         .orElseThrow(() -> new NativeException("no checksum of " + file + " in the jar"));
   }
 
-  private static byte[] read(String file) {
-    try (InputStream in = PackedLibrary.class.getResourceAsStream(FOLDER + file)) {
+  private static byte[] read(String folder, String file) {
+    try (InputStream in = PackedLibrary.class.getResourceAsStream(folder + file)) {
       if (in == null) {
         throw new NativeException(file + " was not built into this jar");
       }

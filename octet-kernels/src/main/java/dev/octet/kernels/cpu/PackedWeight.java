@@ -93,7 +93,6 @@ record PackedWeight(
   /** Whether the kernels take this weight; no known format writes one that they do not. */
   static boolean suits(LinearWeights weights) {
     ScaleGrid grid = Source.of(weights.weight()).grid();
-    int flip = Form.of(weights.weight()).flip();
     long k = weights.weight().columns();
     if (weights.weight().rows() == 0 || k == 0) {
       return false;
@@ -105,9 +104,10 @@ record PackedWeight(
       return false;
     }
     Tensor zeros = grid.zeroPoints();
+    Form form = Form.of(weights.weight());
     for (long i = 0; zeros != null && i < zeros.size(); i++) {
-      long zero = zeros.getLong(i) + flip; // stored as a byte
-      if (zero < 0 || zero > 255) {
+      long zero = zeros.getLong(i) + form.flip();
+      if (zero < 0 || zero > form.highestZero()) {
         return false;
       }
     }

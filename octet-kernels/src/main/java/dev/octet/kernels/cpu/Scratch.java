@@ -14,6 +14,8 @@ final class Scratch {
     PLAIN,
     WIDE,
     ORDERED,
+    PART,
+    TILES,
     SCALES,
     BLOCK_SCALES,
     SUMS,

@@ -10,12 +10,15 @@ public enum Tier {
   AVX2("AVX2", 1),
 
   /** AVX-512 with VNNI, VBMI and BF16: Sapphire Rapids, Zen 4 and later. */
-  AVX512("AVX-512 VNNI", 2);
+  AVX512("AVX-512 VNNI", 2),
+
+  /** Tiles for INT8 and BF16 besides: Sapphire Rapids and later. */
+  AMX("AMX", 4);
 
   /** Environment variable that names the highest tier to use. */
   public static final String CAP = "OCTET_MAX_ISA";
 
-  private static final Tier HIGHEST = AVX512;
+  private static final Tier HIGHEST = AMX;
 
   private final String label;
   private final int bit;
@@ -28,6 +31,11 @@ public enum Tier {
   /** As people write it. */
   public String label() {
     return label;
+  }
+
+  /** Whether this tier has what another one has. */
+  boolean has(Tier other) {
+    return compareTo(other) >= 0;
   }
 
   /** Base name of the library in the jar. */
