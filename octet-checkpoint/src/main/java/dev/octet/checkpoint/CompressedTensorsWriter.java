@@ -1,9 +1,8 @@
 package dev.octet.checkpoint;
 
-import dev.octet.checkpoint.compressedtensors.Scheme;
-import dev.octet.checkpoint.compressedtensors.StoredLayer;
 import dev.octet.checkpoint.internal.AtomicFile;
 import dev.octet.checkpoint.internal.Json;
+import dev.octet.checkpoint.internal.LayerStore;
 import dev.octet.checkpoint.internal.Texts;
 import dev.octet.checkpoint.internal.Trees;
 import dev.octet.tensor.LinearWeights;
@@ -18,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.UUID;
@@ -38,14 +38,13 @@ import tools.jackson.databind.node.ObjectNode;
  * layers it converts to the model's type, so that F32 scales load there too but are rounded. A
  * quantizer that wants W4A16 to be the same everywhere rounds its scales to the model's type first.
  *
- * <p>Layers may have different schemes ({@code mixed-precision}). For vLLM, q, k and v of a layer
- * must share theirs, as must gate and up, weights of layers with quantized activations must be
- * symmetric, and group sizes must divide the input features.
+ * <p>How layers are stored is the {@link WriteFormat}'s business. In compressed-tensors, the
+ * default, they may have different schemes ({@code mixed-precision}). For vLLM, q, k and v of a
+ * layer must share theirs, as must gate and up, weights of layers with quantized activations must
+ * be symmetric, and group sizes must divide the input features.
  */
 public final class CompressedTensorsWriter implements AutoCloseable {
-  /** The release whose layout is written. */
-  private static final String VERSION = "0.12.2";
-
+  private final LayerStore store;
   private final Path directory;
   private final WriteOptions options;
   private final Path source;
@@ -56,6 +55,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
 
   private CompressedTensorsWriter(
       Path directory, WriteOptions options, Path source, PartialFolder partial) throws IOException {
+    this.store = options.format().store();
     this.directory = directory;
     this.options = options;
     this.source = source;
@@ -102,8 +102,9 @@ public final class CompressedTensorsWriter implements AutoCloseable {
    * All that decides what the files hold: layers of a run that differs in any of it are useless.
    */
   private static String recipe(Path source, WriteOptions options) throws IOException {
-    return "%s%nshards of %d bytes%n%s"
+    return "%s%n%s%nshards of %d bytes%n%s"
         .formatted(
+            options.format().label(),
             options.recipe(),
             options.shardBytes(),
             Files.readString(source.resolve("config.json")));
@@ -159,10 +160,23 @@ public final class CompressedTensorsWriter implements AutoCloseable {
     return partial.has(name);
   }
 
-  /** Stores a linear layer in the form it has; a dense one stays dense. */
+  /**
+   * Refuses a layer that {@link #add} would.
+   *
+   * @throws CheckpointException if the format has no form for it
+   */
+  public void requireStorable(String module, LinearWeights layer) {
+    store.scheme(module, layer, journal.all());
+  }
+
+  /**
+   * Stores a linear layer in the form it has; a dense one stays dense.
+   *
+   * @throws CheckpointException if the format has no form for it, or it cannot be written
+   */
   public void add(String module, LinearWeights layer) {
-    Optional<ObjectNode> scheme = Scheme.of(module, layer);
-    SortedMap<String, Tensor> tensors = StoredLayer.tensors(module, layer, config.dtype());
+    Optional<ObjectNode> scheme = store.scheme(module, layer, journal.all());
+    SortedMap<String, Tensor> tensors = store.tensors(module, layer, config.dtype());
     try {
       if (scheme.isPresent()) {
         journal.put(module, scheme.get());
@@ -190,16 +204,23 @@ public final class CompressedTensorsWriter implements AutoCloseable {
       ObjectNode quantization = quantizationConfig();
       partial.gather(options.shardBytes());
       copySidecars();
+      if (store.settingsFile().isPresent()) {
+        write(store.settingsFile().get(), quantization);
+      }
       configJson.set("quantization_config", quantization);
-      AtomicFile.write(
-          partial.folder().resolve("config.json"),
-          Json.MAPPER.writerWithDefaultPrettyPrinter().writeValueAsBytes(configJson));
+      write("config.json", configJson);
       moveIntoPlace();
       SchemeJournal.delete(directory);
       PartialFolder.deleteNotes(directory);
     } catch (IOException e) {
       throw failed(directory, e);
     }
+  }
+
+  private void write(String name, ObjectNode json) {
+    AtomicFile.write(
+        partial.folder().resolve(name),
+        Json.MAPPER.writerWithDefaultPrettyPrinter().writeValueAsBytes(json));
   }
 
   private void requireComplete() {
@@ -219,52 +240,21 @@ public final class CompressedTensorsWriter implements AutoCloseable {
     return there ? List.of() : List.of(name);
   }
 
-  /** One group for every scheme; the most frequent one takes the class, the others names. */
   private ObjectNode quantizationConfig() {
-    Map<ObjectNode, List<String>> groups = new LinkedHashMap<>();
-    List<String> ignore = new ArrayList<>();
+    SequencedMap<String, ObjectNode> schemes = new LinkedHashMap<>();
+    List<String> dense = new ArrayList<>();
     ModelLayout.linears(
         config,
         shape ->
             journal
                 .scheme(shape.module())
                 .ifPresentOrElse(
-                    scheme ->
-                        groups.computeIfAbsent(scheme, s -> new ArrayList<>()).add(shape.module()),
-                    () -> ignore.add(shape.module())));
+                    scheme -> schemes.put(shape.module(), scheme),
+                    () -> dense.add(shape.module())));
     if (config.tiedEmbeddings()) {
-      ignore.add(ModelLayout.LM_HEAD);
+      dense.add(ModelLayout.LM_HEAD);
     }
-    return json(groups, ignore);
-  }
-
-  private static ObjectNode json(Map<ObjectNode, List<String>> groups, List<String> ignore) {
-    List<Map.Entry<ObjectNode, List<String>>> sorted = new ArrayList<>(groups.entrySet());
-    sorted.sort((a, b) -> Integer.compare(b.getValue().size(), a.getValue().size()));
-    ObjectNode json = Json.MAPPER.createObjectNode();
-    json.put("quant_method", "compressed-tensors").put("version", VERSION);
-    String format =
-        switch (sorted.size()) {
-          case 0 -> "dense";
-          case 1 -> sorted.getFirst().getKey().get("format").asString();
-          default -> "mixed-precision";
-        };
-    json.put("format", format).put("quantization_status", "compressed");
-    json.putNull("global_compression_ratio").putNull("kv_cache_scheme");
-    ObjectNode all = json.putObject("config_groups");
-    for (int i = 0; i < sorted.size(); i++) {
-      ObjectNode group = all.putObject("group_" + i);
-      var targets = group.putArray("targets");
-      if (i == 0) {
-        targets.add("Linear");
-      } else {
-        sorted.get(i).getValue().forEach(targets::add);
-      }
-      group.setAll(sorted.get(i).getKey());
-    }
-    var ignored = json.putArray("ignore");
-    ignore.forEach(ignored::add);
-    return json;
+    return store.settings(schemes, dense);
   }
 
   /** Tokenizer, generation settings and the like come along unchanged. */

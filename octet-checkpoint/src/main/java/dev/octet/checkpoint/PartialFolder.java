@@ -111,8 +111,8 @@ final class PartialFolder implements AutoCloseable {
 
   /** Whether a tensor of that module, whatever its form, is there. */
   boolean hasModule(String module) {
-    SortedMap<String, TensorSpec> from = specs.tailMap(module + ".weight");
-    return !from.isEmpty() && from.firstKey().startsWith(module + ".weight");
+    SortedMap<String, TensorSpec> from = specs.tailMap(module + ".");
+    return !from.isEmpty() && from.firstKey().startsWith(module + ".");
   }
 
   /** Stores the tensors of one layer, all or none. */

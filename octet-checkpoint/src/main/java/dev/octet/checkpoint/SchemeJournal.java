@@ -6,6 +6,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -58,6 +60,11 @@ final class SchemeJournal {
 
   Optional<ObjectNode> scheme(String module) {
     return Optional.ofNullable(schemes.get(module));
+  }
+
+  /** Those of all layers. */
+  Collection<ObjectNode> all() {
+    return Collections.unmodifiableCollection(schemes.values());
   }
 
   static void delete(Path result) throws IOException {

@@ -1,23 +1,35 @@
 package dev.octet.checkpoint;
 
 /**
- * How {@link CompressedTensorsWriter} treats what is there already.
+ * How {@link CompressedTensorsWriter} stores a model, and how it treats what is there already.
  *
  * @param force whether an existing model directory may be replaced
  * @param resume whether the layers of an interrupted run are reused
  * @param recipe what the run does, in the caller's words (source, scheme, ignored layers): layers
  *     are reused only under the very same recipe
  * @param shardBytes bytes of tensors a file holds
+ * @param format how linear layers are stored
  */
-public record WriteOptions(boolean force, boolean resume, String recipe, long shardBytes) {
+public record WriteOptions(
+    boolean force, boolean resume, String recipe, long shardBytes, WriteFormat format) {
   public WriteOptions {
     if (shardBytes < 1) {
       throw new IllegalArgumentException("shards of " + shardBytes + " bytes");
     }
   }
 
-  /** With shards of the usual size. */
+  /** As compressed-tensors. */
+  public WriteOptions(boolean force, boolean resume, String recipe, long shardBytes) {
+    this(force, resume, recipe, shardBytes, WriteFormat.COMPRESSED_TENSORS);
+  }
+
+  /** As compressed-tensors, with shards of the usual size. */
   public static WriteOptions of(boolean force, boolean resume, String recipe) {
     return new WriteOptions(force, resume, recipe, ShardPlan.SHARD_BYTES);
+  }
+
+  /** The same in another format. */
+  public WriteOptions as(WriteFormat other) {
+    return new WriteOptions(force, resume, recipe, shardBytes, other);
   }
 }

@@ -219,7 +219,10 @@ class CheckpointsTest {
   void quantizationSettingsThatContradictTheWeightsAreRefused() throws IOException {
     refuses("ct_w4a16_sym", "\"group_size\": 32", "\"group_size\": 48", "48 does not divide");
     refuses(
-        "ct_fp8_static", "\"symmetric\": true", "\"symmetric\": false", "floats have no zero point");
+        "ct_fp8_static",
+        "\"symmetric\": true",
+        "\"symmetric\": false",
+        "floats have no zero point");
     refuses("ok_tiny_dense", "\"use_cache\"", "\"quantization\":{\"bits\":4},\"use_cache\"", "MLX");
     refuses("ok_tiny_dense", "\"rope_theta\": 10000.0", "\"rope_theta\": 1e-9", "at least 1");
   }

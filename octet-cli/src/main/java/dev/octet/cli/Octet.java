@@ -1,5 +1,6 @@
 package dev.octet.cli;
 
+import dev.octet.checkpoint.WriteFormat;
 import dev.octet.cli.output.Terminal;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
@@ -116,6 +117,7 @@ public final class Octet extends OctetCommand {
     keepExamplesWhole(line);
     register(line, QuantScheme.class, QuantScheme::of);
     register(line, QuantChoice.class, QuantChoice::of);
+    register(line, WriteFormat.class, WriteFormat::of);
     register(line, AttentionKind.class, AttentionKind::of);
     register(line, KvType.class, KvType::of);
     return line;

@@ -1,5 +1,6 @@
 package dev.octet.cli;
 
+import dev.octet.checkpoint.WriteFormat;
 import dev.octet.checkpoint.WriteOptions;
 import dev.octet.cli.output.Human;
 import dev.octet.cli.output.ProgressBar;
@@ -22,7 +23,7 @@ import picocli.CommandLine.Option;
 @Command(
     name = "quantize",
     description = {
-      "Writes a quantized copy of a model as compressed-tensors, which vLLM reads too.",
+      "Writes a quantized copy of a model by default as compressed-tensors, which vLLM reads too.",
       "Works layer by layer; what was interrupted can be continued with --resume. Nothing appears "
           + "in --out before all of it is written."
     },
@@ -30,6 +31,7 @@ import picocli.CommandLine.Option;
       "  octet quantize --model DIR --out DIR-w8a8 --scheme w8a8",
       "  octet quantize --model DIR --out DIR-w4a16 --scheme w4a16 --group-size 32 \\",
       "      --ignore '*.down_proj'",
+      "  octet quantize --model DIR --out DIR-awq --scheme w4a16-asym --format awq",
       "  octet quantize --model DIR --out DIR-fp8 --scheme fp8-dynamic --resume",
       "  octet quantize --model DIR --out DIR-gptq --scheme w4a16 --method gptq",
       "  octet quantize --model DIR --out DIR-sq --scheme w8a8 --static-inputs \\",
@@ -61,6 +63,15 @@ final class QuantizeCommand extends OctetCommand {
       split = ",",
       description = "modules to leave unquantized besides lm_head, for instance '*.down_proj'")
   List<String> ignore = List.of();
+
+  @Option(
+      names = "--format",
+      paramLabel = "FORMAT",
+      defaultValue = "compressed-tensors",
+      description =
+          "compressed-tensors (default), gptq (INT4, INT8 weights), awq (INT4 weights), fp8 (with "
+              + "fp8-block)")
+  WriteFormat format = WriteFormat.COMPRESSED_TENSORS;
 
   @Mixin MethodOptions method = new MethodOptions();
 
@@ -100,7 +111,7 @@ final class QuantizeCommand extends OctetCommand {
 
   private Outcome nearest(Path in, QuantizeOptions options) {
     try (ProgressBar bar = terminal().progress(scheme.name())) {
-      return CheckpointQuantizer.run(in, out, options, force, resume, bar::update);
+      return CheckpointQuantizer.run(in, out, format, options, force, resume, bar::update);
     }
   }
 
@@ -108,7 +119,7 @@ final class QuantizeCommand extends OctetCommand {
     List<int[]> sequences = sequences(in);
     String settings =
         "%s%n%s%n%s%n".formatted(in.toAbsolutePath().normalize(), recipe, method.textSettings());
-    WriteOptions write = WriteOptions.of(force, resume, settings);
+    WriteOptions write = WriteOptions.of(force, resume, settings).as(format);
     try (Kernels kernels = compute.open(terminal());
         ProgressBar bar = terminal().progress(scheme.name())) {
       return CalibratedQuantizer.run(in, out, recipe, sequences, kernels, write, bar::update);

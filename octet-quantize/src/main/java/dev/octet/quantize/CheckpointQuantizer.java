@@ -8,6 +8,7 @@ import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.ModelLayout.LinearShape;
 import dev.octet.checkpoint.ModelLayout.PlainShape;
+import dev.octet.checkpoint.WriteFormat;
 import dev.octet.checkpoint.WriteOptions;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
@@ -20,9 +21,9 @@ import java.util.List;
 import java.util.TreeSet;
 
 /**
- * Writes a quantized copy of a checkpoint, as compressed-tensors, layer by layer: memory holds one
- * layer at a time. An interrupted run can be resumed; until the last step the result is not there
- * at all.
+ * Writes a quantized copy of a checkpoint, in any {@link WriteFormat}, layer by layer: memory holds
+ * one layer at a time. An interrupted run can be resumed; until the last step the result is not
+ * there at all.
  */
 public final class CheckpointQuantizer {
   private CheckpointQuantizer() {}
@@ -59,6 +60,18 @@ public final class CheckpointQuantizer {
       boolean force,
       boolean resume,
       Progress progress) {
+    return run(in, out, WriteFormat.COMPRESSED_TENSORS, options, force, resume, progress);
+  }
+
+  /** The same in another format. */
+  public static Outcome run(
+      Path in,
+      Path out,
+      WriteFormat format,
+      QuantizeOptions options,
+      boolean force,
+      boolean resume,
+      Progress progress) {
     if (options.scheme().type() == WeightType.FP8_E5M2) {
       throw new CheckpointException(
           "compressed-tensors stores E4M3, not E5M2; use fp8, fp8-dynamic or fp8-block");
@@ -73,7 +86,7 @@ public final class CheckpointQuantizer {
             "lm_head is tied to the embedding and is not stored by itself; leave it ignored");
       }
       DiskRoom.require(out, MemoryEstimate.weightBytes(source.config(), options));
-      WriteOptions write = WriteOptions.of(force, resume, recipe(in, options));
+      WriteOptions write = WriteOptions.of(force, resume, recipe(in, options)).as(format);
       try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, write)) {
         List<String> notices = new Run(source, writer, options, progress).run();
         writer.finish();
@@ -160,11 +173,16 @@ public final class CheckpointQuantizer {
       }
     }
 
-    /** A weight that does not quantize never will: nothing is kept for a later run to resume. */
+    /**
+     * A weight that does not quantize, or has no form in the format, never will: nothing is kept
+     * for a later run to resume.
+     */
     private LinearWeights quantized(
         String module, LinearWeights layer, QuantScheme scheme, Arena arena) {
       try {
-        return LayerQuantizer.quantize(module, layer, scheme, arena);
+        LinearWeights result = LayerQuantizer.quantize(module, layer, scheme, arena);
+        writer.requireStorable(module, result);
+        return result;
       } catch (CheckpointException e) {
         writer.discard();
         throw e;

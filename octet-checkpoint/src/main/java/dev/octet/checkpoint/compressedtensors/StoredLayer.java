@@ -2,6 +2,7 @@ package dev.octet.checkpoint.compressedtensors;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
+import dev.octet.checkpoint.packing.Codes;
 import dev.octet.checkpoint.packing.Columns;
 import dev.octet.checkpoint.packing.Packing;
 import dev.octet.tensor.ActivationQuant;
@@ -127,11 +128,9 @@ public final class StoredLayer {
   private void grid(ScaleGrid grid, int bits, boolean packed) {
     Tensor scales = narrowest(grid.scales());
     put("weight_scale", scales.size() == 1 ? scales.reshape(tensorShape(grid)) : scales);
-    Tensor zeros = grid.zeroPoints();
-    if (zeros != null) {
-      put(
-          "weight_zero_point",
-          packed ? Packing.packZeroPoints(zeros, bits) : zeros.to(DType.I8, Arena.ofAuto()));
+    if (grid.zeroPoints() != null) {
+      Tensor zeros = Codes.signed(Codes.zeros(grid, bits), bits);
+      put("weight_zero_point", packed ? Packing.packZeroPoints(zeros, bits) : zeros);
     }
   }
 

@@ -55,7 +55,9 @@ final class GptqSettings {
     for (Fields f : sources) {
       requirePlain(f);
     }
-    this.overall = layer(sources, new Layer(0, -1, false));
+    Layer given = layer(sources, new Layer(0, -1, false));
+    boolean ordered = given.actOrder() && !staticGroups(sources);
+    this.overall = new Layer(given.bits(), given.group(), ordered);
     this.second = second(sources, stored);
     this.rules = rules(sources);
   }
@@ -129,6 +131,17 @@ final class GptqSettings {
   private static boolean actOrder(Fields[] sources, boolean fallback) {
     Optional<Fields> where = source(sources, List.of("desc_act"));
     return where.isPresent() ? where.get().flag("desc_act", fallback) : fallback;
+  }
+
+  /** Groups of neighbours although columns were quantized in another order. */
+  private static boolean staticGroups(Fields[] sources) {
+    for (Fields f : sources) {
+      boolean inMeta = f.object("meta").map(m -> m.flag("static_groups", false)).orElse(false);
+      if (inMeta || f.flag("static_groups", false)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private List<Rule> rules(Fields[] sources) {

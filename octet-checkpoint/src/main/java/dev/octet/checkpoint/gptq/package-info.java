@@ -1,4 +1,4 @@
-/** GPTQ checkpoints of AutoGPTQ and GPTQModel, both conventions of zero points. */
+/** GPTQ checkpoints of AutoGPTQ and GPTQModel: both conventions of zero points read, one written. */
 @NullMarked
 package dev.octet.checkpoint.gptq;
 

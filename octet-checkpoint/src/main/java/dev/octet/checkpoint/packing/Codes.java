@@ -3,8 +3,10 @@ package dev.octet.checkpoint.packing;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import dev.octet.tensor.DType;
+import dev.octet.tensor.ScaleGrid;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 
 /** Codes one a byte: from unsigned to signed, and turned. */
 public final class Codes {
@@ -29,6 +31,17 @@ public final class Codes {
     return Tensor.of(type, codes.segment(), codes.shape());
   }
 
+  /** A grid's zero points as unsigned codes, U8 [rows, blocks]; 2^(b-1) where there are none. */
+  public static Tensor zeros(ScaleGrid grid, int bits) {
+    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.U8, grid.scales().shape());
+    long blocks = out.dim(1);
+    for (long i = 0; i < out.size(); i++) {
+      int z = grid.zeroPoint(i / blocks * grid.rowBlock(), i % blocks * grid.columnBlock());
+      out.segment().set(JAVA_BYTE, i, (byte) (z + (1 << bits - 1)));
+    }
+    return out;
+  }
+
   /** Signed codes I8 [n, k] as canonical nibbles U8 [n, ⌈k/2⌉]; they must fit. */
   public static Tensor nibbles(Tensor codes) {
     Tensor out = Tensor.allocate(Arena.ofAuto(), DType.U8, codes.dim(0), (codes.dim(1) + 1) / 2);
@@ -39,15 +52,16 @@ public final class Codes {
     return out;
   }
 
-  /** [a, b] of one byte each to [b, a]. */
-  public static Tensor turned(Tensor codes) {
-    long rows = codes.dim(0);
-    long columns = codes.dim(1);
-    Tensor out = Tensor.allocate(Arena.ofAuto(), codes.dtype(), columns, rows);
+  /** A contiguous matrix [a, b] to [b, a]. */
+  public static Tensor turned(Tensor matrix) {
+    long rows = matrix.dim(0);
+    long columns = matrix.dim(1);
+    long size = matrix.dtype().bytes(1);
+    Tensor out = Tensor.allocate(Arena.ofAuto(), matrix.dtype(), columns, rows);
     for (long r = 0; r < rows; r++) {
       for (long c = 0; c < columns; c++) {
-        byte code = codes.segment().get(JAVA_BYTE, r * columns + c);
-        out.segment().set(JAVA_BYTE, c * rows + r, code);
+        long from = (r * columns + c) * size;
+        MemorySegment.copy(matrix.segment(), from, out.segment(), (c * rows + r) * size, size);
       }
     }
     return out;

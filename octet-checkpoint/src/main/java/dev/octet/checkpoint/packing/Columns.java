@@ -88,6 +88,15 @@ public record Columns(@Nullable Tensor order, long block, int[] groups) {
     return groups;
   }
 
+  /** The group of every input where groups are stretches of inputs, I32 [k]. */
+  public static Tensor groups(long k, long block) {
+    Tensor groups = Tensor.allocate(Arena.ofAuto(), DType.I32, k);
+    for (long j = 0; j < k; j++) {
+      groups.segment().set(JAVA_INT_UNALIGNED, j << 2, (int) (j / block));
+    }
+    return groups;
+  }
+
   /** Codes I8 [n, k] with column {@code order[j]} as stored column j. */
   public static Tensor gathered(Tensor codes, @Nullable Tensor order) {
     return order == null ? codes : moved(codes, order, true);

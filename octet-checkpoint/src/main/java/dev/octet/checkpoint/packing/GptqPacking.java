@@ -77,7 +77,7 @@ public final class GptqPacking {
     Tensor out = Tensor.allocate(Arena.ofAuto(), type, n, rowBytes);
     MemorySegment from = words.segment();
     MemorySegment to = out.segment();
-    long whole = rowBytes / 4;
+    long whole = k * bits / 32; // words of which every bit counts
     for (long tile = 0; tile < whole; tile += TILE) {
       long end = Math.min(whole, tile + TILE);
       for (long o = 0; o < n; o++) {
@@ -88,7 +88,7 @@ public final class GptqPacking {
       }
     }
     if (whole * 4 < rowBytes) {
-      int used = (int) (k * bits - whole * 32); // bits of the last, short word
+      int used = (int) (k * bits - whole * 32);
       for (long o = 0; o < n; o++) {
         long word = (word(from, whole * n + o) ^ flip) & (1L << used) - 1;
         for (long b = whole * 4; b < rowBytes; b++, word >>>= 8) {

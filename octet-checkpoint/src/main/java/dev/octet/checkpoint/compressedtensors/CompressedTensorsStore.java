@@ -1,0 +1,69 @@
+package dev.octet.checkpoint.compressedtensors;
+
+import dev.octet.checkpoint.internal.Json;
+import dev.octet.checkpoint.internal.LayerStore;
+import dev.octet.tensor.DType;
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
+import java.util.SortedMap;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Writes compressed-tensors: any mixture of forms, one of {@code config_groups} for each. */
+public final class CompressedTensorsStore implements LayerStore {
+  /** The release whose layout is written. */
+  private static final String VERSION = "0.12.2";
+
+  @Override
+  public Optional<ObjectNode> scheme(
+      String module, LinearWeights layer, Collection<ObjectNode> before) {
+    return Scheme.of(module, layer);
+  }
+
+  @Override
+  public SortedMap<String, Tensor> tensors(String module, LinearWeights layer, DType modelType) {
+    return StoredLayer.tensors(module, layer, modelType);
+  }
+
+  /** One group for every scheme; the most frequent one takes the class, the others names. */
+  @Override
+  public ObjectNode settings(SequencedMap<String, ObjectNode> schemes, List<String> dense) {
+    Map<ObjectNode, List<String>> groups = new LinkedHashMap<>();
+    schemes.forEach(
+        (module, scheme) -> groups.computeIfAbsent(scheme, s -> new ArrayList<>()).add(module));
+    List<Map.Entry<ObjectNode, List<String>>> sorted = new ArrayList<>(groups.entrySet());
+    sorted.sort((a, b) -> Integer.compare(b.getValue().size(), a.getValue().size()));
+    ObjectNode json = Json.MAPPER.createObjectNode();
+    json.put("quant_method", "compressed-tensors").put("version", VERSION);
+    json.put("format", format(sorted)).put("quantization_status", "compressed");
+    json.putNull("global_compression_ratio").putNull("kv_cache_scheme");
+    ObjectNode all = json.putObject("config_groups");
+    for (int i = 0; i < sorted.size(); i++) {
+      ObjectNode group = all.putObject("group_" + i);
+      var targets = group.putArray("targets");
+      if (i == 0) {
+        targets.add("Linear");
+      } else {
+        sorted.get(i).getValue().forEach(targets::add);
+      }
+      group.setAll(sorted.get(i).getKey());
+    }
+    var ignored = json.putArray("ignore");
+    dense.forEach(ignored::add);
+    return json;
+  }
+
+  private static String format(List<Map.Entry<ObjectNode, List<String>>> sorted) {
+    return switch (sorted.size()) {
+      case 0 -> "dense";
+      case 1 -> sorted.getFirst().getKey().get("format").asString();
+      default -> "mixed-precision";
+    };
+  }
+}

@@ -1,0 +1,46 @@
+package dev.octet.checkpoint.internal;
+
+import dev.octet.tensor.DType;
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.Tensor;
+import java.util.Collection;
+import java.util.List;
+import java.util.Optional;
+import java.util.SequencedMap;
+import java.util.SortedMap;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * How a format stores linear layers, and what its settings say of them: the inverse of {@link
+ * LinearFormat}.
+ */
+public interface LayerStore {
+  /**
+   * What the settings must remember of a layer; empty for a dense one.
+   *
+   * @param before the same of all layers stored already
+   * @throws dev.octet.checkpoint.CheckpointException if the format has no form for the layer, or
+   *     none beside those it has stored already
+   */
+  Optional<ObjectNode> scheme(String module, LinearWeights layer, Collection<ObjectNode> before);
+
+  /**
+   * The tensors of a layer by their full names.
+   *
+   * @param modelType the model's own type: values are stored in it where nothing is lost
+   */
+  SortedMap<String, Tensor> tensors(String module, LinearWeights layer, DType modelType);
+
+  /**
+   * The {@code quantization_config}.
+   *
+   * @param schemes of all quantized layers, by module, in the order of the forward pass
+   * @param dense all other linear layers
+   */
+  ObjectNode settings(SequencedMap<String, ObjectNode> schemes, List<String> dense);
+
+  /** A file that holds the settings once more, for tools that look there. */
+  default Optional<String> settingsFile() {
+    return Optional.empty();
+  }
+}
