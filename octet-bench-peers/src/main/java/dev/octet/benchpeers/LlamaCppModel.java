@@ -54,6 +54,11 @@ final class LlamaCppModel implements PeerModel {
     library.decode(context, ids);
   }
 
+  /** Logits of the last token. */
+  float[] logits() {
+    return library.logits(context, vocabulary).toArray(ValueLayout.JAVA_FLOAT);
+  }
+
   @Override
   public void check() {
     MemorySegment logits = library.logits(context, vocabulary);

@@ -28,7 +28,7 @@ class GgufWriterTest {
   @TempDir Path scratch;
 
   /** The 1B model's shape, cut down. */
-  private static ModelConfig small() {
+  static ModelConfig small() {
     ModelConfig c = ModelShape.of("llama-3.2-1b").config();
     return new ModelConfig(
         c.architecture(),
