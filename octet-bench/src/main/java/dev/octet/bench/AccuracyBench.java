@@ -90,7 +90,7 @@ public final class AccuracyBench {
       this.distribution = distribution;
       this.d = d;
       this.n = n;
-      this.heads = n >= 16384 ? 2 : 4;
+      this.heads = n >= 16384 ? 2 : AccuracyOptions.MOST_HEADS;
       this.inputs = new HeadInput[heads];
       this.exact = new double[heads][];
       pool.run(heads, this::draw);

@@ -1,5 +1,6 @@
 package dev.octet.bench;
 
+import java.util.Collections;
 import java.util.List;
 
 /**
@@ -19,16 +20,32 @@ public record AccuracyOptions(
     boolean causal,
     int queries,
     long seed) {
+  /** Heads of a case. */
+  static final int MOST_HEADS = 4;
+
+  /** Of keys or values, which are one array. */
+  private static final int MOST_ELEMENTS = 1 << 30;
+
   public AccuracyOptions {
     distributions = List.copyOf(distributions);
     headDims = List.copyOf(headDims);
     lengths = List.copyOf(lengths);
+    if (distributions.isEmpty() || headDims.isEmpty() || lengths.isEmpty()) {
+      throw new IllegalArgumentException("nothing to measure: no input, d or n");
+    }
     if (headDims.stream().anyMatch(d -> d < 2 || d % 2 != 0 || d > 1024)) {
       throw new IllegalArgumentException("d must be even and between 2 and 1024: " + headDims);
     }
     if (queries < 1 || lengths.stream().anyMatch(n -> n < queries)) {
       throw new IllegalArgumentException(
           "every length of " + lengths + " must be at least the " + queries + " queries");
+    }
+    long largest = (long) Collections.max(lengths) * Collections.max(headDims) * MOST_HEADS;
+    if (largest > MOST_ELEMENTS) {
+      throw new IllegalArgumentException(
+          "n = %d at d = %d takes %d elements, at most %d are possible"
+              .formatted(
+                  Collections.max(lengths), Collections.max(headDims), largest, MOST_ELEMENTS));
     }
   }
 

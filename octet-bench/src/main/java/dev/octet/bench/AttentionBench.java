@@ -72,6 +72,20 @@ public final class AttentionBench {
         throw new IllegalArgumentException(
             "lengths and repetitions must be at least 1, queries at least 0");
       }
+      for (int d : headDims) {
+        for (int n : lengths) {
+          requireArray(n, d, kvHeads);
+          requireArray(Math.min(n, queries), d, heads);
+        }
+      }
+    }
+
+    private static void requireArray(int rows, int d, int heads) {
+      if (d < 1 || d > 1024 || (double) rows * heads * d > MOST_ELEMENTS) {
+        throw new IllegalArgumentException(
+            "%d rows of %d heads of %d: d must lie between 1 and 1024, all together below %d"
+                .formatted(rows, heads, d, MOST_ELEMENTS));
+      }
     }
 
     /** The heads of an 8B model at d = 128, all useful pairs of kind and cache. */
@@ -98,6 +112,9 @@ public final class AttentionBench {
           7);
     }
   }
+
+  /** Of queries, keys or values, which are one array. */
+  private static final int MOST_ELEMENTS = 1 << 30;
 
   private AttentionBench() {}
 

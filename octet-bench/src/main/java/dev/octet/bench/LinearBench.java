@@ -134,7 +134,17 @@ public final class LinearBench {
   }
 
   static @Nullable QuantScheme scheme(String variant) {
-    return variant.equals("bf16") ? null : QuantScheme.of(variant);
+    if (variant.equals("bf16")) {
+      return null;
+    }
+    try {
+      return QuantScheme.of(variant);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(
+          "unknown variant '%s'; choose of bf16, %s"
+              .formatted(variant, String.join(", ", QuantScheme.names())),
+          e);
+    }
   }
 
   /** One layer at one M: every variant of every provider, interleaved. */

@@ -49,7 +49,11 @@ final class BenchLinearCommand extends OctetCommand {
       description = "kernels: reference, vector, cpu, or auto, the fastest (default: auto)")
   List<String> providers = List.of();
 
-  @Option(names = "--repeat", paramLabel = "N", description = "timed rounds (default: 9)")
+  @Option(
+      names = "--repeat",
+      paramLabel = "N",
+      defaultValue = "9",
+      description = "timed rounds (default: ${DEFAULT-VALUE})")
   int repetitions;
 
   @Mixin BenchOptions bench = new BenchOptions();
@@ -68,7 +72,7 @@ final class BenchLinearCommand extends OctetCommand {
             rows.isEmpty() ? standard.rows() : rows,
             providers.isEmpty() ? standard.providers() : providers,
             standard.threads(),
-            repetitions == 0 ? standard.repetitions() : repetitions);
+            repetitions);
     BenchPrinter printer = new BenchPrinter(terminal(), bench.json);
     try (Peers peers = compare.open(Work.LINEAR, bench.threadCount(), terminal())) {
       LinearBench.run(options, peers, printer);

@@ -150,6 +150,7 @@ final class BenchPrinter implements Consumer<BenchResult> {
       case "tokens_per_s" -> "tokens/s";
       case "gb_per_s" -> "GB/s";
       case "tops" -> "Tops";
+      case "gib" -> "GiB";
       default -> metric.replace('_', ' ');
     };
   }

@@ -1,5 +1,6 @@
 package dev.octet.cli;
 
+import dev.octet.bench.Distribution;
 import dev.octet.checkpoint.WriteFormat;
 import dev.octet.cli.output.Terminal;
 import dev.octet.kernels.AttentionKind;
@@ -120,6 +121,7 @@ public final class Octet extends OctetCommand {
     register(line, WriteFormat.class, WriteFormat::of);
     register(line, AttentionKind.class, AttentionKind::of);
     register(line, KvType.class, KvType::of);
+    register(line, Distribution.class, Distribution::of);
     return line;
   }
 

@@ -27,7 +27,9 @@ import picocli.CommandLine.Parameters;
       "",
       "A line a case: PASS or FAIL with the relative L1 distance and its limit (and tol=NAME where "
           + "another limit than the strict one applies), or what broken input was refused with; "
-          + "SKIP for what is not built yet. Exit status 1 if any case fails."
+          + "SKIP for what is not built yet. Broken input must be refused by one line that names the "
+          + "file and the problem, within 5 seconds and 64 MiB of heap. Exit status 1 if any case "
+          + "fails."
     },
     footer = {
       "  octet verify ../shared/conformance",

@@ -123,6 +123,11 @@ class ModelCommandsTest {
         "bench linear --compare",
         "bench attention --heads 32/8/2",
         "bench attention --heads 32/5",
+        "bench attention --d 0",
+        "bench attention --n 2000000000 --d 1024",
+        "bench linear --repeat 0",
+        "bench accuracy --n 2000000000 --d 1024",
+        "bench accuracy --input foo",
         "bench accuracy --d 3",
         "train --out /nowhere/at/all",
       })
