@@ -89,7 +89,8 @@ public record Verdict(Level level, double change, String advice) {
       case INT4 -> int4Remedy(scheme);
       case INT8 ->
           scheme.activation().quantizes()
-              ? "try w8a16, which leaves activations alone, or --ignore '*.down_proj'"
+              ? "try octet quantize --method smoothquant, w8a16, which leaves activations alone, or"
+                  + " --ignore '*.down_proj'"
               : "try leaving the first layer out with --ignore 'model.layers.0.*'";
       case FP8_E4M3, FP8_E5M2 ->
           scheme.granularity() == ScaleGranularity.TENSOR || scheme.type() == WeightType.FP8_E5M2
@@ -106,9 +107,11 @@ public record Verdict(Level level, double change, String advice) {
       return "try groups: w4a16 or w4a16-asym";
     }
     if (scheme.symmetric()) {
-      return "try w4a16-asym, or w8a16";
+      return "try octet quantize --method gptq, w4a16-asym, or w8a16";
     }
-    return scheme.group() > SMALL_GROUP ? "try smaller groups, or w8a16" : "try w8a16";
+    return scheme.group() > SMALL_GROUP
+        ? "try octet quantize --method gptq, smaller groups, or w8a16"
+        : "try octet quantize --method gptq, or w8a16";
   }
 
   /** As a line: {@code +0.42 % fine: under 1 %}. */
