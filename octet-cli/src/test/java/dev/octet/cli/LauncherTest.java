@@ -276,6 +276,59 @@ class LauncherTest {
     assertThat(run(launcher(), environment, "three").output()).doesNotContain("building");
   }
 
+  /** A directory with an npm that is a shell script. */
+  private Path npm(String script) throws IOException {
+    Path folder = Files.createDirectories(scratch.resolve("npm"));
+    Path npm = folder.resolve("npm");
+    Files.writeString(npm, "#!/bin/sh\n" + script);
+    assertThat(npm.toFile().setExecutable(true)).isTrue();
+    return folder;
+  }
+
+  private Map<String, String> comparing(Path npm) throws IOException {
+    Path home =
+        tree(
+            """
+            for a; do case $a in -Doctet.*.dir=*) mkdir -p "${a#*=}" ;; esac; done
+            """);
+    Files.createDirectories(home.resolve("octet-bench-peers/target/launcher"));
+    Files.writeString(
+        home.resolve("octet-bench-peers/target/launcher/octet-bench-peers-0.jar"), "jar");
+    Map<String, String> environment = new HashMap<>(building(home));
+    environment.put("PATH", npm + ":" + System.getenv("PATH"));
+    environment.put("OCTET_LLAMA_CPP", "");
+    return environment;
+  }
+
+  @Test
+  void llamaCppIsUnpackedBesideThePeers() throws Exception {
+    Path npm =
+        npm(
+            """
+            mkdir -p package/bins/linux-x64 && echo code >package/bins/linux-x64/libllama.so
+            tar czf node-llama-cpp-linux-x64-0.tgz package && rm -r package
+            """);
+    Map<String, String> environment = comparing(npm);
+    Ended ended = run(launcher(), environment, "bench", "model", "--compare");
+    assertThat(ended.output()).contains("fetched once").doesNotContain("cannot fetch");
+    Path peers = Path.of(environment.get("OCTET_HOME")).resolve(".octet/peers");
+    assertThat(peers.resolve("llama.cpp/libllama.so")).hasContent("code\n");
+    assertThat(peers.resolve("lib/octet-bench-peers-0.jar")).hasContent("jar");
+    assertThat(peers)
+        .isDirectoryNotContaining("glob:**/package")
+        .isDirectoryNotContaining("glob:**.tgz");
+  }
+
+  @Test
+  void withoutLlamaCppTheOtherPeersAreThere() throws Exception {
+    Map<String, String> environment = comparing(npm("exit 1\n"));
+    Ended ended = run(launcher(), environment, "bench", "linear", "--compare");
+    assertThat(ended.status()).as("java has been started").isEqualTo(7);
+    assertThat(ended.output()).contains("npm cannot fetch llama.cpp", "peers/lib");
+    assertThat(run(launcher(), environment, "bench", "linear", "--compare").output())
+        .doesNotContain("building");
+  }
+
   @Test
   void aBuildThatFailsSaysWhyAndLeavesNothingHalfMade() throws Exception {
     Path home = tree("echo 'wget: Failed to fetch https://repo.example/maven.zip'\nexit 1\n");
