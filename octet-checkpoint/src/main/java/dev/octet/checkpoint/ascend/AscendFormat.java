@@ -10,8 +10,10 @@ import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.checkpoint.internal.Texts;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.Tensor;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads what msModelSlim writes, in both generations of files. Every stored tensor must be
@@ -63,19 +65,54 @@ public final class AscendFormat implements LinearFormat {
   }
 
   @Override
-  public void check(LinearShape shape) {
+  public void check(LinearShape module) {
+    LinearShape shape = stored(module);
     Optional<Layer> layer = layer(shape);
     if (layer.isPresent()) {
       layer.get().check();
     } else {
       dense.check(shape);
     }
+    smoothing(module);
   }
 
   @Override
-  public LinearWeights read(LinearShape shape) {
+  public LinearWeights read(LinearShape module) {
+    LinearShape shape = stored(module);
     Optional<Layer> layer = layer(shape);
-    return layer.isPresent() ? layer.get().read() : dense.read(shape);
+    LinearWeights weights = layer.isPresent() ? layer.get().read() : dense.read(shape);
+    Tensor smoothing = smoothing(module);
+    return smoothing == null ? weights : scaled(weights, smoothing);
+  }
+
+  /** Where smoothing could not be folded into the layer before, the layer itself moves. */
+  private LinearShape stored(LinearShape shape) {
+    String moved = shape.module() + ".linear";
+    return tensors.has(moved + ".weight") && !tensors.has(shape.module() + ".weight")
+        ? new LinearShape(moved, shape.rows(), shape.columns(), shape.bias())
+        : shape;
+  }
+
+  /** What every channel of the input is multiplied with first; null if nothing. */
+  private @Nullable Tensor smoothing(LinearShape shape) {
+    String name = shape.module() + ".div.mul_scale";
+    Tensor scale = tensors.vector(name, DenseFormat.FLOATS, shape.columns());
+    for (long i = 0; scale != null && i < scale.size(); i++) {
+      if (!Float.isFinite(scale.getFloat(i))) {
+        throw tensors.problem(name, "holds %s at index %d".formatted(scale.getFloat(i), i));
+      }
+    }
+    return scale;
+  }
+
+  private static LinearWeights scaled(LinearWeights w, Tensor scale) {
+    LinearWeights decoding = w.decoding();
+    return new LinearWeights(
+        w.weight(),
+        w.bias(),
+        w.activation(),
+        scale,
+        decoding == null ? null : scaled(decoding, scale));
   }
 
   /** The layer in its tag's form; empty if that is dense. */

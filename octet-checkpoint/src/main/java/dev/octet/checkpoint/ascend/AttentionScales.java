@@ -7,6 +7,7 @@ import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.ascend.QuantType.Operand;
 import dev.octet.checkpoint.ascend.QuantType.Strategy;
 import dev.octet.checkpoint.internal.DenseFormat;
+import dev.octet.checkpoint.internal.StoredScales;
 import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.checkpoint.internal.Texts;
 import dev.octet.tensor.DType;
@@ -164,7 +165,7 @@ final class AttentionScales {
 
   private float[] scale(String name, int heads) {
     Tensor scale = fitting(name, heads, DenseFormat.FLOATS);
-    Grid.requirePositive(tensors, name, scale);
+    StoredScales.requirePositive(tensors, name, scale);
     return scale.toFloats();
   }
 

@@ -2,6 +2,7 @@ package dev.octet.checkpoint.ascend;
 
 import dev.octet.checkpoint.ModelLayout.LinearShape;
 import dev.octet.checkpoint.internal.DenseFormat;
+import dev.octet.checkpoint.internal.StoredScales;
 import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.ScaleGranularity;
@@ -42,7 +43,7 @@ final class Grid {
 
   /** Checks types, shapes and values without copying anything. */
   void check() {
-    requirePositive(tensors, scaleName(), stored());
+    StoredScales.requirePositive(tensors, scaleName(), stored());
     offsets();
   }
 
@@ -58,7 +59,7 @@ final class Grid {
     for (long i = 0; i < scales.size(); i++) {
       scales.setFloat(i, scales.getFloat(i) * rowScales.getFloat(i / groups));
     }
-    requirePositive(tensors, scaleName(), scales);
+    StoredScales.requirePositive(tensors, scaleName(), scales);
     return grid(scales.reshape(shape.rows(), groups), offsets());
   }
 
@@ -145,16 +146,5 @@ final class Grid {
     return allZero
         ? null
         : offset.to(DType.I16, Arena.ofAuto()).reshape(shape.rows(), groups(scale));
-  }
-
-  /** Any other scale silences, inverts or poisons what it scales. */
-  static void requirePositive(StoredTensors tensors, String name, Tensor scale) {
-    for (long i = 0; i < scale.size(); i++) {
-      float s = scale.getFloat(i);
-      if (!(s > 0) || s == Float.POSITIVE_INFINITY) {
-        throw tensors.problem(
-            name, "holds the scale %s at index %d; it must be finite and positive".formatted(s, i));
-      }
-    }
   }
 }

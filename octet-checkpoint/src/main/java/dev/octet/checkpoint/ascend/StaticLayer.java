@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import dev.octet.checkpoint.ModelLayout.LinearShape;
 import dev.octet.checkpoint.internal.DenseFormat;
+import dev.octet.checkpoint.internal.StoredScales;
 import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.tensor.ActivationQuant.StaticInt8;
 import dev.octet.tensor.DType;
@@ -64,7 +65,7 @@ record StaticLayer(StoredTensors tensors, LinearShape shape) implements Layer {
 
   private StaticInt8 input() {
     Tensor scale = one("input_scale", DenseFormat.FLOATS);
-    Grid.requirePositive(tensors, name("input_scale"), scale);
+    StoredScales.requirePositive(tensors, name("input_scale"), scale);
     float offset = one("input_offset", NUMBERS).getFloat(0);
     if (!(offset >= -128 && offset <= 127) || offset != Math.rint(offset)) {
       throw tensors.problem(name("input_offset"), "is " + offset + ", which is no int8");
