@@ -80,6 +80,8 @@ final class EvalPerplexityCommand extends OctetCommand {
       description = "auto, bf16, f16, f32, int8, fp8_e4m3, fp8_e5m2 (default: auto)")
   List<String> kvTypes = List.of("auto");
 
+  @Mixin ScalePolicyOption scales = new ScalePolicyOption();
+
   @Mixin ComputeOptions compute = new ComputeOptions();
 
   @Option(
@@ -125,6 +127,7 @@ final class EvalPerplexityCommand extends OctetCommand {
                   quantization.ignore,
                   kernels,
                   variant.options())) {
+            lm.notices().forEach(terminal()::note);
             report.add(variant.quantization(), lm, options, measure(lm, variant, text, options));
           }
         }
@@ -146,7 +149,7 @@ final class EvalPerplexityCommand extends OctetCommand {
     for (QuantChoice choice : quantization.choices()) {
       for (String kind : attention) {
         for (String kvType : kvTypes) {
-          variants.add(new Variant(choice, RunOptions.of(kind, kvType)));
+          variants.add(new Variant(choice, RunOptions.of(kind, kvType).with(scales.policy())));
         }
       }
     }

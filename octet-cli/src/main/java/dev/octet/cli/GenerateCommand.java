@@ -137,6 +137,7 @@ final class GenerateCommand extends OctetCommand {
       try (Kernels kernels = compute.open(terminal());
           CausalLm lm =
               ModelSession.load(checkpoint, choice, quantization.ignore, kernels, options)) {
+        lm.notices().forEach(terminal()::note);
         finish(generate(new Generator(lm, tokenizer), ids, params));
       }
     }

@@ -11,6 +11,7 @@ import dev.octet.cli.output.Table;
 import dev.octet.cli.output.Terminal;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
+import dev.octet.model.ScaleReport;
 import dev.octet.quantize.HostMemory;
 import dev.octet.quantize.MemoryEstimate;
 import dev.octet.quantize.MemorySize;
@@ -153,6 +154,8 @@ final class InspectCommand extends OctetCommand {
             q -> {
               q.layers().forEach((label, n) -> facts.row(style.bold("linear"), n + " × " + label));
               facts.row(style.bold("scales"), q.scales());
+              q.ranges().forEach(range -> facts.row("", range));
+              q.attention().problems().forEach(p -> facts.row(style.yellow("warning"), p));
             });
     if (!found.obstacle().isEmpty()) {
       facts.row(style.bold("runs"), style.yellow("no: ") + found.obstacle());
@@ -271,8 +274,22 @@ final class InspectCommand extends OctetCommand {
             .put("weights", q.weightScales())
             .put("inputs_static", q.staticInputs())
             .put("inputs_dynamic", q.dynamicInputs())
-            .put("cache_layers", q.kvLayers())
-            .put("cache_layers_missing", q.decoderLayers() - q.kvLayers()));
+            .put("cache_layers", q.attention().calibrated().size())
+            .put("cache_layers_missing", q.attention().layers() - q.attention().calibrated().size())
+            .put("query_layers", q.attention().queries().size())
+            .put("layers_of_ones", q.attention().ones().size()));
+    for (ScaleReport.Range r : q.attention().ranges()) {
+      out.println(
+          new Json()
+              .put("what", "scale_range")
+              .put("of", r.kind())
+              .put("type", r.type())
+              .put("scales", r.scales())
+              .put("min", r.min())
+              .put("median", r.median())
+              .put("max", r.max())
+              .put("offsets", r.offsets()));
+    }
   }
 
   private void printJson(List<Choice> choices, MemorySize size) {

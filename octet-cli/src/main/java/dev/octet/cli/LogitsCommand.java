@@ -75,6 +75,8 @@ final class LogitsCommand extends OctetCommand {
               + "checkpoint has scales for)")
   @Nullable KvType kvType;
 
+  @Mixin ScalePolicyOption scales = new ScalePolicyOption();
+
   @Mixin ComputeOptions compute = new ComputeOptions();
 
   @Override
@@ -88,6 +90,7 @@ final class LogitsCommand extends OctetCommand {
       try (Kernels kernels = Providers.create(compute.provider, compute.threadCount());
           CausalLm lm = CausalLm.load(quantized(checkpoint), kernels, options());
           KvCache cache = lm.newCache()) {
+        lm.notices().forEach(terminal()::note);
         Tensor logits = lm.forward(tokens, cache, false);
         requireFinite(logits);
         SafetensorsWriter.write(out, Map.of("logits", logits));
@@ -124,7 +127,10 @@ final class LogitsCommand extends OctetCommand {
   private RunOptions options() {
     RunOptions exact = RunOptions.exact();
     return new RunOptions(
-        attention == null ? exact.attention() : attention, kvType, exact.kvDefault());
+        attention == null ? exact.attention() : attention,
+        kvType,
+        exact.kvDefault(),
+        scales.policy());
   }
 
   private WeightSource quantized(Checkpoint checkpoint) {

@@ -1,6 +1,7 @@
 package dev.octet.cli;
 
 import dev.octet.model.RunOptions;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code --attention} and {@code --kv-cache-dtype}: how a model runs, whatever its weights. */
@@ -23,12 +24,14 @@ final class RunModeOptions {
               + "else bf16 (default: auto)")
   String kvType;
 
+  @Mixin ScalePolicyOption scales = new ScalePolicyOption();
+
   /**
    * What was chosen.
    *
    * @throws IllegalArgumentException for an unknown name, listing the known ones
    */
   RunOptions options() {
-    return RunOptions.of(attention, kvType);
+    return RunOptions.of(attention, kvType).with(scales.policy());
   }
 }

@@ -5,9 +5,14 @@ import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.kernels.KvType;
+import dev.octet.tensor.DType;
 import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Optional;
+import java.util.SequencedMap;
+import java.util.Set;
 
 /**
  * Which layers' caches and queries have calibrated scales, and which of those look as if nobody had
@@ -18,19 +23,33 @@ import java.util.Optional;
  * @param queries layers whose queries have
  * @param missing layers without cache scales although others have them
  * @param ones layers of whose scales one kind is all 1.0
+ * @param ranges how large the scales are, a kind and type each
  */
 public record ScaleReport(
     int layers,
     List<Integer> calibrated,
     List<Integer> queries,
     List<Integer> missing,
-    List<Integer> ones) {
+    List<Integer> ones,
+    List<Range> ranges) {
+
+  /**
+   * The size of one kind of scales, in all layers together.
+   *
+   * @param kind {@code cache keys}, {@code cache values} or {@code queries}
+   * @param type {@code int8} or {@code fp8_e4m3}
+   * @param scales how many
+   * @param offsets whether any offset differs from 0
+   */
+  public record Range(
+      String kind, String type, int scales, float min, float median, float max, boolean offsets) {}
 
   public ScaleReport {
     calibrated = List.copyOf(calibrated);
     queries = List.copyOf(queries);
     missing = List.copyOf(missing);
     ones = List.copyOf(ones);
+    ranges = List.copyOf(ranges);
   }
 
   /** Looks at all layers. */
@@ -40,12 +59,15 @@ public record ScaleReport(
     List<Integer> queries = new ArrayList<>();
     List<Integer> missing = new ArrayList<>();
     List<Integer> ones = new ArrayList<>();
+    Ranges ranges = new Ranges();
     for (int i = 0; i < layers; i++) {
       Optional<KvScales> cache = source.kvScales(i);
       Optional<QueryScales> query = source.queryScales(i);
       (cache.isPresent() ? calibrated : missing).add(i);
+      cache.ifPresent(ranges::add);
       if (query.isPresent()) {
         queries.add(i);
+        ranges.add(query.get());
       }
       boolean cacheOnes = cache.filter(s -> allOnes(s.key()) || allOnes(s.value())).isPresent();
       if (cacheOnes || query.filter(s -> allOnes(s.scale())).isPresent()) {
@@ -53,7 +75,57 @@ public record ScaleReport(
       }
     }
     return new ScaleReport(
-        layers, calibrated, queries, calibrated.isEmpty() ? List.of() : missing, ones);
+        layers,
+        calibrated,
+        queries,
+        calibrated.isEmpty() ? List.of() : missing,
+        ones,
+        ranges.list());
+  }
+
+  /** Gathers scales by kind and type. */
+  private static final class Ranges {
+    private final SequencedMap<String, List<Float>> scales = new LinkedHashMap<>();
+    private final Set<String> withOffsets = new HashSet<>();
+
+    void add(KvScales s) {
+      add("cache keys", s.type(), s.key(), s.keyOffset());
+      add("cache values", s.type(), s.value(), s.valueOffset());
+    }
+
+    void add(QueryScales s) {
+      add("queries", s.type(), s.scale(), s.offset());
+    }
+
+    private void add(String kind, DType type, float[] values, float[] offsets) {
+      String key = kind + "\n" + KvPlan.typeOf(type).label();
+      List<Float> all = scales.computeIfAbsent(key, k -> new ArrayList<>());
+      for (float value : values) {
+        all.add(value);
+      }
+      for (float offset : offsets) {
+        if (offset != 0) {
+          withOffsets.add(key);
+        }
+      }
+    }
+
+    List<Range> list() {
+      return scales.entrySet().stream().map(e -> range(e.getKey(), e.getValue())).toList();
+    }
+
+    private Range range(String key, List<Float> values) {
+      List<Float> sorted = values.stream().sorted().toList();
+      int newline = key.indexOf('\n');
+      return new Range(
+          key.substring(0, newline),
+          key.substring(newline + 1),
+          sorted.size(),
+          sorted.getFirst(),
+          sorted.get(sorted.size() / 2),
+          sorted.getLast(),
+          withOffsets.contains(key));
+    }
   }
 
   private static boolean allOnes(float[] scales) {

@@ -4,6 +4,7 @@ import dev.octet.checkpoint.Architecture;
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.RopeScaling;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.tensor.ActivationQuant;
@@ -24,6 +25,9 @@ final class TinyModel implements WeightSource {
   private final ModelConfig config;
   private final Map<String, Tensor> tensors = new HashMap<>();
   private @Nullable KvScales kvScales;
+  private @Nullable QueryScales queryScales;
+  private int calibratedLayers = 2;
+  private boolean decodesOtherwise;
 
   /**
    * @param rich whether to have biases everywhere, QK-norm, norm biases, a window in layer 1, an
@@ -84,6 +88,23 @@ final class TinyModel implements WeightSource {
     return this;
   }
 
+  TinyModel withQueryScales(QueryScales scales) {
+    queryScales = scales;
+    return this;
+  }
+
+  /** Only the first layers have scales. */
+  TinyModel withScalesInFirst(int layers) {
+    calibratedLayers = layers;
+    return this;
+  }
+
+  /** Linear layers have a form for decoding: static inputs, and biases of 0.1. */
+  TinyModel withFormsForDecoding() {
+    decodesOtherwise = true;
+    return this;
+  }
+
   private void matrix(SplittableRandom random, String module, int n, int k, boolean bias) {
     put(random, module + ".weight", 0, 1.5 / Math.sqrt(k), n, k);
     if (bias) {
@@ -127,15 +148,30 @@ final class TinyModel implements WeightSource {
 
   @Override
   public LinearWeights linear(String module) {
+    DenseWeight weight = new DenseWeight(tensor(module + ".weight"));
     return new LinearWeights(
-        new DenseWeight(tensor(module + ".weight")),
+        weight,
         tensors.get(module + ".bias"),
-        new ActivationQuant.None());
+        new ActivationQuant.None(),
+        null,
+        decodesOtherwise ? decoding(weight) : null);
+  }
+
+  private static LinearWeights decoding(DenseWeight weight) {
+    float[] bias = new float[Math.toIntExact(weight.rows())];
+    Arrays.fill(bias, 0.1f);
+    return new LinearWeights(
+        weight, Tensor.ofFloats(bias, bias.length), new ActivationQuant.StaticInt8(0.05f, 3));
   }
 
   @Override
   public Optional<KvScales> kvScales(int layer) {
-    return Optional.ofNullable(kvScales);
+    return layer < calibratedLayers ? Optional.ofNullable(kvScales) : Optional.empty();
+  }
+
+  @Override
+  public Optional<QueryScales> queryScales(int layer) {
+    return layer < calibratedLayers ? Optional.ofNullable(queryScales) : Optional.empty();
   }
 
   /** Replaces a tensor, for damage. */

@@ -2,13 +2,15 @@ package dev.octet.cli.inspect;
 
 import dev.octet.checkpoint.Checkpoint;
 import dev.octet.checkpoint.ModelLayout;
+import dev.octet.model.ScaleReport;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantizedWeight;
 import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
 import java.util.SequencedMap;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * How a checkpoint's linear layers and cache are quantized.
@@ -17,8 +19,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * @param weightScales quantized layers, each with its scales (opening refuses one without)
  * @param staticInputs layers with a calibrated input scale
  * @param dynamicInputs layers whose input scales are computed for each token
- * @param kvLayers decoder layers with calibrated cache scales
- * @param decoderLayers all decoder layers
+ * @param attention calibrated scales of caches and queries
  * @param weightBytes memory of all weights, scales included
  */
 public record Quantization(
@@ -26,8 +27,7 @@ public record Quantization(
     int weightScales,
     int staticInputs,
     int dynamicInputs,
-    int kvLayers,
-    int decoderLayers,
+    ScaleReport attention,
     long weightBytes) {
 
   static Quantization of(Checkpoint checkpoint) {
@@ -41,18 +41,12 @@ public record Quantization(
             counter.bytes += checkpoint.tensor(p.name()).byteSize();
           }
         });
-    int decoderLayers = checkpoint.config().layers();
-    AtomicInteger kv = new AtomicInteger();
-    for (int i = 0; i < decoderLayers; i++) {
-      checkpoint.kvScales(i).ifPresent(_ -> kv.incrementAndGet());
-    }
     return new Quantization(
         counter.layers,
         counter.quantized,
         counter.fixed,
         counter.dynamic,
-        kv.get(),
-        decoderLayers,
+        ScaleReport.of(checkpoint),
         counter.bytes);
   }
 
@@ -89,6 +83,24 @@ public record Quantization(
     return weightScales > 0;
   }
 
+  /** How large the static scales of attention and cache are, a line each. */
+  public List<String> ranges() {
+    return attention.ranges().stream()
+        .map(
+            r ->
+                String.format(
+                    Locale.ROOT,
+                    "%s %s: %d from %.3g to %.3g, median %.3g%s",
+                    r.kind(),
+                    r.type(),
+                    r.scales(),
+                    r.min(),
+                    r.max(),
+                    r.median(),
+                    r.offsets() ? ", with offsets" : ""))
+        .toList();
+  }
+
   /** Scales that are there and scales that are not, in words. */
   public String scales() {
     return "weights: %d %s; inputs: %d calibrated, %d computed for each token; cache: %s"
@@ -97,8 +109,12 @@ public record Quantization(
             weightScales == 1 ? "layer" : "layers",
             staticInputs,
             dynamicInputs,
-            kvLayers == 0
+            attention.calibrated().isEmpty()
                 ? "none, computed where a quantized cache is asked for"
-                : kvLayers + " of " + decoderLayers + " layers");
+                : attention.calibrated().size()
+                    + " of "
+                    + attention.layers()
+                    + " layers"
+                    + (attention.queries().isEmpty() ? "" : ", with their queries"));
   }
 }
