@@ -53,8 +53,7 @@ class StaticScalesTest {
   void queriesAreRoundedWhereTheCacheIsCalibrated() {
     float[] cacheOnly = run(plain().withKvScales(CACHE), RunOptions.exact());
     Supplier<TinyModel> both = () -> plain().withKvScales(CACHE).withQueryScales(COARSE);
-    assertThat(difference(run(both.get(), RunOptions.exact()), cacheOnly))
-        .isGreaterThan(1e-2);
+    assertThat(difference(run(both.get(), RunOptions.exact()), cacheOnly)).isGreaterThan(1e-2);
     RunOptions wide = new RunOptions(AttentionKind.F32, KvType.F32);
     assertThat(run(both.get(), wide)).containsExactly(run(plain(), wide));
   }
