@@ -40,7 +40,7 @@ final class OnnxRuntimeSession implements PeerSession {
         options.setGlobalInterOpNumThreads(1);
         environment =
             OrtEnvironment.getEnvironment(
-                OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR, "octet", options);
+                OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL, "octet", options);
         environmentThreads = threads;
       } catch (OrtException e) {
         throw new PeerException("onnxruntime: " + e.getMessage(), e);
