@@ -5,7 +5,6 @@ module dev.octet.bench {
   requires transitive dev.octet.kernels;
   requires transitive dev.octet.model;
   requires java.management;
-  requires jdk.incubator.vector;
   requires jdk.management;
   requires tools.jackson.databind;
 

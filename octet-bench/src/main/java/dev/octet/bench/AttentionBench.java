@@ -26,8 +26,9 @@ import java.util.function.Consumer;
  * Speed of attention over a cache: prefill (the last queries of a sequence) and decoding (one
  * query). A row has the kind and the cache type as {@code variant}, {@code prefill M} or {@code
  * decode} with the heads as {@code input}, {@code ms}, {@code tops} (10¹² operations a second, a
- * multiply-add counts two, only pairs that are seen count) and {@code gb_per_s} of cache read. What
- * has to be recoded for a kind is part of its time.
+ * multiply-add counts two, only pairs that are seen count), {@code gb_per_s} of cache read and the
+ * share of the machine's limit ({@link Limits}), which the first rows give. What has to be recoded
+ * for a kind is part of its time.
  */
 public final class AttentionBench {
   /** A kind of attention over a cache. */
@@ -135,14 +136,16 @@ public final class AttentionBench {
    */
   public static void run(Options options, Peers peers, Consumer<BenchResult> to) {
     try (Kernels kernels = Providers.create(options.provider(), options.threads())) {
+      Limits limits = Limits.measure(options.threads());
+      limits.rows("attention").forEach(to);
       for (int d : options.headDims()) {
         for (int n : options.lengths()) {
           if (options.queries() > 0) {
             int queries = Math.min(n, options.queries());
-            measure(options, peers, kernels, d, n, queries, options.causal(), to);
+            measure(options, peers, kernels, limits, d, n, queries, options.causal(), to);
           }
           if (options.decode()) {
-            measure(options, peers, kernels, d, n, 1, true, to);
+            measure(options, peers, kernels, limits, d, n, 1, true, to);
           }
         }
       }
@@ -154,6 +157,7 @@ public final class AttentionBench {
       Options options,
       Peers peers,
       Kernels kernels,
+      Limits limits,
       int d,
       int n,
       int queries,
@@ -199,7 +203,18 @@ public final class AttentionBench {
       double[] seconds = duel.medians(programs, 0.5, options.repetitions());
       for (int i = 0; i < seconds.length; i++) {
         BenchResult row =
-            result(options, kernels, i, bytes.get(i), d, n, queries, causal, seconds[i], errors[i]);
+            result(
+                options,
+                kernels,
+                limits,
+                i,
+                bytes.get(i),
+                d,
+                n,
+                queries,
+                causal,
+                seconds[i],
+                errors[i]);
         to.accept(row.beside(duel.beside(seconds[i])));
       }
       double operations = 4 * seen(n, queries, causal) * options.heads() * d;
@@ -213,6 +228,7 @@ public final class AttentionBench {
   private static BenchResult result(
       Options options,
       Kernels kernels,
+      Limits limits,
       int i,
       long bytes,
       int d,
@@ -226,8 +242,11 @@ public final class AttentionBench {
       metrics.put("relL1", error);
     }
     metrics.put("ms", seconds * 1e3);
-    metrics.put("tops", 4 * seen(n, queries, causal) * options.heads() * d / seconds / 1e12);
+    double operations = 4 * seen(n, queries, causal) * options.heads() * d;
+    metrics.put("tops", operations / seconds / 1e12);
     metrics.put("gb_per_s", bytes / seconds / 1e9);
+    AttentionKind kind = options.variants().get(i).kind();
+    limits.judge(metrics, seconds, (double) bytes, limits.computing(kind, operations));
     return new BenchResult(
         "attention",
         options.variants().get(i).toString(),

@@ -24,8 +24,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Speed of linear layers. A row has M (as {@code n}), the layer as {@code input} ({@code
  * 4096x4096}: outputs × inputs), {@code ms}, {@code gb_per_s} of stored weight, {@code tops} (10¹²
- * operations a second, a multiply-add counts two). M = 1 is bound by memory, M = 512 by arithmetic;
- * the first row gives the machine's ceilings for both.
+ * operations a second, a multiply-add counts two) and the share of the machine's limit that binds,
+ * {@code of_read} or {@code of_ops} ({@link Limits}). M = 1 is bound by memory, M = 512 by
+ * arithmetic; the first rows give the machine's limits for both.
  *
  * <p>For M = 1 several copies of a small layer take turns, so that weights come from memory as they
  * do in a model.
@@ -114,22 +115,12 @@ public final class LinearBench {
    * @throws PeerException if a peer cannot do a shape, or computes something else
    */
   public static void run(Options options, Peers peers, Consumer<BenchResult> to) {
-    to.accept(ceilings(options.threads()));
+    Limits limits = Limits.measure(options.threads());
+    limits.rows("linear").forEach(to);
     for (Shape shape : options.shapes()) {
       for (int m : options.rows()) {
-        measure(options, peers, shape, m, to);
+        measure(options, peers, limits, shape, m, to);
       }
-    }
-  }
-
-  private static BenchResult ceilings(int threads) {
-    Ceilings ceilings = Ceilings.measure(threads);
-    SequencedMap<String, Double> metrics = new LinkedHashMap<>();
-    metrics.put("gb_per_s", ceilings.readGbPerSecond());
-    metrics.put("tops", ceilings.fmaGflops() / 1e3);
-    try (Kernels kernels = Providers.create("vector", threads)) {
-      return new BenchResult(
-          "linear", "machine", "read, f32 fma", null, null, null, threads, kernels.isa(), metrics);
     }
   }
 
@@ -149,7 +140,7 @@ public final class LinearBench {
 
   /** One layer at one M: every variant of every provider, interleaved. */
   private static void measure(
-      Options options, Peers peers, Shape shape, int m, Consumer<BenchResult> to) {
+      Options options, Peers peers, Limits limits, Shape shape, int m, Consumer<BenchResult> to) {
     List<Kernels> opened = new ArrayList<>();
     List<Peers.Entry> entries = List.of();
     try (Arena arena = Arena.ofShared()) {
@@ -176,7 +167,8 @@ public final class LinearBench {
       List<Runnable> programs = candidates.stream().map(Candidate::program).toList();
       double[] seconds = duel.medians(programs, 1, options.repetitions());
       for (int i = 0; i < candidates.size(); i++) {
-        to.accept(candidates.get(i).result(shape, m, seconds[i]).beside(duel.beside(seconds[i])));
+        to.accept(
+            candidates.get(i).result(shape, m, seconds[i], limits).beside(duel.beside(seconds[i])));
       }
       double operations = 2.0 * m * shape.n * shape.k;
       duel.rows("linear", shape.toString(), null, m, null, operations).forEach(to);
@@ -234,14 +226,16 @@ public final class LinearBench {
       return new Candidate(kernels, variant, bytes, program, out, duel.error(out));
     }
 
-    BenchResult result(Shape shape, int m, double seconds) {
+    BenchResult result(Shape shape, int m, double seconds, Limits limits) {
       SequencedMap<String, Double> metrics = new LinkedHashMap<>();
       if (!Double.isNaN(error)) {
         metrics.put("relL1", error);
       }
       metrics.put("ms", seconds * 1e3);
       metrics.put("gb_per_s", bytes / seconds / 1e9);
-      metrics.put("tops", 2.0 * m * shape.n * shape.k / seconds / 1e12);
+      double operations = 2.0 * m * shape.n * shape.k;
+      metrics.put("tops", operations / seconds / 1e12);
+      limits.judge(metrics, seconds, (double) bytes, limits.computing(scheme(variant), operations));
       String name = kernels.name().equals("vector") ? variant : variant + " " + kernels.name();
       return new BenchResult(
           "linear",

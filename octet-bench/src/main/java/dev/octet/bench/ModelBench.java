@@ -84,8 +84,10 @@ public final class ModelBench {
    */
   public static void run(Options options, Peers peers, Consumer<BenchResult> to) {
     requireRoom(options, HostMemory.available());
+    Limits limits = Limits.measure(options.threads());
+    limits.rows("model").forEach(to);
     for (String quantization : options.quantizations()) {
-      measure(options, peers, quantization, to);
+      measure(options, peers, limits, quantization, to);
     }
   }
 
@@ -124,7 +126,11 @@ public final class ModelBench {
   }
 
   private static void measure(
-      Options options, Peers peers, String quantization, Consumer<BenchResult> to) {
+      Options options,
+      Peers peers,
+      Limits limits,
+      String quantization,
+      Consumer<BenchResult> to) {
     ModelConfig config = options.shape().config();
     QuantScheme scheme = LinearBench.scheme(quantization);
     try (Arena arena = Arena.ofShared();
@@ -143,10 +149,10 @@ public final class ModelBench {
         }
         duel.round(r);
       }
-      BenchResult pp = result(model, options, quantization, "pp", options.prompt(), 1, prefill);
-      BenchResult tg =
-          result(
-              model, options, quantization, "tg", options.generate(), options.generate(), decode);
+      BenchResult pp =
+          result(model, options, limits, quantization, "pp", options.prompt(), 1, prefill);
+      int steps = options.generate();
+      BenchResult tg = result(model, options, limits, quantization, "tg", steps, steps, decode);
       to.accept(pp.beside(duel.beside(Stopwatch.median(prefill), true)));
       to.accept(tg.beside(duel.beside(Stopwatch.median(decode), false)));
       duel.rows().forEach(to);
@@ -201,6 +207,7 @@ public final class ModelBench {
   private static BenchResult result(
       CausalLm model,
       Options options,
+      Limits limits,
       String quantization,
       String test,
       int tokens,
@@ -212,8 +219,11 @@ public final class ModelBench {
     SequencedMap<String, Double> metrics = new LinkedHashMap<>();
     metrics.put("tokens_per_s", tokens / seconds);
     metrics.put("ms", seconds * 1e3 / passes);
-    metrics.put("gb_per_s", passes * bytesRead(model) / seconds / 1e9);
+    double bytes = passes * bytesRead(model);
+    metrics.put("gb_per_s", bytes / seconds / 1e9);
     metrics.put("tops", operations / seconds / 1e12);
+    limits.judge(
+        metrics, seconds, bytes, limits.computing(LinearBench.scheme(quantization), operations));
     metrics.put("gib", model.weightBytes() / (double) (1L << 30));
     return new BenchResult(
         "model",

@@ -29,7 +29,22 @@ class CompareTest {
             1,
             1);
     try (Peers peers = Peers.open(List.of(peer), Work.LINEAR, List.of(), 1)) {
-      LinearBench.run(options, peers, rows::add);
+      LinearBench.run(options, peers, this::keep);
+    }
+  }
+
+  /** The limits of this machine go first; what they are no test can know. */
+  private void keep(BenchResult row) {
+    if (row.variant().equals("machine")) {
+      assertThat(rows).isEmpty();
+      assertThat(row.metrics().values()).hasSize(1).allMatch(limit -> limit > 0);
+    } else {
+      if (row.variant().startsWith("fake")) {
+        assertThat(row.metrics()).doesNotContainKeys("of_read", "of_ops");
+      } else {
+        assertThat(row.metrics().keySet()).containsAnyOf("of_read", "of_ops");
+      }
+      rows.add(row);
     }
   }
 
@@ -48,7 +63,7 @@ class CompareTest {
             1,
             1);
     try (Peers peers = Peers.open(List.of(peer), Work.LINEAR, List.of(), 1)) {
-      AttentionBench.run(options, peers, rows::add);
+      AttentionBench.run(options, peers, this::keep);
     }
   }
 
@@ -76,14 +91,12 @@ class CompareTest {
   void everyLinearRowHasThePeersTimeAndItsOwnError() {
     FakePeer peer = new FakePeer("fake", 1);
     linear(peer);
-    assertThat(rows)
-        .extracting(BenchResult::variant)
-        .containsExactly("machine", "bf16", "w8a8", "fake beads");
-    holdTogether(rows.get(1), rows.get(3), "fake beads");
-    holdTogether(rows.get(2), rows.get(3), "fake beads");
-    assertThat(rows.get(1).metrics().get("relL1")).isLessThan(1e-5);
-    assertThat(rows.get(2).metrics().get("relL1")).isBetween(1e-3, 3e-2);
-    assertThat(metric(rows.get(3), "gb_per_s") * metric(rows.get(3), "ms"))
+    assertThat(rows).extracting(BenchResult::variant).containsExactly("bf16", "w8a8", "fake beads");
+    holdTogether(rows.get(0), rows.get(2), "fake beads");
+    holdTogether(rows.get(1), rows.get(2), "fake beads");
+    assertThat(rows.get(0).metrics().get("relL1")).isLessThan(1e-5);
+    assertThat(rows.get(1).metrics().get("relL1")).isBetween(1e-3, 3e-2);
+    assertThat(metric(rows.get(2), "gb_per_s") * metric(rows.get(2), "ms"))
         .as("1000 bytes")
         .isCloseTo(1e-3, offset(1e-9));
     assertThat(peer.open()).as("all is closed").hasValue(0);
@@ -134,8 +147,8 @@ class CompareTest {
             List.of("vector"),
             1,
             1),
-        rows::add);
-    assertThat(rows).hasSize(2).allSatisfy(row -> assertThat(row.peers()).isEmpty());
-    assertThat(rows.get(1).metrics()).doesNotContainKey("relL1");
+        this::keep);
+    assertThat(rows).hasSize(1).allSatisfy(row -> assertThat(row.peers()).isEmpty());
+    assertThat(rows.getFirst().metrics()).doesNotContainKey("relL1");
   }
 }

@@ -162,6 +162,7 @@ final class BenchPrinter implements Consumer<BenchResult> {
     }
     return switch (metric) {
       case "relL1" -> String.format(Locale.ROOT, "%.3f", value * 100);
+      case "of_read", "of_ops" -> String.format(Locale.ROOT, "%.0f %%", value * 100);
       case "cos" -> String.format(Locale.ROOT, "%.6f", value);
       case "rmse" -> String.format(Locale.ROOT, "%.2e", value);
       case "ratio" -> String.format(Locale.ROOT, "%.2f", value);

@@ -30,7 +30,7 @@ public final class Providers {
    */
   public static Kernels create(String name, int threads) {
     return switch (name.toLowerCase(Locale.ROOT)) {
-      case "auto" -> cpuInfo().available() ? cpu(threads) : new VectorKernels(threads);
+      case "auto" -> hasNative() ? cpu(threads) : new VectorKernels(threads);
       case "vector" -> new VectorKernels(threads);
       case "reference" -> new ReferenceKernels(threads);
       case "cpu" -> cpu(threads);
@@ -47,6 +47,11 @@ public final class Providers {
       throw new IllegalArgumentException(
           "provider 'cpu' cannot be used: " + e.getMessage() + "; choose vector or reference", e);
     }
+  }
+
+  /** Whether kernels in C can be used here. */
+  static boolean hasNative() {
+    return cpuInfo().available();
   }
 
   private static ProviderInfo cpuInfo() {

@@ -6,6 +6,7 @@ import dev.octet.kernels.Linear;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.linear.ScaledLinear;
+import dev.octet.kernels.peak.PeakLoops;
 import dev.octet.kernels.vector.VectorKernels;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
@@ -70,6 +71,11 @@ public final class CpuKernels implements Kernels {
                         tier.label(),
                         cap.has(tier) ? NativeKernels.lacks(tier) : Tier.CAP + "=" + cap.library()))
         .collect(Collectors.joining("; "));
+  }
+
+  /** Loops of the best tier there is. */
+  public static PeakLoops peakLoops() {
+    return new NativePeaks(NativeKernels.of(best()));
   }
 
   @Override

@@ -1,53 +1,58 @@
-package dev.octet.bench;
+package dev.octet.kernels.vector;
 
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
-import dev.octet.kernels.WorkPool;
-import java.lang.foreign.Arena;
+import dev.octet.kernels.Peaks.Arithmetic;
+import dev.octet.kernels.peak.PeakLoops;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.concurrent.atomic.DoubleAdder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
-/**
- * What this machine can do at most, measured with the same Vector API the kernels use: the context
- * for their figures.
- *
- * @param readGbPerSecond 10⁹ bytes a second read from memory by all threads, far beyond the caches
- * @param fmaGflops 10⁹ F32 operations a second (an FMA counts two) in registers, by all threads
- */
-public record Ceilings(double readGbPerSecond, double fmaGflops) {
-  private static final long BYTES = 512L << 20;
-  private static final int ROUNDS = 1 << 20;
+/** Peaks of the Vector API, which has fused multiply-adds of F32 and no integer dot products. */
+public final class VectorPeaks implements PeakLoops {
   private static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED;
   private static final VectorSpecies<Long> L = LongVector.SPECIES_PREFERRED;
+  private static final int CHAINS = 16;
 
-  /** Takes about three seconds and half a GiB. */
-  public static Ceilings measure(int threads) {
-    try (WorkPool pool = new WorkPool(threads);
-        Arena arena = Arena.ofShared()) {
-      MemorySegment memory = arena.allocate(BYTES, 64).fill((byte) 1);
-      long[] sums = new long[threads];
-      float[] results = new float[threads];
-      long part = BYTES / threads / 4096 * 4096;
-      Runnable read = () -> pool.run(threads, t -> sums[t] += read(memory, t * part, part));
-      Runnable multiply = () -> pool.run(threads, t -> results[t] += multiply(t));
-      double[] seconds = Stopwatch.medians(List.of(read, multiply), 0.5, 15);
-      double operations = 2.0 * 16 * F.length() * ROUNDS * threads;
-      return new Ceilings(part * threads / seconds[0] / 1e9, operations / seconds[1] / 1e9);
-    }
+  /** Takes what was computed, so that no loop can be left out. */
+  private final DoubleAdder sink = new DoubleAdder();
+
+  /** Nothing to be set. */
+  public VectorPeaks() {}
+
+  @Override
+  public String isa() {
+    return VectorKernels.width();
   }
 
-  private static long read(MemorySegment memory, long from, long length) {
+  @Override
+  public List<Loop> arithmetic() {
+    return List.of(
+        new Loop(
+            Arithmetic.F32,
+            "fma",
+            rounds -> {
+              sink.add(multiply(rounds));
+              return 2.0 * CHAINS * F.length() * rounds;
+            }));
+  }
+
+  @Override
+  public void read(MemorySegment memory) {
+    sink.add((double) sum(memory));
+  }
+
+  private static long sum(MemorySegment memory) {
     LongVector a = LongVector.zero(L);
     LongVector b = a;
     LongVector c = a;
     LongVector d = a;
     long step = L.vectorByteSize();
-    long end = from + length;
-    for (long i = from; i < end; i += 4 * step) {
+    for (long i = 0; i < memory.byteSize(); i += 4 * step) {
       a = a.add(LongVector.fromMemorySegment(L, memory, i, LITTLE_ENDIAN));
       b = b.add(LongVector.fromMemorySegment(L, memory, i + step, LITTLE_ENDIAN));
       c = c.add(LongVector.fromMemorySegment(L, memory, i + 2 * step, LITTLE_ENDIAN));
@@ -57,9 +62,9 @@ public record Ceilings(double readGbPerSecond, double fmaGflops) {
   }
 
   /** Sixteen independent chains: enough to hide the latency of two FMA units. */
-  private static float multiply(int seed) {
+  private static float multiply(long rounds) {
     FloatVector x = FloatVector.broadcast(F, 0.999f);
-    FloatVector y = FloatVector.broadcast(F, 1e-3f * (seed + 1));
+    FloatVector y = FloatVector.broadcast(F, 1e-3f);
     FloatVector a0 = y;
     FloatVector a1 = y;
     FloatVector a2 = y;
@@ -76,7 +81,7 @@ public record Ceilings(double readGbPerSecond, double fmaGflops) {
     FloatVector ad = y;
     FloatVector ae = y;
     FloatVector af = y;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (long i = 0; i < rounds; i++) {
       a0 = a0.fma(x, y);
       a1 = a1.fma(x, y);
       a2 = a2.fma(x, y);
