@@ -34,7 +34,7 @@ class ModelBenchTest {
   @Test
   void aRowSaysWhatTheShapeMakesOfTheTimeItTook() {
     List<BenchResult> rows = new ArrayList<>();
-    ModelBench.run(options(shape(false), List.of("bf16", "w4a16"), 5, 3), rows::add);
+    ModelBench.run(options(shape(false), List.of("bf16", "w4a16"), 5, 3), row -> keep(row, rows));
     assertThat(rows).extracting(BenchResult::input).containsExactly("pp5", "tg3", "pp5", "tg3");
     assertThat(rows.get(2).variant()).isEqualTo("tiny w4a16 attention=int8 kv=int8");
     BenchResult prompt = rows.getFirst();
@@ -53,10 +53,20 @@ class ModelBenchTest {
     assertThat(token.d()).isEqualTo(16);
   }
 
+  /** Without the limits of this machine, which go first. */
+  private static void keep(BenchResult row, List<BenchResult> rows) {
+    if (row.variant().equals("machine")) {
+      assertThat(rows).isEmpty();
+    } else {
+      assertThat(row.metrics().keySet()).containsAnyOf("of_read", "of_ops");
+      rows.add(row);
+    }
+  }
+
   @Test
   void aTiedHeadIsReadAsTheWeightItIs() {
     List<BenchResult> rows = new ArrayList<>();
-    ModelBench.run(options(shape(true), List.of("bf16"), 2, 1), rows::add);
+    ModelBench.run(options(shape(true), List.of("bf16"), 2, 1), row -> keep(row, rows));
     double read = metric(rows.getFirst(), "gb_per_s") * 1e6 * metric(rows.getFirst(), "ms");
     assertThat(read).isGreaterThan(2.0 * (BODY + HEAD));
   }

@@ -1,8 +1,10 @@
 package dev.octet.kernels;
 
+import dev.octet.kernels.linear.OneByOne;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,6 +38,15 @@ public interface Kernels extends AutoCloseable {
    * for layers that are used for a short time.
    */
   Linear linear(LinearWeights weights, Arena arena);
+
+  /**
+   * Layers that read the same input, to be run as one.
+   *
+   * @param layers made by {@link #linear}, all of as many inputs
+   */
+  default LinearGroup group(List<Linear> layers) {
+    return new OneByOne(layers);
+  }
 
   /**
    * Root mean square norm: {@code out = x / sqrt(mean(x²) + epsilon) · weight + bias}.

@@ -1,28 +1,25 @@
 package dev.octet.model;
 
 import dev.octet.checkpoint.ModelConfig;
+import dev.octet.model.ModuleLoader.Output;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one decoder layer is made of; {@link Transformer} says how it runs. Query, key and value
- * stay separate linears, and so do gate and up, because a quantized checkpoint gives each its own
- * scales.
+ * What one decoder layer is made of; {@link Transformer} says how it runs. Query, key and value run
+ * as one, and so do gate and up, because they read the same rows; each keeps its own scales.
  *
  * @param queryNorm over every head of q, with {@code keyNorm}; null without QK-norm
  * @param window keys a query sees, its own included; 0 = all
  */
 record DecoderLayer(
     RmsNorm inputNorm,
-    Projection query,
-    Projection key,
-    Projection value,
+    Projection queryKeyValue,
     @Nullable RmsNorm queryNorm,
     @Nullable RmsNorm keyNorm,
     Projection output,
     RmsNorm postAttentionNorm,
-    Projection gate,
-    Projection up,
+    Projection gateUp,
     Projection down,
     int window) {
 
@@ -34,22 +31,26 @@ record DecoderLayer(
     int kvWidth = c.kvHeads() * c.headDim();
     return new DecoderLayer(
         modules.norm("model.layers." + index + ".input_layernorm", c.hiddenSize()),
-        modules.projection(attention + "q_proj", queryWidth, c.hiddenSize()),
-        modules.projection(attention + "k_proj", kvWidth, c.hiddenSize()),
-        modules.projection(attention + "v_proj", kvWidth, c.hiddenSize()),
+        modules.projection(
+            c.hiddenSize(),
+            new Output(attention + "q_proj", queryWidth),
+            new Output(attention + "k_proj", kvWidth),
+            new Output(attention + "v_proj", kvWidth)),
         c.qkNorm() ? modules.norm(attention + "q_norm", c.headDim()) : null,
         c.qkNorm() ? modules.norm(attention + "k_norm", c.headDim()) : null,
-        modules.projection(attention + "o_proj", c.hiddenSize(), queryWidth),
+        modules.projection(queryWidth, new Output(attention + "o_proj", c.hiddenSize())),
         modules.norm("model.layers." + index + ".post_attention_layernorm", c.hiddenSize()),
-        modules.projection(mlp + "gate_proj", c.intermediateSize(), c.hiddenSize()),
-        modules.projection(mlp + "up_proj", c.intermediateSize(), c.hiddenSize()),
-        modules.projection(mlp + "down_proj", c.hiddenSize(), c.intermediateSize()),
+        modules.projection(
+            c.hiddenSize(),
+            new Output(mlp + "gate_proj", c.intermediateSize()),
+            new Output(mlp + "up_proj", c.intermediateSize())),
+        modules.projection(c.intermediateSize(), new Output(mlp + "down_proj", c.hiddenSize())),
         c.windows().get(index));
   }
 
   long byteSize() {
     long linears =
-        Stream.of(query, key, value, output, gate, up, down).mapToLong(Projection::byteSize).sum();
+        Stream.of(queryKeyValue, output, gateUp, down).mapToLong(Projection::byteSize).sum();
     long qkNorms =
         queryNorm == null || keyNorm == null ? 0 : queryNorm.byteSize() + keyNorm.byteSize();
     return linears + inputNorm.byteSize() + postAttentionNorm.byteSize() + qkNorms;

@@ -4,8 +4,11 @@ import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Linear;
+import dev.octet.kernels.LinearGroup;
 import dev.octet.tensor.LinearWeights;
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * Turns named weights into modules that run, each checked against the shape the config gives it.
@@ -17,12 +20,27 @@ record ModuleLoader(WeightSource source, Kernels kernels, Arena arena) {
     return source.config();
   }
 
-  Projection projection(String module, int outFeatures, int inFeatures) {
-    LinearWeights weights = source.linear(module);
-    LinearWeights decoding = weights.decoding();
-    return new Projection(
-        linear(module, weights, outFeatures, inFeatures),
-        decoding == null ? null : linear(module, decoding, outFeatures, inFeatures));
+  /**
+   * A linear layer by its name.
+   *
+   * @param features how many it has to write
+   */
+  record Output(String module, int features) {}
+
+  /** Layers that read the same rows. */
+  Projection projection(int inFeatures, Output... outputs) {
+    List<Linear> reading = new ArrayList<>();
+    List<Linear> decoding = new ArrayList<>();
+    for (Output output : outputs) {
+      LinearWeights weights = source.linear(output.module());
+      LinearWeights other = weights.decoding();
+      Linear linear = linear(output.module(), weights, output.features(), inFeatures);
+      reading.add(linear);
+      decoding.add(
+          other == null ? linear : linear(output.module(), other, output.features(), inFeatures));
+    }
+    LinearGroup group = kernels.group(reading);
+    return new Projection(group, decoding.equals(reading) ? null : kernels.group(decoding));
   }
 
   Linear head(LinearWeights weights) {

@@ -1,23 +1,30 @@
 package dev.octet.model;
 
 import dev.octet.kernels.Linear;
+import dev.octet.kernels.LinearGroup;
 import dev.octet.model.Pass.Segment;
 import dev.octet.tensor.Tensor;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A linear layer among the others of a pass. Where a checkpoint quantizes inputs differently while
- * tokens follow one by one, the rows of such steps go through a form of their own.
+ * Linear layers that read the same rows, among the others of a pass. Where a checkpoint quantizes
+ * inputs differently while tokens follow one by one, the rows of such steps go through a form of
+ * their own.
  *
  * @param reading for all rows, or for those of prompts
  * @param decoding for the rows of single tokens; null where there is no difference
  */
-record Projection(Linear reading, @Nullable Linear decoding) {
+record Projection(LinearGroup reading, @Nullable LinearGroup decoding) {
 
-  void apply(Pass pass, Tensor x, Tensor out) {
+  /**
+   * @param outs one a layer
+   */
+  void apply(Pass pass, Tensor x, Tensor... outs) {
     if (decoding == null) {
-      reading.apply(x, out);
+      reading.apply(x, outs);
       return;
     }
     List<Segment> segments = pass.segments();
@@ -31,13 +38,17 @@ record Projection(Linear reading, @Nullable Linear decoding) {
       Segment last = segments.get(end - 1);
       int from = segments.get(first).from();
       int to = last.from() + last.rows();
-      (single ? decoding : reading).apply(x.rowRange(from, to), out.rowRange(from, to));
+      Tensor[] parts = new Tensor[outs.length];
+      Arrays.setAll(parts, i -> outs[i].rowRange(from, to));
+      (single ? decoding : reading).apply(x.rowRange(from, to), parts);
       first = end;
     }
   }
 
   /** Bytes of both forms' weights. */
   long byteSize() {
-    return reading.byteSize() + (decoding == null ? 0 : decoding.byteSize());
+    Stream<Linear> all = reading.layers().stream();
+    Stream<Linear> more = decoding == null ? Stream.empty() : decoding.layers().stream();
+    return Stream.concat(all, more).distinct().mapToLong(Linear::byteSize).sum();
   }
 }

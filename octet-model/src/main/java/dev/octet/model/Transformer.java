@@ -57,9 +57,7 @@ final class Transformer {
   /** {@code x += o(attention(rope(q(norm x)), rope(k(norm x)), v(norm x)))}. */
   private void attention(DecoderLayer layer, int index, Pass pass, Activations a) {
     layer.inputNorm().apply(kernels, a.hidden(), a.branch());
-    layer.query().apply(pass, a.branch(), a.query());
-    layer.key().apply(pass, a.branch(), a.key());
-    layer.value().apply(pass, a.branch(), a.value());
+    layer.queryKeyValue().apply(pass, a.branch(), a.query(), a.key(), a.value());
     if (layer.queryNorm() != null && layer.keyNorm() != null) {
       Tensor q = a.query().reshape(a.query().size() / config.headDim(), config.headDim());
       Tensor k = a.key().reshape(a.key().size() / config.headDim(), config.headDim());
@@ -104,8 +102,7 @@ final class Transformer {
   /** {@code x += down(silu(gate(norm x)) · up(norm x))}. */
   private void feedForward(DecoderLayer layer, Pass pass, Activations a) {
     layer.postAttentionNorm().apply(kernels, a.hidden(), a.branch());
-    layer.gate().apply(pass, a.branch(), a.gate());
-    layer.up().apply(pass, a.branch(), a.up());
+    layer.gateUp().apply(pass, a.branch(), a.gate(), a.up());
     kernels.swiGlu(a.gate(), a.up(), a.gate());
     layer.down().apply(pass, a.gate(), a.branch());
     kernels.add(a.hidden(), a.branch());

@@ -3,15 +3,20 @@ package dev.octet.kernels.cpu;
 import dev.octet.kernels.AttentionKernels;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Linear;
+import dev.octet.kernels.LinearGroup;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.WorkPool;
+import dev.octet.kernels.linear.OneByOne;
 import dev.octet.kernels.linear.ScaledLinear;
+import dev.octet.kernels.linear.Shapes;
 import dev.octet.kernels.peak.PeakLoops;
 import dev.octet.kernels.vector.VectorKernels;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -102,6 +107,19 @@ public final class CpuKernels implements Kernels {
             PackedWeight.suits(plain)
                 ? new CpuLinear(plain, products16, linear, tiles, pool, arena)
                 : vector.linear(plain, arena));
+  }
+
+  @Override
+  public LinearGroup group(List<Linear> layers) {
+    Shapes.requireGroup(layers);
+    List<CpuLinear> packed = new ArrayList<>();
+    for (Linear layer : layers) {
+      if (!(layer instanceof CpuLinear l) || !packed.isEmpty() && !l.readsLike(packed.getFirst())) {
+        return new OneByOne(layers);
+      }
+      packed.add(l);
+    }
+    return new CpuLinearGroup(packed, pool);
   }
 
   @Override

@@ -38,9 +38,6 @@ final class CpuLinear implements Linear {
    */
   private static final int TILED_ROWS = 12;
 
-  /** Tasks a thread: enough to even out, few enough that each reads long stretches of memory. */
-  private static final int TASKS_A_THREAD = 8;
-
   /** Elements of x that one task prepares. */
   private static final int PREPARED = 1 << 15;
 
@@ -97,17 +94,52 @@ final class CpuLinear implements Linear {
     boolean direct = out.segment().isNative();
     MemorySegment output =
         direct ? out.segment() : Scratch.ofThread().get(Use.OUTPUT, 4L * rows * weight.n());
-    if (weight.form().integer() && Activations.integer(activation)) {
-      integers(input, rows, output);
-    } else {
-      floats(input, rows, output);
-    }
+    Product product = prepare(input, rows);
+    Panels panels = Panels.of(weight, rows, product.each(), pool);
+    pool.run(
+        panels.tasks(),
+        i -> product.multiply().run(this, panels.from(i), panels.end(i), output));
     if (!direct) {
       out.segment().copyFrom(output.asSlice(0, out.segment().byteSize()));
     }
   }
 
-  private void integers(MemorySegment x, int rows, MemorySegment out) {
+  /**
+   * x as a layer's kernels read it, and what multiplies it.
+   *
+   * @param each panels that are multiplied together: ranges begin at multiples of it
+   */
+  record Product(int each, Multiply multiply) {}
+
+  /** The product with some panels. */
+  interface Multiply {
+    /**
+     * Writes all rows of the panels {@code from}…{@code to - 1}.
+     *
+     * @param layer the one that prepared x, or one that {@link #readsLike} it
+     */
+    void run(CpuLinear layer, int from, int to, MemorySegment out);
+  }
+
+  /** Whether x prepared for one layer is prepared for the other. */
+  boolean readsLike(CpuLinear other) {
+    return activation.equals(other.activation)
+        && products16 == other.products16
+        && weight.readsLike(other.weight);
+  }
+
+  PackedWeight weight() {
+    return weight;
+  }
+
+  /** Quantizes and orders x; the result is good until the thread prepares the next. */
+  Product prepare(MemorySegment x, int rows) {
+    return weight.form().integer() && Activations.integer(activation)
+        ? integers(x, rows)
+        : floats(x, rows);
+  }
+
+  private Product integers(MemorySegment x, int rows) {
     Scratch scratch = Scratch.ofThread();
     int k = weight.k();
     LeftOperand codes = LeftOperand.of(weight, rows, Byte.BYTES, tilesFor(rows));
@@ -137,16 +169,16 @@ final class CpuLinear implements Linear {
           }
           codes.finish(part, from, count);
         });
-    eachRange(
+    return new Product(
         codes.panels(),
-        (from, to) -> {
+        (layer, from, to, out) -> {
           TileCalls tiled = codes.tiles();
           if (tiled != null) {
-            tiled.integers(weight, rows, from, to, codes.memory(), scales, sums, out);
+            tiled.integers(layer.weight, rows, from, to, codes.memory(), scales, sums, out);
           } else {
-            calls.integers(weight, rows, from, to, codes.rows(), scales, sums, out);
+            calls.integers(layer.weight, rows, from, to, codes.rows(), scales, sums, out);
           }
-          addOffsets(rows, from, to, inputSums, out);
+          layer.addOffsets(rows, from, to, inputSums, out);
         });
   }
 
@@ -175,7 +207,7 @@ final class CpuLinear implements Linear {
     }
   }
 
-  private void floats(MemorySegment x, int rows, MemorySegment out) {
+  private Product floats(MemorySegment x, int rows) {
     Scratch scratch = Scratch.ofThread();
     int k = weight.k();
     boolean pairs = usesBf16(rows);
@@ -197,13 +229,12 @@ final class CpuLinear implements Linear {
         codesKeepTheirScale() ? scratch.get(Use.SCALES, 4L * rows) : MemorySegment.NULL;
     if (direct) {
       Rows plain = new Rows(x, k, Float.BYTES);
-      eachRange(
+      return new Product(
           2,
-          (from, to) -> {
-            calls.floats(weight, rows, from, to, plain, scales, out);
-            addOffsets(rows, from, to, inputSums, out);
+          (layer, from, to, out) -> {
+            calls.floats(layer.weight, rows, from, to, plain, scales, out);
+            layer.addOffsets(rows, from, to, inputSums, out);
           });
-      return;
     }
     int size = pairs ? Short.BYTES : Float.BYTES;
     LeftOperand left = LeftOperand.of(weight, rows, size, pairs ? tilesFor(rows) : null);
@@ -215,18 +246,18 @@ final class CpuLinear implements Linear {
           prepare(part(x, from, count, 4L * k), count, scales, from, part);
           left.finish(part, from, count);
         });
-    eachRange(
+    return new Product(
         left.panels(),
-        (from, to) -> {
+        (layer, from, to, out) -> {
           TileCalls tiled = left.tiles();
           if (tiled != null) {
-            tiled.halves(weight, rows, from, to, left.memory(), scales, out);
+            tiled.halves(layer.weight, rows, from, to, left.memory(), scales, out);
           } else if (pairs) {
-            calls.halves(weight, rows, from, to, left.rows(), scales, out);
+            calls.halves(layer.weight, rows, from, to, left.rows(), scales, out);
           } else {
-            calls.floats(weight, rows, from, to, left.rows(), scales, out);
+            calls.floats(layer.weight, rows, from, to, left.rows(), scales, out);
           }
-          addOffsets(rows, from, to, inputSums, out);
+          layer.addOffsets(rows, from, to, inputSums, out);
         });
   }
 
@@ -310,9 +341,9 @@ final class CpuLinear implements Linear {
     return whole.asSlice(from * rowBytes, count * rowBytes);
   }
 
-  /** A range of rows or of panels. */
+  /** A range of rows. */
   private interface Range {
-    void run(int first, int second);
+    void run(int first, int count);
   }
 
   /** Prepares rows of x: {@code task(first row, rows)}; first rows are multiples of step. */
@@ -324,19 +355,6 @@ final class CpuLinear implements Linear {
         i -> {
           int from = i * each;
           task.run(from, Math.min(each, rows - from));
-        });
-  }
-
-  /** Multiplies: {@code task(first panel, end)}; panels go in groups of {@code each}. */
-  private void eachRange(int each, Range task) {
-    int groups = Math.ceilDiv(weight.panels(), each);
-    int tasks = Math.min(groups, pool.threads() == 1 ? 1 : TASKS_A_THREAD * pool.threads());
-    pool.run(
-        tasks,
-        i -> {
-          int from = (int) ((long) groups * i / tasks) * each;
-          int to = (int) ((long) groups * (i + 1) / tasks) * each;
-          task.run(from, Math.min(to, weight.panels()));
         });
   }
 }

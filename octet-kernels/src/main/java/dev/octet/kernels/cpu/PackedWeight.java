@@ -196,6 +196,22 @@ record PackedWeight(
     return order != null || inputs() != k;
   }
 
+  /** Bytes of the panels' codes. */
+  long codeBytes() {
+    return (long) panels() * inputs() * PANEL * form.bits() / 8;
+  }
+
+  /** Whether x is ordered, padded and summed alike for both. */
+  boolean readsLike(PackedWeight other) {
+    return form == other.form
+        && k == other.k
+        && block == other.block
+        && padded == other.padded
+        && (offsets == null) == (other.offsets == null)
+        && order == null
+        && other.order == null;
+  }
+
   /** Scales, zero points and offsets in the order of the panels: [panels][blocks][16]. */
   private record Blocks(int n, int k, int block, int blocks, int panels) {
     MemorySegment scales(ScaleOf scale, Arena arena) {

@@ -1,7 +1,9 @@
 package dev.octet.kernels.linear;
 
+import dev.octet.kernels.Linear;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
+import java.util.List;
 
 /** Checks that come before any computation. */
 public final class Shapes {
@@ -43,6 +45,28 @@ public final class Shapes {
           "x has %d rows, out has %d".formatted(x.rows(), out.rows()));
     }
     return Math.toIntExact(x.rows());
+  }
+
+  /** Layers of a group read the same input. */
+  public static void requireGroup(List<Linear> layers) {
+    if (layers.isEmpty()) {
+      throw new IllegalArgumentException("a group needs at least one layer");
+    }
+    for (Linear layer : layers) {
+      if (layer.inFeatures() != layers.getFirst().inFeatures()) {
+        throw new IllegalArgumentException(
+            "layers of %d and of %d inputs cannot read the same x"
+                .formatted(layers.getFirst().inFeatures(), layer.inFeatures()));
+      }
+    }
+  }
+
+  /** As many outputs as a group has layers. */
+  public static void requireOutputs(List<Linear> layers, Tensor[] outs) {
+    if (outs.length != layers.size()) {
+      throw new IllegalArgumentException(
+          outs.length + " outputs for a group of " + layers.size() + " layers");
+    }
   }
 
   /** Checks q or k of a rotary embedding: [tokens, heads, headDim]. */
