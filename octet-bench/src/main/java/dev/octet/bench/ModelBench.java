@@ -10,11 +10,15 @@ import dev.octet.kernels.Providers;
 import dev.octet.model.CausalLm;
 import dev.octet.model.KvCache;
 import dev.octet.model.RunOptions;
+import dev.octet.model.SequenceStep;
 import dev.octet.quantize.HostMemory;
 import dev.octet.quantize.MemoryEstimate;
 import dev.octet.quantize.MemorySize;
+import dev.octet.tensor.DType;
 import dev.octet.tensor.QuantScheme;
+import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.SegmentAllocator;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -126,11 +130,7 @@ public final class ModelBench {
   }
 
   private static void measure(
-      Options options,
-      Peers peers,
-      Limits limits,
-      String quantization,
-      Consumer<BenchResult> to) {
+      Options options, Peers peers, Limits limits, String quantization, Consumer<BenchResult> to) {
     ModelConfig config = options.shape().config();
     QuantScheme scheme = LinearBench.scheme(quantization);
     try (Arena arena = Arena.ofShared();
@@ -163,7 +163,7 @@ public final class ModelBench {
    * Short passes of both kinds until two in a row are no tenth faster than the best before: the
    * compiler needs a while, and longer on a busy machine.
    */
-  private static void warmUp(CausalLm model, Options options) {
+  static void warmUp(CausalLm model, Options options) {
     double best = Double.MAX_VALUE;
     int stale = 0;
     for (int i = 0; i < MOST_WARM_UPS && stale < 2; i++) {
@@ -177,7 +177,7 @@ public final class ModelBench {
     }
   }
 
-  private static double prefill(CausalLm model, KvCache cache, int tokens) {
+  static double prefill(CausalLm model, KvCache cache, int tokens) {
     int[] ids = prompt(tokens, model.config().vocabSize());
     long start = System.nanoTime();
     model.forward(ids, cache, true);
@@ -196,12 +196,18 @@ public final class ModelBench {
     return (step * 31 + 5) % vocabulary;
   }
 
-  private static double decode(CausalLm model, KvCache cache, int tokens) {
-    long start = System.nanoTime();
-    for (int i = 0; i < tokens; i++) {
-      model.forward(new int[] {token(i, model.config().vocabSize())}, cache, true);
+  static double decode(CausalLm model, KvCache cache, int tokens) {
+    try (Arena arena = Arena.ofShared()) {
+      long bytes = Tensor.byteSize(DType.F32, 1, model.config().vocabSize());
+      SegmentAllocator logits =
+          SegmentAllocator.prefixAllocator(arena.allocate(bytes, Tensor.ALIGNMENT));
+      long start = System.nanoTime();
+      for (int i = 0; i < tokens; i++) {
+        int[] ids = {token(i, model.config().vocabSize())};
+        model.forward(List.of(new SequenceStep(ids, cache)), true, logits);
+      }
+      return (System.nanoTime() - start) / 1e9;
     }
-    return (System.nanoTime() - start) / 1e9;
   }
 
   private static BenchResult result(
@@ -227,12 +233,7 @@ public final class ModelBench {
     metrics.put("gib", model.weightBytes() / (double) (1L << 30));
     return new BenchResult(
         "model",
-        "%s %s attention=%s kv=%s"
-            .formatted(
-                options.shape().label(),
-                quantization,
-                model.attention().label(),
-                model.kvType().label()),
+        label(model, options, quantization),
         test + tokens,
         model.config().headDim(),
         tokens,
@@ -240,6 +241,16 @@ public final class ModelBench {
         options.threads(),
         model.kernels().isa(),
         metrics);
+  }
+
+  /** What a row of such a model is called. */
+  static String label(CausalLm model, Options options, String quantization) {
+    return "%s %s attention=%s kv=%s"
+        .formatted(
+            options.shape().label(),
+            quantization,
+            model.attention().label(),
+            model.kvType().label());
   }
 
   /** Weights that every token meets. */

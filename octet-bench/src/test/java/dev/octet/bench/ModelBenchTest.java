@@ -64,6 +64,24 @@ class ModelBenchTest {
   }
 
   @Test
+  void aProfileHasAllOfAStep() {
+    List<BenchResult> rows = new ArrayList<>();
+    ModelProfile.run(options(shape(false), List.of("w8a8"), 5, 3), rows::add);
+    double sum = 0;
+    for (BenchResult row : rows.subList(0, rows.size() - 1)) {
+      sum += metric(row, "us");
+    }
+    BenchResult step = rows.getLast();
+    assertThat(step.input()).isEqualTo("step");
+    assertThat(metric(step, "us")).isPositive().isCloseTo(sum, Percentage.withPercentage(0.1));
+    assertThat(rows)
+        .extracting(BenchResult::input)
+        .contains("norm", "rope", "attention", "linear 64 + 32 + 32 x64", "between kernels");
+    assertThat(rows.getFirst().input()).isEqualTo("norm");
+    assertThat(metric(rows.getFirst(), "calls")).isEqualTo(2 * LAYERS + 1);
+  }
+
+  @Test
   void aTiedHeadIsReadAsTheWeightItIs() {
     List<BenchResult> rows = new ArrayList<>();
     ModelBench.run(options(shape(true), List.of("bf16"), 2, 1), row -> keep(row, rows));

@@ -1,6 +1,7 @@
 package dev.octet.cli;
 
 import dev.octet.bench.ModelBench;
+import dev.octet.bench.ModelProfile;
 import dev.octet.bench.ModelShape;
 import dev.octet.bench.peer.Peers;
 import dev.octet.bench.peer.Work;
@@ -67,6 +68,11 @@ final class BenchModelCommand extends OctetCommand {
       description = "kernels: reference, vector, cpu or auto, the fastest (default: auto)")
   String provider;
 
+  @Option(
+      names = "--profile",
+      description = "where a decode step's time goes, kernel by kernel, instead of its speed")
+  boolean profile;
+
   @Mixin BenchOptions bench = new BenchOptions();
 
   @Mixin CompareOptions compare = new CompareOptions();
@@ -85,7 +91,11 @@ final class BenchModelCommand extends OctetCommand {
             repetitions);
     BenchPrinter printer = new BenchPrinter(terminal(), bench.json);
     try (Peers peers = compare.open(Work.MODEL, bench.threadCount(), terminal())) {
-      ModelBench.run(options, peers, printer);
+      if (profile) {
+        ModelProfile.run(options, printer);
+      } else {
+        ModelBench.run(options, peers, printer);
+      }
     }
     printer.finish();
     return ExitCode.OK;

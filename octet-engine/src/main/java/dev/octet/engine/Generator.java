@@ -2,8 +2,11 @@ package dev.octet.engine;
 
 import dev.octet.model.CausalLm;
 import dev.octet.model.SequenceStep;
+import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -43,14 +46,15 @@ public final class Generator {
    */
   public List<Generation> generateBatch(List<GenerationRequest> requests, TokenListener listener) {
     List<RunningSequence> all = new ArrayList<>();
-    try {
+    try (Arena arena = Arena.ofShared()) { // the kernels' threads write to it
+      SegmentAllocator logits = SegmentAllocator.prefixAllocator(logits(arena, requests.size()));
       for (int i = 0; i < requests.size(); i++) {
         all.add(new RunningSequence(i, requests.get(i), model, tokenizer));
       }
       long started = System.nanoTime();
       List<RunningSequence> running = List.copyOf(all);
       while (!running.isEmpty()) {
-        step(running, listener);
+        step(running, listener, logits);
         running = running.stream().filter(s -> !s.isFinished()).toList();
       }
       return all.stream().map(s -> s.result(started)).toList();
@@ -59,13 +63,18 @@ public final class Generator {
     }
   }
 
-  private void step(List<RunningSequence> running, TokenListener listener) {
+  /** Memory that every step writes its logits to: making it anew costs more than small kernels. */
+  private MemorySegment logits(Arena arena, int rows) {
+    long bytes = Tensor.byteSize(DType.F32, rows, model.config().vocabSize());
+    return arena.allocate(bytes, Tensor.ALIGNMENT);
+  }
+
+  private void step(
+      List<RunningSequence> running, TokenListener listener, SegmentAllocator memory) {
     List<SequenceStep> batch = running.stream().map(RunningSequence::next).toList();
-    try (Arena arena = Arena.ofShared()) { // the kernels' threads write to it
-      Tensor logits = model.forward(batch, true, arena);
-      for (int i = 0; i < running.size(); i++) {
-        running.get(i).advance(logits.row(i).toFloats(), listener);
-      }
+    Tensor logits = model.forward(batch, true, memory);
+    for (int i = 0; i < running.size(); i++) {
+      running.get(i).advance(logits.row(i).toFloats(), listener);
     }
   }
 }

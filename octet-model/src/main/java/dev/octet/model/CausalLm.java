@@ -9,6 +9,8 @@ import dev.octet.kernels.KvType;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -145,12 +147,16 @@ public final class CausalLm implements AutoCloseable {
     return forward(batch, lastOnly, Arena.ofAuto());
   }
 
-  /** The same with the result in the caller's arena, which must be usable from any thread. */
-  public synchronized Tensor forward(List<SequenceStep> batch, boolean lastOnly, Arena arena) {
+  /**
+   * The same with the result in the caller's memory: an arena, or what gives out the same memory
+   * again for every step. It must be usable from any thread; what is in it does not matter.
+   */
+  public synchronized Tensor forward(
+      List<SequenceStep> batch, boolean lastOnly, SegmentAllocator memory) {
     requireRunnable(batch);
     int[] lengths = batch.stream().mapToInt(step -> step.cache().length()).toArray();
     try {
-      return run(Pass.plan(batch, rotary, passRows, lastOnly), arena);
+      return run(Pass.plan(batch, rotary, passRows, lastOnly), memory);
     } catch (RuntimeException | Error e) {
       for (int i = 0; i < lengths.length; i++) {
         batch.get(i).cache().cut(lengths[i]);
@@ -159,9 +165,11 @@ public final class CausalLm implements AutoCloseable {
     }
   }
 
-  private Tensor run(List<Pass> passes, Arena arena) {
+  private Tensor run(List<Pass> passes, SegmentAllocator memory) {
     long rows = passes.stream().mapToLong(pass -> pass.wanted().length).sum();
-    Tensor logits = Tensor.allocate(arena, DType.F32, rows, config.vocabSize());
+    long bytes = Tensor.byteSize(DType.F32, rows, config.vocabSize());
+    MemorySegment segment = memory.allocate(bytes, Tensor.ALIGNMENT);
+    Tensor logits = Tensor.of(DType.F32, segment, rows, config.vocabSize());
     long done = 0;
     for (Pass pass : passes) {
       long end = done + pass.wanted().length;

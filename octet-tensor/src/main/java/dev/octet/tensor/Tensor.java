@@ -107,7 +107,7 @@ public final class Tensor {
 
   /** Product of all dimensions but the last: the number of rows when seen as a matrix. */
   public long rows() {
-    return shape.length == 0 ? 1 : product(Arrays.copyOf(shape, shape.length - 1));
+    return product(shape, shape.length - 1);
   }
 
   /** The last dimension, 1 for a scalar: the length of a row. */
@@ -362,8 +362,14 @@ public final class Tensor {
   }
 
   private static long product(long[] shape) {
+    return product(shape, shape.length);
+  }
+
+  /** Of the first {@code dimensions}. */
+  private static long product(long[] shape, int dimensions) {
     long n = 1;
-    for (long d : shape) {
+    for (int i = 0; i < dimensions; i++) {
+      long d = shape[i];
       if (d < 0) {
         throw new IllegalArgumentException("negative dimension in " + Arrays.toString(shape));
       }

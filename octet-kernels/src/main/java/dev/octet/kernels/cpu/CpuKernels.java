@@ -167,13 +167,16 @@ public final class CpuKernels implements Kernels {
     }
   }
 
-  private static boolean reachable(Tensor... tensors) {
-    for (Tensor tensor : tensors) {
-      if (!tensor.segment().isNative()) {
-        return false;
-      }
-    }
-    return true;
+  private static boolean reachable(Tensor tensor) {
+    return tensor.segment().isNative();
+  }
+
+  private static boolean reachable(Tensor a, Tensor b) {
+    return reachable(a) && reachable(b);
+  }
+
+  private static boolean reachable(Tensor a, Tensor b, Tensor c) {
+    return reachable(a, b) && reachable(c);
   }
 
   @Override

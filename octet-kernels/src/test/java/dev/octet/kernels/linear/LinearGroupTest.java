@@ -25,10 +25,10 @@ class LinearGroupTest {
   private static final int K = 130;
 
   /** Odd numbers of panels, a layer smaller than a panel, and enough outputs for several tasks. */
-  private static final int[] OUTPUTS = {48, 5, 1300};
+  private static final int[] OUTPUTS = {48, 5, 600};
 
   @ParameterizedTest
-  @MethodSource("dev.octet.kernels.TestKernels#all")
+  @MethodSource("dev.octet.kernels.TestKernels#fast")
   void layersOfOneFormGiveWhatTheyGiveAlone(String provider) {
     List<Map<String, LinearWeights>> all = new ArrayList<>();
     for (int n : OUTPUTS) {

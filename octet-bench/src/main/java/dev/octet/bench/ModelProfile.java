@@ -1,0 +1,124 @@
+package dev.octet.bench;
+
+import com.sun.management.ThreadMXBean;
+import dev.octet.kernels.Kernels;
+import dev.octet.kernels.Providers;
+import dev.octet.model.CausalLm;
+import dev.octet.model.KvCache;
+import dev.octet.quantize.HostMemory;
+import java.lang.foreign.Arena;
+import java.lang.management.ManagementFactory;
+import java.util.LinkedHashMap;
+import java.util.SequencedMap;
+import java.util.function.Consumer;
+
+/**
+ * Where the time of a decode step goes: a row a kind of kernel with its {@code calls} a step,
+ * {@code us} (microseconds a step) and {@code us_a_call}, a row {@code between kernels} for
+ * everything the model does in Java, and {@code step} with all of it and the {@code bytes} of
+ * garbage the calling thread leaves a step. Times are of the fastest of several rounds; looking at
+ * the clock adds some 50 ns a call.
+ */
+public final class ModelProfile {
+  private ModelProfile() {}
+
+  /**
+   * Profiles every quantization in turn; the rounds are the repetitions.
+   *
+   * @throws IllegalArgumentException if one of them needs more memory than there is
+   */
+  public static void run(ModelBench.Options options, Consumer<BenchResult> to) {
+    ModelBench.requireRoom(options, HostMemory.available());
+    for (String quantization : options.quantizations()) {
+      profile(options, quantization, to);
+    }
+  }
+
+  private static void profile(
+      ModelBench.Options options, String quantization, Consumer<BenchResult> to) {
+    try (Arena arena = Arena.ofShared();
+        Kernels kernels = Providers.create(options.provider(), options.threads())) {
+      ProfiledKernels profiled = new ProfiledKernels(kernels);
+      RandomSource source =
+          new RandomSource(options.shape().config(), LinearBench.scheme(quantization), arena);
+      try (CausalLm model = CausalLm.load(source, profiled, options.run())) {
+        ModelBench.warmUp(model, options);
+        Round best = Round.of(model, profiled, options);
+        for (int r = 1; r < options.repetitions(); r++) {
+          Round round = Round.of(model, profiled, options);
+          best = round.nanos() < best.nanos() ? round : best;
+        }
+        best.rows(ModelBench.label(model, options, quantization), model, options, to);
+      }
+    }
+  }
+
+  /**
+   * One measured run of decode steps.
+   *
+   * @param parts nanoseconds and calls by kind, as {@code {nanos, calls}}
+   */
+  private record Round(long nanos, long bytes, SequencedMap<String, long[]> parts) {
+
+    static Round of(CausalLm model, ProfiledKernels kernels, ModelBench.Options options) {
+      ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+      try (KvCache cache = model.newCache()) {
+        ModelBench.prefill(model, cache, options.prompt());
+        kernels.reset();
+        long before = threads.getCurrentThreadAllocatedBytes();
+        double seconds = ModelBench.decode(model, cache, options.generate());
+        long bytes = threads.getCurrentThreadAllocatedBytes() - before;
+        SequencedMap<String, long[]> parts = new LinkedHashMap<>();
+        kernels
+            .parts()
+            .forEach(
+                (name, part) -> {
+                  if (part.calls() > 0) {
+                    parts.put(name, new long[] {part.nanos(), part.calls()});
+                  }
+                });
+        return new Round((long) (seconds * 1e9), bytes, parts);
+      }
+    }
+
+    void rows(
+        String variant, CausalLm model, ModelBench.Options options, Consumer<BenchResult> to) {
+      double steps = options.generate();
+      long inKernels = 0;
+      for (var part : parts.entrySet()) {
+        long[] counted = part.getValue();
+        inKernels += counted[0];
+        SequencedMap<String, Double> metrics = new LinkedHashMap<>();
+        metrics.put("calls", counted[1] / steps);
+        metrics.put("us", counted[0] / 1e3 / steps);
+        metrics.put("us_a_call", counted[0] / 1e3 / counted[1]);
+        to.accept(row(variant, part.getKey(), model, options, metrics));
+      }
+      SequencedMap<String, Double> between = new LinkedHashMap<>();
+      between.put("us", (nanos - inKernels) / 1e3 / steps);
+      to.accept(row(variant, "between kernels", model, options, between));
+      SequencedMap<String, Double> step = new LinkedHashMap<>();
+      step.put("us", nanos / 1e3 / steps);
+      step.put("bytes", bytes / steps);
+      to.accept(row(variant, "step", model, options, step));
+    }
+
+    private static BenchResult row(
+        String variant,
+        String part,
+        CausalLm model,
+        ModelBench.Options options,
+        SequencedMap<String, Double> metrics) {
+      return new BenchResult(
+          "profile",
+          variant,
+          part,
+          null,
+          null,
+          null,
+          options.threads(),
+          model.kernels().isa(),
+          metrics);
+    }
+  }
+}
