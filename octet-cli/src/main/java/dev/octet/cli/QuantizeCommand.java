@@ -12,6 +12,7 @@ import dev.octet.quantize.QuantizeOptions;
 import dev.octet.quantize.calibrate.CalibratedQuantizer;
 import dev.octet.quantize.calibrate.Recipe;
 import dev.octet.tensor.QuantScheme;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -92,6 +93,10 @@ final class QuantizeCommand extends OctetCommand {
       return ExitCode.OK;
     }
     Path in = model.directory();
+    Path begun = out.resolveSibling(out.getFileName() + ".partial");
+    if (!resume && Files.isDirectory(begun)) {
+      terminal().note(begun + ": starting over; with --resume a run is continued where it ended");
+    }
     Outcome outcome = method.calibrates() ? calibrated(in, recipe) : nearest(in, options);
     outcome.notices().forEach(terminal()::note);
     terminal()

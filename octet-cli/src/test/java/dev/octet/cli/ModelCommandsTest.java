@@ -293,6 +293,17 @@ class ModelCommandsTest {
         .isZero();
   }
 
+  @Test
+  void whoStartsOverIsToldThatTheRunCouldBeContinued() throws IOException {
+    Path out = scratch.resolve("again");
+    Files.createDirectories(scratch.resolve("again.partial"));
+    Files.createFile(scratch.resolve("again.partial/recipe.txt"));
+    CliRun run = CliRun.of("quantize", "--scheme", "w8a8", "--out", out.toString());
+    assertThat(run.status()).as(run.err()).isZero();
+    assertThat(run.err()).contains("again.partial: starting over", "--resume");
+    assertThat(scratch.resolve("again.partial")).doesNotExist();
+  }
+
   private Path text() throws IOException {
     String demo = Files.readString(BundledModel.home().resolve("models/demo.txt"));
     return Files.writeString(scratch.resolve("text.txt"), demo.substring(0, 2500));
