@@ -1,4 +1,6 @@
-/** GPTQ checkpoints of AutoGPTQ and GPTQModel: both conventions of zero points read, one written. */
+/**
+ * GPTQ checkpoints of AutoGPTQ and GPTQModel: both conventions of zero points read, one written.
+ */
 @NullMarked
 package dev.octet.checkpoint.gptq;
 
