@@ -63,9 +63,16 @@ final class InspectCommandTest {
 
   @Test
   void aModelThatCannotBeRunIsShownAllTheSame() {
+    CliRun mla = CliRun.of("inspect", shared("conformance/deepseek_v2_lite_bf16/model").toString());
+    assertThat(mla.status()).isZero();
+    assertThat(mla.out()).contains("runs", "no: ", "deepseek_v2", "BF16");
+  }
+
+  @Test
+  void aModelOfPackedIntegersShowsThem() {
     CliRun gptq = CliRun.of("inspect", shared("conformance/gptq_w4_sym_v1/model").toString());
     assertThat(gptq.status()).isZero();
-    assertThat(gptq.out()).contains("runs", "no: ", "GPTQ", "I32");
+    assertThat(gptq.out()).contains("gptq", "14 × int4 g32", "I32", "run it as stored");
   }
 
   @Test
