@@ -2,10 +2,11 @@ package dev.octet.cli;
 
 import dev.octet.cli.output.Terminal;
 import dev.octet.kernels.Kernels;
+import dev.octet.kernels.Products;
 import dev.octet.kernels.Providers;
 import picocli.CommandLine.Option;
 
-/** {@code --provider} and {@code --threads}: what computes. */
+/** {@code --provider}, {@code --threads} and {@code --compute}: what computes. */
 final class ComputeOptions {
   @Option(
       names = "--provider",
@@ -21,6 +22,20 @@ final class ComputeOptions {
       description = "threads that compute (default: one a core)")
   int threads;
 
+  @Option(
+      names = "--compute",
+      paramLabel = "TYPE",
+      defaultValue = "f32",
+      description =
+          "f32, or bf16: round unquantized inputs of linear layers where there are several tokens,"
+              + " with AVX-512 (default: f32)")
+  String products;
+
+  /** The kernels, not named; the caller closes them. */
+  Kernels create() {
+    return Providers.create(provider, threadCount(), Products.parse(products));
+  }
+
   /**
    * The kernels, named on the terminal so that a slow fallback is never silent; the caller closes
    * them.
@@ -28,17 +43,18 @@ final class ComputeOptions {
    * @throws IllegalArgumentException for an unknown provider, listing the known ones
    */
   Kernels open(Terminal terminal) {
-    Kernels kernels = Providers.create(provider, threadCount());
+    Kernels kernels = create();
     terminal.note(describe(kernels));
     return kernels;
   }
 
   /** Provider, instruction set and threads in one line. */
   static String describe(Kernels kernels) {
-    return "%s kernels, %s, %d %s, JDK %s"
+    return "%s kernels, %s%s, %d %s, JDK %s"
         .formatted(
             kernels.name(),
             kernels.isa(),
+            kernels.products() == Products.BF16 ? ", products in BF16" : "",
             kernels.threads(),
             kernels.threads() == 1 ? "thread" : "threads",
             Runtime.version().feature());

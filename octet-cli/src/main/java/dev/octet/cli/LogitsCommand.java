@@ -8,7 +8,6 @@ import dev.octet.cli.output.Human;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.KvType;
-import dev.octet.kernels.Providers;
 import dev.octet.model.CausalLm;
 import dev.octet.model.KvCache;
 import dev.octet.model.RunOptions;
@@ -87,7 +86,7 @@ final class LogitsCommand extends OctetCommand {
     try (Checkpoint checkpoint = Checkpoints.open(directory)) {
       TokenIds.requireWithin(tokens, checkpoint.config().vocabSize());
       quantization.noteUnmatched(checkpoint.config(), terminal());
-      try (Kernels kernels = Providers.create(compute.provider, compute.threadCount());
+      try (Kernels kernels = compute.create();
           CausalLm lm = CausalLm.load(quantized(checkpoint), kernels, options());
           KvCache cache = lm.newCache()) {
         lm.notices().forEach(terminal()::note);

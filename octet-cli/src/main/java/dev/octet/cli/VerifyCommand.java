@@ -8,7 +8,6 @@ import dev.octet.cli.output.Ansi;
 import dev.octet.cli.output.Human;
 import dev.octet.cli.output.Json;
 import dev.octet.kernels.Kernels;
-import dev.octet.kernels.Providers;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.EnumMap;
@@ -62,7 +61,7 @@ final class VerifyCommand extends OctetCommand {
     List<Path> cases = CaseFinder.find(paths, filters);
     Map<Status, Integer> counts = new EnumMap<>(Status.class);
     long start = System.nanoTime();
-    try (Kernels kernels = Providers.create(compute.provider, compute.threadCount())) {
+    try (Kernels kernels = compute.create()) {
       ConformanceRunner runner = new ConformanceRunner(kernels);
       for (Path directory : cases) {
         CaseResult result = runner.run(directory);

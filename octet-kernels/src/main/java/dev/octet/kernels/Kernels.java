@@ -25,6 +25,11 @@ public interface Kernels extends AutoCloseable {
   /** Threads that work at once. */
   int threads();
 
+  /** What unquantized inputs of linear layers are multiplied in. */
+  default Products products() {
+    return Products.F32;
+  }
+
   /**
    * Prepares a linear layer: packs the weight into this provider's layout where it has one. The
    * weight's memory must stay alive as long as the result is used.

@@ -6,6 +6,7 @@ import dev.octet.kernels.reference.ReferenceKernels;
 import dev.octet.kernels.vector.VectorKernels;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Supplier;
 
 /** Finds and makes providers of {@link Kernels}. */
 public final class Providers {
@@ -22,27 +23,46 @@ public final class Providers {
   private Providers() {}
 
   /**
-   * Makes a provider.
+   * Makes a provider that rounds nothing.
    *
    * @param name {@code reference}, {@code vector}, or {@code auto} for the fastest available
    * @param threads how many threads work at once, at least 1
    * @throws IllegalArgumentException for an unknown or unavailable provider, saying which there are
    */
   public static Kernels create(String name, int threads) {
+    return create(name, threads, Products.F32);
+  }
+
+  /**
+   * Makes a provider.
+   *
+   * @throws IllegalArgumentException the same, and for {@link Products#BF16} where the provider or
+   *     the processor has none
+   */
+  public static Kernels create(String name, int threads, Products products) {
     return switch (name.toLowerCase(Locale.ROOT)) {
-      case "auto" -> hasNative() ? cpu(threads) : new VectorKernels(threads);
-      case "vector" -> new VectorKernels(threads);
-      case "reference" -> new ReferenceKernels(threads);
-      case "cpu" -> cpu(threads);
+      case "auto" ->
+          hasNative() ? cpu(threads, products) : exact(products, () -> new VectorKernels(threads));
+      case "vector" -> exact(products, () -> new VectorKernels(threads));
+      case "reference" -> exact(products, () -> new ReferenceKernels(threads));
+      case "cpu" -> cpu(threads, products);
       default ->
           throw new IllegalArgumentException(
               "unknown provider '" + name + "'; choose one of auto, cpu, vector, reference");
     };
   }
 
-  private static Kernels cpu(int threads) {
+  private static Kernels exact(Products products, Supplier<Kernels> kernels) {
+    if (products != Products.F32) {
+      throw new IllegalArgumentException(
+          "products in bf16 are the cpu provider's alone; choose f32");
+    }
+    return kernels.get();
+  }
+
+  private static Kernels cpu(int threads, Products products) {
     try {
-      return new CpuKernels(threads);
+      return new CpuKernels(threads, products);
     } catch (NativeException e) {
       throw new IllegalArgumentException(
           "provider 'cpu' cannot be used: " + e.getMessage() + "; choose vector or reference", e);

@@ -44,12 +44,17 @@ public final class TestKernels {
 
   /** A provider by its name. */
   public static Kernels create(String name, int threads) {
+    return create(name, threads, Products.F32);
+  }
+
+  /** A provider by its name; BF16 products of native ones alone. */
+  public static Kernels create(String name, int threads, Products products) {
     if (name.equals(EMULATED)) {
-      return EmulatedTiles.kernels(threads);
+      return EmulatedTiles.kernels(threads, products);
     }
     return name.startsWith(CPU)
         ? new CpuKernels(
-            threads, Tier.valueOf(name.substring(CPU.length()).toUpperCase(Locale.ROOT)))
-        : Providers.create(name, threads);
+            threads, Tier.valueOf(name.substring(CPU.length()).toUpperCase(Locale.ROOT)), products)
+        : Providers.create(name, threads, products);
   }
 }

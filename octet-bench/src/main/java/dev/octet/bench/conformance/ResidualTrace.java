@@ -3,6 +3,7 @@ package dev.octet.bench.conformance;
 import dev.octet.kernels.AttentionKernels;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Linear;
+import dev.octet.kernels.Products;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
@@ -59,6 +60,11 @@ final class ResidualTrace implements Kernels {
   @Override
   public String isa() {
     return kernels.isa();
+  }
+
+  @Override
+  public Products products() {
+    return kernels.products();
   }
 
   @Override

@@ -4,8 +4,10 @@ import dev.octet.kernels.AttentionKernels;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Linear;
 import dev.octet.kernels.LinearGroup;
+import dev.octet.kernels.Products;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.WorkPool;
+import dev.octet.kernels.cpu.CpuLinear.Halves;
 import dev.octet.kernels.linear.OneByOne;
 import dev.octet.kernels.linear.ScaledLinear;
 import dev.octet.kernels.linear.Shapes;
@@ -27,6 +29,7 @@ import org.jspecify.annotations.Nullable;
 public final class CpuKernels implements Kernels {
   private final WorkPool pool;
   private final NativeKernels library;
+  private final Products products;
   private final LinearCalls linear;
   private final @Nullable TileCalls tiles;
   private final VectorKernels vector;
@@ -38,18 +41,25 @@ public final class CpuKernels implements Kernels {
    *
    * @param threads how many threads work at once
    * @throws NativeException if native kernels cannot be used here
+   * @throws IllegalArgumentException for BF16 on a tier that does not multiply it
    */
-  public CpuKernels(int threads) {
-    this(threads, best());
+  public CpuKernels(int threads, Products products) {
+    this(threads, best(), products);
   }
 
   /** Uses one tier, for instance to test it. */
-  public CpuKernels(int threads, Tier tier) {
-    this(threads, NativeKernels.of(tier));
+  public CpuKernels(int threads, Tier tier, Products products) {
+    this(threads, NativeKernels.of(tier), products);
   }
 
-  CpuKernels(int threads, NativeKernels library) {
+  CpuKernels(int threads, NativeKernels library, Products products) {
+    if (products == Products.BF16 && !library.tier().has(Tier.AVX512)) {
+      throw new IllegalArgumentException(
+          "products in bf16 need AVX-512, the kernels here are for %s; choose f32"
+              .formatted(library.tier().label()));
+    }
     this.library = library;
+    this.products = products;
     this.linear = new LinearCalls(library);
     this.tiles = library.tier().has(Tier.AMX) ? new TileCalls(library) : null;
     this.pool = new WorkPool(threads);
@@ -58,7 +68,7 @@ public final class CpuKernels implements Kernels {
     this.attention = new CpuAttention(pool, library, vector.attention());
   }
 
-  /** The tier that {@link #CpuKernels(int)} uses. */
+  /** The tier that {@link #CpuKernels(int, Products)} uses. */
   public static Tier best() {
     return NativeKernels.best();
   }
@@ -94,18 +104,26 @@ public final class CpuKernels implements Kernels {
   }
 
   @Override
+  public Products products() {
+    return products;
+  }
+
+  @Override
   public int threads() {
     return pool.threads();
   }
 
   @Override
   public Linear linear(LinearWeights weights, Arena arena) {
-    boolean products16 = library.tier().has(Tier.AVX512);
+    Halves halves =
+        products == Products.BF16
+            ? Halves.ROUNDED
+            : library.tier().has(Tier.AVX512) ? Halves.EXACT : Halves.NEVER;
     return ScaledLinear.of(
         weights,
         plain ->
             PackedWeight.suits(plain)
-                ? new CpuLinear(plain, products16, linear, tiles, pool, arena)
+                ? new CpuLinear(plain, halves, linear, tiles, pool, arena)
                 : vector.linear(plain, arena));
   }
 

@@ -28,6 +28,16 @@ import org.jspecify.annotations.Nullable;
  * panels.
  */
 final class CpuLinear implements Linear {
+  /** When x is multiplied in BF16. */
+  enum Halves {
+    /** The tier has no such products. */
+    NEVER,
+    /** Where nothing is rounded. */
+    EXACT,
+    /** Where x is not quantized, too. */
+    ROUNDED
+  }
+
   /** Up to so many rows weights are decoded in registers; FEW_ROWS of {@code linear_float.c}. */
   private static final int FEW_ROWS = 4;
 
@@ -44,18 +54,18 @@ final class CpuLinear implements Linear {
   private final PackedWeight weight;
   private final ActivationQuant activation;
   private final long byteSize;
-  private final boolean products16;
+  private final Halves halves;
   private final LinearCalls calls;
   private final @Nullable TileCalls tiles;
   private final WorkPool pool;
 
   /**
-   * @param products16 whether the tier multiplies BF16
+   * @param halves when BF16 is multiplied
    * @param tiles kernels for many rows, if the tier has tiles
    */
   CpuLinear(
       LinearWeights weights,
-      boolean products16,
+      Halves halves,
       LinearCalls calls,
       @Nullable TileCalls tiles,
       WorkPool pool,
@@ -63,7 +73,7 @@ final class CpuLinear implements Linear {
     this.weight = PackedWeight.of(weights, calls, pool, arena);
     this.activation = weights.activation();
     this.byteSize = weights.byteSize();
-    this.products16 = products16;
+    this.halves = halves;
     this.calls = calls;
     this.tiles = tiles;
     this.pool = pool;
@@ -97,8 +107,7 @@ final class CpuLinear implements Linear {
     Product product = prepare(input, rows);
     Panels panels = Panels.of(weight, rows, product.each(), pool);
     pool.run(
-        panels.tasks(),
-        i -> product.multiply().run(this, panels.from(i), panels.end(i), output));
+        panels.tasks(), i -> product.multiply().run(this, panels.from(i), panels.end(i), output));
     if (!direct) {
       out.segment().copyFrom(output.asSlice(0, out.segment().byteSize()));
     }
@@ -124,7 +133,7 @@ final class CpuLinear implements Linear {
   /** Whether x prepared for one layer is prepared for the other. */
   boolean readsLike(CpuLinear other) {
     return activation.equals(other.activation)
-        && products16 == other.products16
+        && halves == other.halves
         && weight.readsLike(other.weight);
   }
 
@@ -289,11 +298,12 @@ final class CpuLinear implements Linear {
   }
 
   /**
-   * BF16 products for many rows, where they round nothing: codes of x and of the weight are exact
-   * in BF16. An unquantized x would not be; it is multiplied in F32.
+   * BF16 products for many rows: codes of x and of the weight are exact in BF16. An unquantized x
+   * is not; it is multiplied in F32 unless its rounding was asked for.
    */
   private boolean usesBf16(int rows) {
-    return products16 && rows > FEW_ROWS && weight.form().fitsBf16() && codesKeepTheirScale();
+    boolean x16 = codesKeepTheirScale() || halves == Halves.ROUNDED && activation instanceof None;
+    return halves != Halves.NEVER && rows > FEW_ROWS && weight.form().fitsBf16() && x16;
   }
 
   /** Whether x is multiplied as codes, its scale applied to the sums. */

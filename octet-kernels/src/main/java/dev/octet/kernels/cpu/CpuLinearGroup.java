@@ -6,7 +6,6 @@ import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.cpu.CpuLinear.Product;
 import dev.octet.kernels.linear.Shapes;
 import dev.octet.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**

@@ -9,9 +9,9 @@ import dev.octet.tensor.Codecs;
 
 /**
  * The values of one head as a kind multiplies them. INT8 kinds take the codes of an INT8 cache as
- * they are, BF16 those of every cache of eight bits: token scales go into P,
- * static channel scales onto the output. INT-FlashAttention has one scale for the whole head (its
- * section 3.2), which goes onto the output too.
+ * they are, BF16 those of every cache of eight bits: token scales go into P, static channel scales
+ * onto the output. INT-FlashAttention has one scale for the whole head (its section 3.2), which
+ * goes onto the output too.
  */
 final class ValueOperand {
   private final AttentionKind kind;

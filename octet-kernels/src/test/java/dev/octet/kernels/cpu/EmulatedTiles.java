@@ -1,5 +1,6 @@
 package dev.octet.kernels.cpu;
 
+import dev.octet.kernels.Products;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -21,8 +22,8 @@ public final class EmulatedTiles {
   }
 
   /** A provider on them. */
-  public static CpuKernels kernels(int threads) {
-    return new CpuKernels(threads, library());
+  public static CpuKernels kernels(int threads, Products products) {
+    return new CpuKernels(threads, library(), products);
   }
 
   static NativeKernels library() {
