@@ -15,7 +15,7 @@ import java.util.regex.Pattern;
  * keeps Hugging Face's names for its weights is read as well.
  */
 final class AscendFiles {
-  private static final String DESCRIPTION = "quant_model_description";
+  static final String DESCRIPTION = "quant_model_description";
   private static final String WEIGHTS = "quant_model_weight";
   private static final Pattern PART = Pattern.compile("(.*)-(\\d{5})-of-(\\d{5})\\.safetensors");
 

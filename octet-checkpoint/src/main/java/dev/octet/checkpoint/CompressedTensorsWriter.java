@@ -21,6 +21,7 @@ import java.util.SequencedMap;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.UUID;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -193,6 +194,15 @@ public final class CompressedTensorsWriter implements AutoCloseable {
   }
 
   /**
+   * Stores a layer's calibrated cache scales, and its queries' if it has some.
+   *
+   * @throws CheckpointException if the format has no form for them
+   */
+  public void addScales(int layer, KvScales cache, @Nullable QueryScales query) {
+    partial.add("scales." + layer, store.scales(layer, cache, query, config));
+  }
+
+  /**
    * Completes the directory: shards, index, tokenizer files, config.json last.
    *
    * @throws CheckpointException if a tensor of the architecture was never added, or the disk is
@@ -201,13 +211,18 @@ public final class CompressedTensorsWriter implements AutoCloseable {
   public void finish() {
     requireComplete();
     try {
-      ObjectNode quantization = quantizationConfig();
-      partial.gather(options.shardBytes());
+      SequencedMap<String, ObjectNode> schemes = schemes();
+      ObjectNode settings = store.settings(schemes, dense(schemes));
+      partial.gather(options.shardBytes(), store.weights());
       copySidecars();
       if (store.settingsFile().isPresent()) {
-        write(store.settingsFile().get(), quantization);
+        write(store.settingsFile().get(), store.file(settings, schemes, partial.names()));
       }
-      configJson.set("quantization_config", quantization);
+      if (store.inConfig()) {
+        configJson.set("quantization_config", settings);
+      } else {
+        configJson.remove("quantization_config");
+      }
       write("config.json", configJson);
       moveIntoPlace();
       SchemeJournal.delete(directory);
@@ -240,21 +255,27 @@ public final class CompressedTensorsWriter implements AutoCloseable {
     return there ? List.of() : List.of(name);
   }
 
-  private ObjectNode quantizationConfig() {
+  private SequencedMap<String, ObjectNode> schemes() {
     SequencedMap<String, ObjectNode> schemes = new LinkedHashMap<>();
+    ModelLayout.linears(
+        config,
+        shape -> journal.scheme(shape.module()).ifPresent(s -> schemes.put(shape.module(), s)));
+    return schemes;
+  }
+
+  private List<String> dense(SequencedMap<String, ObjectNode> schemes) {
     List<String> dense = new ArrayList<>();
     ModelLayout.linears(
         config,
-        shape ->
-            journal
-                .scheme(shape.module())
-                .ifPresentOrElse(
-                    scheme -> schemes.put(shape.module(), scheme),
-                    () -> dense.add(shape.module())));
+        shape -> {
+          if (!schemes.containsKey(shape.module())) {
+            dense.add(shape.module());
+          }
+        });
     if (config.tiedEmbeddings()) {
       dense.add(ModelLayout.LM_HEAD);
     }
-    return store.settings(schemes, dense);
+    return dense;
   }
 
   /** Tokenizer, generation settings and the like come along unchanged. */
@@ -263,7 +284,9 @@ public final class CompressedTensorsWriter implements AutoCloseable {
         Files.newDirectoryStream(source, "*.{json,txt,model,jinja}")) {
       for (Path file : files) {
         String name = String.valueOf(file.getFileName());
-        boolean ours = name.equals("config.json") || name.endsWith(".index.json");
+        boolean ours = name.equals("config.json")
+                || name.endsWith(".index.json")
+                || name.startsWith(AscendFiles.DESCRIPTION);
         if (!ours && Files.isRegularFile(file) && Files.size(file) <= Json.MAX_FILE) {
           Files.copy(file, partial.folder().resolve(name), StandardCopyOption.REPLACE_EXISTING);
         }

@@ -28,7 +28,9 @@ final class ModelFiles {
   /** Whether it looks like a model directory: settings, and weights by their usual name. */
   static boolean holdsModel(Path directory) {
     return Files.exists(directory.resolve("config.json"))
-        && (Files.exists(directory.resolve(SINGLE)) || Files.exists(directory.resolve(INDEX)));
+        && (Files.exists(directory.resolve(SINGLE))
+            || Files.exists(directory.resolve(INDEX))
+            || Files.exists(directory.resolve(AscendFiles.DESCRIPTION + ".json")));
   }
 
   static StoredTensors open(Path directory) {

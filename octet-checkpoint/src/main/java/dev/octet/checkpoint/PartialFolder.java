@@ -10,6 +10,7 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -105,6 +106,11 @@ final class PartialFolder implements AutoCloseable {
     return folder;
   }
 
+  /** All tensors so far. */
+  Set<String> names() {
+    return Collections.unmodifiableSet(specs.keySet());
+  }
+
   boolean has(String tensor) {
     return specs.containsKey(tensor);
   }
@@ -123,8 +129,8 @@ final class PartialFolder implements AutoCloseable {
   }
 
   /** Gathers the layers into shards. */
-  void gather(long shardBytes) throws IOException {
-    ShardPlan plan = ShardPlan.of(List.copyOf(specs.values()), shardBytes);
+  void gather(long shardBytes, String name) throws IOException {
+    ShardPlan plan = ShardPlan.of(List.copyOf(specs.values()), shardBytes, name);
     for (Map.Entry<String, List<TensorSpec>> shard : plan.files().entrySet()) {
       Path target = folder.resolve(shard.getKey());
       if (!Files.exists(target)) {

@@ -16,13 +16,12 @@ import tools.jackson.databind.node.ObjectNode;
  * Which file holds which tensor: {@code model.safetensors}, or from a certain size on shards {@code
  * model-00001-of-0000N.safetensors}, as Hugging Face names them.
  *
+ * @param name what file names begin with, {@code model} as a rule
  * @param files tensors by file name, in order
  */
-public record ShardPlan(SequencedMap<String, List<TensorSpec>> files) {
+public record ShardPlan(String name, SequencedMap<String, List<TensorSpec>> files) {
   /** Bytes of tensors a shard holds unless one alone is larger. */
   public static final long SHARD_BYTES = 4L << 30;
-
-  private static final String INDEX = "model.safetensors.index.json";
 
   public ShardPlan {
     files = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(files));
@@ -30,6 +29,11 @@ public record ShardPlan(SequencedMap<String, List<TensorSpec>> files) {
 
   /** Fills shards of at most {@code shardBytes} in the given order. */
   public static ShardPlan of(List<TensorSpec> tensors, long shardBytes) {
+    return of(tensors, shardBytes, "model");
+  }
+
+  /** The same under other names. */
+  static ShardPlan of(List<TensorSpec> tensors, long shardBytes, String name) {
     List<List<TensorSpec>> shards = new ArrayList<>();
     List<TensorSpec> shard = new ArrayList<>();
     long size = 0;
@@ -45,15 +49,15 @@ public record ShardPlan(SequencedMap<String, List<TensorSpec>> files) {
     shards.add(shard);
     SequencedMap<String, List<TensorSpec>> files = new LinkedHashMap<>();
     for (int i = 0; i < shards.size(); i++) {
-      files.put(fileName(i, shards.size()), List.copyOf(shards.get(i)));
+      files.put(fileName(name, i, shards.size()), List.copyOf(shards.get(i)));
     }
-    return new ShardPlan(files);
+    return new ShardPlan(name, files);
   }
 
-  private static String fileName(int shard, int shards) {
+  private static String fileName(String name, int shard, int shards) {
     return shards == 1
-        ? "model.safetensors"
-        : "model-%05d-of-%05d.safetensors".formatted(shard + 1, shards);
+        ? name + ".safetensors"
+        : "%s-%05d-of-%05d.safetensors".formatted(name, shard + 1, shards);
   }
 
   /** File name by tensor name. */
@@ -75,7 +79,7 @@ public record ShardPlan(SequencedMap<String, List<TensorSpec>> files) {
     ObjectNode map = json.putObject("weight_map");
     weightMap().forEach(map::put);
     AtomicFile.write(
-        directory.resolve(INDEX),
+        directory.resolve(name + ".safetensors.index.json"),
         Json.MAPPER.writerWithDefaultPrettyPrinter().writeValueAsBytes(json));
   }
 }

@@ -1,5 +1,6 @@
 package dev.octet.checkpoint;
 
+import dev.octet.checkpoint.ascend.AscendStore;
 import dev.octet.checkpoint.awq.AwqStore;
 import dev.octet.checkpoint.compressedtensors.CompressedTensorsStore;
 import dev.octet.checkpoint.fp8.Fp8BlockStore;
@@ -18,7 +19,9 @@ public enum WriteFormat {
   /** INT4 weights in groups of one size, in the GEMM layout. */
   AWQ("awq"),
   /** E4M3 weights in blocks, inputs quantized block by block, as DeepSeek's. */
-  FP8("fp8");
+  FP8("fp8"),
+  /** What MindIE and vllm-ascend read: INT8, INT4 weights, FP8 with dynamic inputs. */
+  ASCEND("ascend");
 
   private final String label;
 
@@ -26,7 +29,7 @@ public enum WriteFormat {
     this.label = label;
   }
 
-  /** As it is spelled in {@code quant_method}. */
+  /** As it is spelled in {@code quant_method}, if there is one. */
   public String label() {
     return label;
   }
@@ -56,6 +59,7 @@ public enum WriteFormat {
       case GPTQ -> new GptqStore();
       case AWQ -> new AwqStore();
       case FP8 -> new Fp8BlockStore();
+      case ASCEND -> new AscendStore();
     };
   }
 }

@@ -71,7 +71,7 @@ final class QuantizeCommand extends OctetCommand {
       defaultValue = "compressed-tensors",
       description =
           "compressed-tensors (default), gptq (INT4, INT8 weights), awq (INT4 weights), fp8 (with "
-              + "fp8-block)")
+              + "fp8-block), ascend (MindIE, vllm-ascend)")
   WriteFormat format = WriteFormat.COMPRESSED_TENSORS;
 
   @Mixin MethodOptions method = new MethodOptions();

@@ -1,7 +1,9 @@
 package dev.octet.checkpoint.ascend;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
+import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.ModelLayout.LinearShape;
 import dev.octet.checkpoint.internal.DenseFormat;
 import dev.octet.checkpoint.internal.StoredScales;
@@ -34,16 +36,17 @@ record StaticLayer(StoredTensors tensors, LinearShape shape) implements Layer {
   public void check() {
     Int8Layer.codes(tensors, shape);
     StaticInt8 input = input();
+    if (tensors.has(name("weight_scale"))) {
+      Grid besides = new Grid(tensors, shape, "", 0, 8);
+      besides.check();
+      besides.requireChannels();
+      besides.requireSymmetric();
+    }
     for (int i = 0; i < shape.rows(); i++) {
       weightScale(i, input);
     }
     quantBias();
     tensors.vector(name("bias"), DenseFormat.FLOATS, shape.rows());
-    if (tensors.has(name("weight_scale"))) {
-      Grid unused = new Grid(tensors, shape, "", 0, 8);
-      unused.check();
-      unused.requireSymmetric();
-    }
   }
 
   @Override
@@ -103,8 +106,17 @@ record StaticLayer(StoredTensors tensors, LinearShape shape) implements Layer {
     return scale;
   }
 
+  /**
+   * A weight scale that is stored as F32 is the quotient before it was rounded away; one in the
+   * model's type is less exact than the quotient.
+   */
   private float weightScale(long row, StaticInt8 input) {
     float scale = dequantizer(row) / input.scale();
+    Tensor own = tensors.find(name("weight_scale"));
+    if (own != null && own.dtype() == DType.F32 && own.size() == shape.rows()) {
+      float exact = own.getFloat(row);
+      scale = Math.abs(exact - scale) <= 2 * Math.ulp(scale) ? exact : scale;
+    }
     if (!(scale > 0) || scale == Float.POSITIVE_INFINITY) {
       throw tensors.problem(
           name("deq_scale"),
@@ -112,6 +124,14 @@ record StaticLayer(StoredTensors tensors, LinearShape shape) implements Layer {
               .formatted(dequantizer(row), row, input.scale()));
     }
     return scale;
+  }
+
+  /** Stores an integer, which an F32 on the way would round. */
+  static void setInt(Tensor to, long index, double value, String module) {
+    if (!(Math.abs(value) <= Integer.MAX_VALUE)) {
+      throw new CheckpointException(module + ": its bias is too large for its scales");
+    }
+    to.segment().set(JAVA_INT_UNALIGNED, index * Integer.BYTES, (int) value);
   }
 
   /** The bias in floats; null if it is all 0. */
@@ -131,7 +151,8 @@ record StaticLayer(StoredTensors tensors, LinearShape shape) implements Layer {
     return allZero ? null : bias;
   }
 
-  private static long sum(Tensor codes, long row) {
+  /** {@code ΣW_q} of a row. */
+  static long sum(Tensor codes, long row) {
     MemorySegment all = codes.segment();
     long from = row * codes.dim(1);
     long sum = 0;

@@ -1,5 +1,9 @@
 package dev.octet.checkpoint.internal;
 
+import dev.octet.checkpoint.CheckpointException;
+import dev.octet.checkpoint.KvScales;
+import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.QueryScales;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
@@ -7,7 +11,9 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.Set;
 import java.util.SortedMap;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -19,7 +25,7 @@ public interface LayerStore {
    * What the settings must remember of a layer; empty for a dense one.
    *
    * @param before the same of all layers stored already
-   * @throws dev.octet.checkpoint.CheckpointException if the format has no form for the layer, or
+   * @throws CheckpointException if the format has no form for the layer, or
    *     none beside those it has stored already
    */
   Optional<ObjectNode> scheme(String module, LinearWeights layer, Collection<ObjectNode> before);
@@ -42,5 +48,38 @@ public interface LayerStore {
   /** A file that holds the settings once more, for tools that look there. */
   default Optional<String> settingsFile() {
     return Optional.empty();
+  }
+
+  /** Whether the settings stand in config.json. */
+  default boolean inConfig() {
+    return true;
+  }
+
+  /** What the names of the weights' files begin with. */
+  default String weights() {
+    return "model";
+  }
+
+  /**
+   * What {@link #settingsFile} holds.
+   *
+   * @param schemes of all quantized layers, by module
+   * @param tensors names of all that are stored
+   */
+  default ObjectNode file(
+      ObjectNode settings, SequencedMap<String, ObjectNode> schemes, Set<String> tensors) {
+    return settings;
+  }
+
+  /**
+   * The tensors of a layer's calibrated cache scales, and of its queries' if it has some.
+   *
+   * @throws CheckpointException if the format has no form for them
+   */
+  default SortedMap<String, Tensor> scales(
+      int layer, KvScales cache, @Nullable QueryScales query, ModelConfig config) {
+    throw new CheckpointException(
+        "layer %d: static scales of attention and cache are written for Ascend only"
+            .formatted(layer));
   }
 }
