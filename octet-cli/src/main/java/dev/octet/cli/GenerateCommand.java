@@ -12,7 +12,6 @@ import dev.octet.engine.Tokenizer;
 import dev.octet.kernels.Kernels;
 import dev.octet.model.CausalLm;
 import dev.octet.model.RunOptions;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -173,7 +172,7 @@ final class GenerateCommand extends OctetCommand {
   /** Text needs a tokenizer; ids to ids do without one where the model has none. */
   private @Nullable Tokenizer tokenizer(Path directory) {
     boolean needed = prompt.text != null || !printIds || !stop.isEmpty();
-    if (!needed && !Files.exists(directory.resolve("tokenizer.json"))) {
+    if (!needed && !Tokenizer.isIn(directory)) {
       return null;
     }
     return Tokenizer.load(directory);

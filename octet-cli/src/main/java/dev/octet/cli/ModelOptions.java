@@ -1,5 +1,6 @@
 package dev.octet.cli;
 
+import dev.octet.checkpoint.gguf.GgufHeader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -11,21 +12,26 @@ final class ModelOptions {
       names = "--model",
       paramLabel = "DIR",
       description =
-          "directory of the model as Hugging Face publishes it (default: the bundled model)")
+          "directory of the model as Hugging Face publishes it, or a GGUF file (default: the "
+              + "bundled model)")
   @Nullable Path model;
 
   /**
-   * The model's directory.
+   * The model's directory, or its GGUF file.
    *
-   * @throws CliException if it is not one
+   * @throws CliException if it is neither
    */
   Path directory() {
     if (model == null) {
       return BundledModel.directory();
     }
-    if (!Files.isDirectory(model)) {
+    if (!Files.isDirectory(model) && !(Files.isRegularFile(model) && GgufHeader.named(model))) {
       throw new CliException(
-          "--model " + model + (Files.exists(model) ? ": not a directory" : ": no such directory"));
+          "--model "
+              + model
+              + (Files.exists(model)
+                  ? ": neither a directory nor a GGUF file"
+                  : ": no such directory"));
     }
     return model;
   }

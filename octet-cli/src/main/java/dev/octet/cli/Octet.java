@@ -1,11 +1,9 @@
 package dev.octet.cli;
 
 import dev.octet.bench.Distribution;
-import dev.octet.checkpoint.WriteFormat;
 import dev.octet.cli.output.Terminal;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
-import dev.octet.tensor.QuantScheme;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -116,9 +114,7 @@ public final class Octet extends OctetCommand {
     line.setColorScheme(
         CommandLine.Help.defaultColorScheme(terminal.outStyle().enabled() ? Ansi.ON : Ansi.OFF));
     keepExamplesWhole(line);
-    register(line, QuantScheme.class, QuantScheme::of);
     register(line, QuantChoice.class, QuantChoice::of);
-    register(line, WriteFormat.class, WriteFormat::of);
     register(line, AttentionKind.class, AttentionKind::of);
     register(line, KvType.class, KvType::of);
     register(line, Distribution.class, Distribution::of);

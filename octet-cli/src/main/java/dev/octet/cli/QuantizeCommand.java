@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -24,7 +25,7 @@ import picocli.CommandLine.Option;
 @Command(
     name = "quantize",
     description = {
-      "Writes a quantized copy of a model by default as compressed-tensors, which vLLM reads too.",
+      "Writes a quantized copy of a model, by default as compressed-tensors, which vLLM reads too.",
       "Works layer by layer; what was interrupted can be continued with --resume. Nothing appears "
           + "in --out before all of it is written."
     },
@@ -36,20 +37,30 @@ import picocli.CommandLine.Option;
       "  octet quantize --model DIR --out DIR-fp8 --scheme fp8-dynamic --resume",
       "  octet quantize --model DIR --out DIR-gptq --scheme w4a16 --method gptq",
       "  octet quantize --model DIR --out DIR-sq --scheme w8a8 --static-inputs \\",
-      "      --method smoothquant --calibration text.txt"
+      "      --method smoothquant --calibration text.txt",
+      "  octet quantize --model DIR --out model.gguf --format gguf --scheme q4_k"
     })
 final class QuantizeCommand extends OctetCommand {
   @Mixin ModelOptions model = new ModelOptions();
 
-  @Option(names = "--out", required = true, paramLabel = "DIR", description = "directory to write")
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "PATH",
+      description = "directory to write, or the file for --format gguf")
   Path out = Path.of("");
 
   @Option(
       names = "--scheme",
       required = true,
       paramLabel = "SCHEME",
-      description = "int8, int4, fp8, w8a8, w8a16, w4a16, w4a16-asym, w4a8, fp8-dynamic, fp8-block")
-  QuantScheme scheme = QuantScheme.W8A8;
+      description = {
+        "int8, int4, fp8, w8a8, w8a16, w4a16, w4a16-asym, w4a8, fp8-dynamic, fp8-block",
+        "gguf: q8_0, q6_k, q4_k, q4_0, f16, bf16, f32"
+      })
+  String schemeName = "";
+
+  private QuantScheme scheme = QuantScheme.W8A8;
 
   @Option(
       names = "--group-size",
@@ -71,8 +82,10 @@ final class QuantizeCommand extends OctetCommand {
       defaultValue = "compressed-tensors",
       description =
           "compressed-tensors (default), gptq (INT4, INT8 weights), awq (INT4 weights), fp8 (with "
-              + "fp8-block), ascend (MindIE, vllm-ascend)")
-  WriteFormat format = WriteFormat.COMPRESSED_TENSORS;
+              + "fp8-block), ascend (MindIE, vllm-ascend), gguf (one file, its tokenizer included)")
+  String formatName = "";
+
+  private WriteFormat format = WriteFormat.COMPRESSED_TENSORS;
 
   @Mixin MethodOptions method = new MethodOptions();
 
@@ -86,6 +99,13 @@ final class QuantizeCommand extends OctetCommand {
 
   @Override
   public Integer call() {
+    if (formatName.equals(GgufOutput.FORMAT)) {
+      requireNothingElse();
+      GgufOutput.write(model.directory(), out, schemeName, force, terminal());
+      return ExitCode.OK;
+    }
+    format = named("--format", WriteFormat::of, formatName);
+    scheme = named("--scheme", QuantScheme::of, schemeName);
     QuantizeOptions options = QuantizeOptions.of(grouped()).ignoring(ignore);
     Recipe recipe = method.recipe(options);
     if (method.explain) {
@@ -112,6 +132,22 @@ final class QuantizeCommand extends OctetCommand {
                 Human.bytes(outcome.modelBytes()),
                 100.0 * outcome.writtenBytes() / outcome.modelBytes()));
     return ExitCode.OK;
+  }
+
+  private static <T> T named(String option, Function<String, T> of, String name) {
+    try {
+      return of.apply(name);
+    } catch (IllegalArgumentException e) {
+      throw new CliException(option + ": " + e.getMessage());
+    }
+  }
+
+  /** What has no meaning for GGUF must not seem to have had one. */
+  private void requireNothingElse() {
+    if (group != 0 || !ignore.isEmpty() || resume || method.explain || method.calibrates()) {
+      throw new CliException(
+          "--group-size, --ignore, --resume and methods have no meaning for --format gguf");
+    }
   }
 
   private Outcome nearest(Path in, QuantizeOptions options) {

@@ -2,8 +2,10 @@ package dev.octet.engine;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import dev.octet.checkpoint.CheckpointException;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Map;
 
 /**
  * Hugging Face's tokenizer library through DJL. Its initialisers look for a GPU to fetch a CUDA
@@ -18,7 +20,13 @@ final class NativeEncoder implements AutoCloseable {
     this.tokenizer = tokenizer;
   }
 
-  static NativeEncoder open(Path file) {
+  /**
+   * Loads a tokenizer.
+   *
+   * @param file where it comes from, for messages
+   * @param json content of a tokenizer.json
+   */
+  static NativeEncoder open(Path file, byte[] json) {
     System.setProperty("ai.djl.offline", "true");
     System.setProperty("OPT_OUT_TRACKING", "true");
     setUnlessSet("RUST_FLAVOR", "cpu");
@@ -26,11 +34,8 @@ final class NativeEncoder implements AutoCloseable {
     setUnlessSet("slf4j.internal.verbosity", "ERROR");
     try {
       return new NativeEncoder(
-          HuggingFaceTokenizer.builder()
-              .optTokenizerPath(file)
-              .optTruncation(false)
-              .optPadding(false)
-              .build());
+          HuggingFaceTokenizer.newInstance(
+              new ByteArrayInputStream(json), Map.of("truncation", "false", "padding", "false")));
     } catch (LinkageError | IllegalStateException e) {
       throw new IllegalStateException(
           "the Hugging Face tokenizer library cannot be loaded on %s %s: %s; there are builds for"

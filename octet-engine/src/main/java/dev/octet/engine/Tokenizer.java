@@ -1,42 +1,72 @@
 package dev.octet.engine;
 
 import dev.octet.checkpoint.CheckpointException;
+import dev.octet.checkpoint.gguf.GgufFile;
+import dev.octet.checkpoint.gguf.GgufHeader;
+import dev.octet.checkpoint.gguf.GgufParts;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Text to tokens and back, from a model directory's {@code tokenizer.json}.
+ * Text to tokens and back, from a model directory's {@code tokenizer.json} or from what a GGUF file
+ * says of its tokenizer.
  *
  * <p>Encoding is Hugging Face's own library; it is loaded when the first text is encoded, and
  * unpacks itself once into {@code ~/.djl.ai} ({@code DJL_CACHE_DIR} says where else). Decoding is
  * plain Java and works wherever Java does. Nothing is ever fetched. Thread-safe until closed.
  */
 public final class Tokenizer implements AutoCloseable {
+  private static final String FILE = "tokenizer.json";
+
   private final Path file;
+  private final byte[] json;
   private final TokenizerFile content;
   private @Nullable NativeEncoder encoder;
   private boolean closed;
 
-  private Tokenizer(Path file, TokenizerFile content) {
+  private Tokenizer(Path file, byte[] json) {
     this.file = file;
-    this.content = content;
+    this.json = json;
+    this.content = TokenizerFile.read(file, json);
   }
 
   /**
-   * Reads and checks tokenizer.json.
+   * Reads and checks a tokenizer.
    *
-   * @param directory a model directory, or the file itself
+   * @param path a model directory, its tokenizer.json, or a GGUF file
    * @throws CheckpointException if it is absent, damaged, or of a kind that is not supported
    */
-  public static Tokenizer load(Path directory) {
-    Path file = Files.isDirectory(directory) ? directory.resolve("tokenizer.json") : directory;
+  public static Tokenizer load(Path path) {
+    if (isGguf(path)) {
+      try (GgufFile gguf = GgufFile.open(GgufParts.of(path))) {
+        return new Tokenizer(gguf.file(), GgufTokenizer.json(gguf.metadata()));
+      }
+    }
+    Path file = Files.isDirectory(path) ? path.resolve(FILE) : path;
     if (!Files.isRegularFile(file)) {
       throw new CheckpointException(
           file + ": no such file; text needs a tokenizer.json, token ids can be used without");
     }
-    return new Tokenizer(file, TokenizerFile.read(file));
+    return new Tokenizer(file, TokenizerFile.bytes(file));
+  }
+
+  /** Whether a model directory or GGUF file has a tokenizer; it may be of any kind. */
+  public static boolean isIn(Path path) {
+    if (!isGguf(path)) {
+      return Files.exists(path.resolve(FILE));
+    }
+    try (GgufFile gguf = GgufFile.open(GgufParts.of(path))) {
+      return GgufTokenizer.in(gguf.metadata());
+    }
+  }
+
+  /** A tokenizer.json beside a GGUF file is the model's own and counts. */
+  private static boolean isGguf(Path path) {
+    return Files.isDirectory(path)
+        ? !Files.exists(path.resolve(FILE)) && GgufParts.in(path)
+        : GgufHeader.named(path);
   }
 
   /**
@@ -106,7 +136,7 @@ public final class Tokenizer implements AutoCloseable {
       throw new IllegalStateException("the tokenizer has been closed");
     }
     if (encoder == null) {
-      encoder = NativeEncoder.open(file);
+      encoder = NativeEncoder.open(file, json);
     }
     return encoder;
   }

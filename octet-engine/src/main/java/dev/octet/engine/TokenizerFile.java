@@ -14,7 +14,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 /**
  * What decoding needs of a Hugging Face tokenizer.json: the piece of every id, which are special,
- * and how pieces spell text. The file is read whole and checked before the native library sees it.
+ * and how pieces spell text. It is read whole and checked before the native library sees it.
  *
  * @param pieces by id; null where an id is not used
  * @param special ids of special added tokens
@@ -23,16 +23,28 @@ record TokenizerFile(@Nullable String[] pieces, BitSet special, Pieces spelling)
   private static final long MAX_BYTES = 200_000_000;
   private static final int MAX_ID = 10_000_000;
 
-  static TokenizerFile read(Path file) {
+  /** The content of a file that is no larger than any tokenizer. */
+  static byte[] bytes(Path file) {
     try {
       if (Files.size(file) > MAX_BYTES) {
         throw new CheckpointException(file + ": larger than any tokenizer (200 MB)");
       }
-      return new Reader(file, JsonMapper.shared().readTree(Files.readAllBytes(file))).read();
-    } catch (JacksonException e) {
-      throw new CheckpointException(file + ": no valid JSON: " + e.getOriginalMessage(), e);
+      return Files.readAllBytes(file);
     } catch (IOException e) {
       throw new CheckpointException(file + ": cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * Checks a tokenizer.json.
+   *
+   * @param file where it comes from, for messages
+   */
+  static TokenizerFile read(Path file, byte[] json) {
+    try {
+      return new Reader(file, JsonMapper.shared().readTree(json)).read();
+    } catch (JacksonException e) {
+      throw new CheckpointException(file + ": no valid JSON: " + e.getOriginalMessage(), e);
     }
   }
 

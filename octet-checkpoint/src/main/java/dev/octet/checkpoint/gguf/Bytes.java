@@ -13,7 +13,10 @@ final class Bytes {
   }
 
   static void putF16(byte[] out, int at, float value) {
-    short bits = Float.floatToFloat16(value);
+    putU16(out, at, Float.floatToFloat16(value));
+  }
+
+  static void putU16(byte[] out, int at, short bits) {
     out[at] = (byte) bits;
     out[at + 1] = (byte) (bits >> 8);
   }

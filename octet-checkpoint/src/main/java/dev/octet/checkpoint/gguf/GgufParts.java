@@ -50,6 +50,15 @@ public final class GgufParts {
     return models.getFirst();
   }
 
+  /** Whether a directory holds GGUF files. */
+  public static boolean in(Path directory) {
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, "*.gguf")) {
+      return files.iterator().hasNext();
+    } catch (IOException e) {
+      throw new CheckpointException(directory + ": cannot be read: " + Texts.reason(e), e);
+    }
+  }
+
   /** All parts of the model that {@code file} is one of, in order. */
   static List<Path> all(Path file) {
     Matcher part = PART.matcher(name(file));

@@ -1,4 +1,4 @@
-/** Reads the header of GGUF files (ggml-org/ggml, {@code docs/gguf.md}). */
+/** GGUF files (ggml-org/ggml, {@code docs/gguf.md}): read as models, and written. */
 @NullMarked
 package dev.octet.checkpoint.gguf;
 

@@ -1,0 +1,90 @@
+package dev.octet.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class GgufCommandsTest {
+  @TempDir Path dir;
+
+  private CliRun quantize(Path out, String... more) {
+    return CliRun.of(
+        Stream.concat(
+                Stream.of("quantize", "--out", out.toString(), "--format", "gguf"), Stream.of(more))
+            .toArray(String[]::new));
+  }
+
+  private List<String> left() throws IOException {
+    try (Stream<Path> files = Files.list(dir)) {
+      return files.map(f -> f.getFileName().toString()).sorted().toList();
+    }
+  }
+
+  /** The bundled model as one file says what it says as a directory. */
+  @Test
+  void aFileAloneGeneratesTheTextOfItsModel() throws IOException {
+    Path file = dir.resolve("m.gguf");
+    CliRun made = quantize(file, "--scheme", "bf16");
+    assertThat(made.status()).as(made.err()).isZero();
+    assertThat(made.out()).contains("36 BF16, 11 F32");
+    assertThat(left()).containsExactly("m.gguf");
+    String[] ask = {
+      "generate", "--prompt", "Once upon a time", "--max-tokens", "12", "--temperature", "0"
+    };
+    CliRun want = CliRun.of(ask);
+    CliRun got =
+        CliRun.of(
+            Stream.concat(Stream.of(ask), Stream.of("--model", file.toString()))
+                .toArray(String[]::new));
+    assertThat(got.status()).as(got.err()).isZero();
+    assertThat(got.out()).isEqualTo(want.out());
+  }
+
+  @Test
+  void aFileThatIsThereIsReplacedOnlyWhenAsked() throws IOException {
+    Path file = Files.writeString(dir.resolve("m.gguf"), "mine");
+    CliRun refused = quantize(file, "--scheme", "q4_k");
+    assertThat(refused.status()).isEqualTo(2);
+    assertThat(refused.err()).contains("exists already", "--force");
+    assertThat(Files.readString(file)).isEqualTo("mine");
+    CliRun made = quantize(file, "--scheme", "q4_k", "--force");
+    assertThat(made.status()).as(made.err()).isZero();
+    assertThat(made.out()).contains("35 Q4_K", "1 Q6_K");
+    assertThat(left()).containsExactly("m.gguf");
+    CliRun again =
+        CliRun.of(
+            "quantize",
+            "--model",
+            file.toString(),
+            "--out",
+            dir.resolve("n.gguf").toString(),
+            "--format",
+            "gguf",
+            "--scheme",
+            "q4_0");
+    assertThat(again.status()).isEqualTo(2);
+    assertThat(again.err()).contains("quantize the original");
+  }
+
+  @Test
+  void whatGgufDoesNotHaveIsRefused() {
+    Path file = dir.resolve("m.gguf");
+    assertThat(quantize(file, "--scheme", "w8a8").err())
+        .contains("--scheme: 'w8a8' is not written as GGUF", "q4_k");
+    assertThat(quantize(file, "--scheme", "q4_0", "--group-size", "64").err())
+        .contains("no meaning for --format gguf");
+    assertThat(quantize(dir, "--scheme", "q4_0").err()).contains("ends in .gguf");
+    CliRun unknown = CliRun.of("quantize", "--out", "x", "--format", "exl2", "--scheme", "w8a8");
+    assertThat(unknown.status()).isEqualTo(2);
+    assertThat(unknown.err()).contains("--format: unknown format 'exl2'");
+    CliRun scheme = CliRun.of("quantize", "--out", "x", "--scheme", "q4_0");
+    assertThat(scheme.status()).isEqualTo(2);
+    assertThat(scheme.err()).contains("unknown quantization 'q4_0'");
+  }
+}
