@@ -86,8 +86,20 @@ public final class CalibratedQuantizer {
         ResidualStream.delete(state);
         writer.finish();
       }
-      return outcome(source, out, recipe);
+      return outcome(source, out, recipe, notices(source.config(), recipe, sequences));
     }
+  }
+
+  /** With fewer tokens than inputs GPTQ cannot know how inputs go together. */
+  private static List<String> notices(ModelConfig config, Recipe recipe, List<int[]> sequences) {
+    long tokens = sequences.stream().mapToLong(s -> s.length).sum();
+    int widest = Math.max(config.intermediateSize(), config.hiddenSize());
+    return recipe.needsGram() && tokens < 2L * widest
+        ? List.of(
+            "calibrated on %d tokens, layers have up to %d inputs: a longer --calibration text or"
+                .formatted(tokens, widest)
+                + " more --samples would serve GPTQ better")
+        : List.of();
   }
 
   private static void requireUsable(Path in, Checkpoint source, Recipe recipe) {
@@ -100,7 +112,8 @@ public final class CalibratedQuantizer {
     }
   }
 
-  private static Outcome outcome(Checkpoint source, Path out, Recipe recipe) {
+  private static Outcome outcome(
+      Checkpoint source, Path out, Recipe recipe, List<String> notices) {
     long before = source.tensors().values().stream().mapToLong(Tensor::byteSize).sum();
     List<String> quantized = new ArrayList<>();
     ModelLayout.linears(
@@ -112,7 +125,7 @@ public final class CalibratedQuantizer {
         });
     try (Checkpoint result = Checkpoints.open(out)) {
       long after = result.tensors().values().stream().mapToLong(Tensor::byteSize).sum();
-      return new Outcome(before, after, quantized.size(), List.of());
+      return new Outcome(before, after, quantized.size(), notices);
     }
   }
 
