@@ -284,7 +284,8 @@ public final class CompressedTensorsWriter implements AutoCloseable {
         Files.newDirectoryStream(source, "*.{json,txt,model,jinja}")) {
       for (Path file : files) {
         String name = String.valueOf(file.getFileName());
-        boolean ours = name.equals("config.json")
+        boolean ours =
+            name.equals("config.json")
                 || name.endsWith(".index.json")
                 || name.startsWith(AscendFiles.DESCRIPTION);
         if (!ours && Files.isRegularFile(file) && Files.size(file) <= Json.MAX_FILE) {

@@ -62,7 +62,9 @@ class AscendWriterTest {
   }
 
   private Checkpoint written(Function<String, LinearWeights> layers) {
-    try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, source, WriteOptions.of(true, false, "r").as(WriteFormat.ASCEND))) {
+    try (CompressedTensorsWriter writer =
+        CompressedTensorsWriter.open(
+            out, source, WriteOptions.of(true, false, "r").as(WriteFormat.ASCEND))) {
       add(writer, layers);
       writer.finish();
     }
@@ -254,7 +256,9 @@ class AscendWriterTest {
     Path model = Shared.path("conformance/" + name + "/model");
     try (Checkpoint c = Checkpoints.open(model)) {
       config = c.config();
-      try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, model, WriteOptions.of(true, false, "").as(WriteFormat.ASCEND))) {
+      try (CompressedTensorsWriter writer =
+          CompressedTensorsWriter.open(
+              out, model, WriteOptions.of(true, false, "").as(WriteFormat.ASCEND))) {
         ModelLayout.plain(config, p -> writer.addDense(p.name(), c.tensor(p.name())));
         ModelLayout.linears(config, l -> writer.add(l.module(), c.linear(l.module())));
         for (int i = 0; i < config.layers(); i++) {
@@ -322,7 +326,8 @@ class AscendWriterTest {
     assertThatThrownBy(
             () -> {
               try (CompressedTensorsWriter writer =
-                  CompressedTensorsWriter.open(out, source, WriteOptions.of(false, true, "r").as(WriteFormat.ASCEND))) {
+                  CompressedTensorsWriter.open(
+                      out, source, WriteOptions.of(false, true, "r").as(WriteFormat.ASCEND))) {
                 add(
                     writer,
                     m -> {
@@ -335,7 +340,9 @@ class AscendWriterTest {
             })
         .hasMessage("power cut");
     assertThat(out).doesNotExist();
-    try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, source, WriteOptions.of(false, true, "r").as(WriteFormat.ASCEND))) {
+    try (CompressedTensorsWriter writer =
+        CompressedTensorsWriter.open(
+            out, source, WriteOptions.of(false, true, "r").as(WriteFormat.ASCEND))) {
       ModelLayout.linears(
           config, l -> assertThat(writer.has(l.module())).isEqualTo(!l.module().equals(last)));
       assertThat(writer.hasTensor("model.norm.weight")).isTrue();
@@ -362,7 +369,9 @@ class AscendWriterTest {
   }
 
   private void refused(LinearWeights layer, String reason) {
-    try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, source, WriteOptions.of(true, false, "r").as(WriteFormat.ASCEND))) {
+    try (CompressedTensorsWriter writer =
+        CompressedTensorsWriter.open(
+            out, source, WriteOptions.of(true, false, "r").as(WriteFormat.ASCEND))) {
       assertThatThrownBy(() -> writer.add("model.layers.0.mlp.up_proj", layer))
           .isInstanceOf(CheckpointException.class)
           .hasMessageContaining(reason);
@@ -371,7 +380,9 @@ class AscendWriterTest {
 
   @Test
   void fusedLayersAndGroupsMustAgree() {
-    try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, source, WriteOptions.of(true, false, "r").as(WriteFormat.ASCEND))) {
+    try (CompressedTensorsWriter writer =
+        CompressedTensorsWriter.open(
+            out, source, WriteOptions.of(true, false, "r").as(WriteFormat.ASCEND))) {
       String q = "model.layers.0.self_attn.q_proj";
       String k = "model.layers.0.self_attn.k_proj";
       writer.add(q, layer("w4a16", q, 1));
@@ -386,7 +397,9 @@ class AscendWriterTest {
   void attentionScalesAndC8DoNotMix() {
     KvScales cache = new KvScales(DType.I8, new float[] {0.1f}, new float[] {0.2f, 0.3f});
     QueryScales query = new QueryScales(DType.I8, new float[] {0.4f}, new float[0]);
-    try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, source, WriteOptions.of(true, false, "r").as(WriteFormat.ASCEND))) {
+    try (CompressedTensorsWriter writer =
+        CompressedTensorsWriter.open(
+            out, source, WriteOptions.of(true, false, "r").as(WriteFormat.ASCEND))) {
       add(writer, m -> layer("w8a8", m, 1));
       writer.addScales(0, cache, query);
       writer.addScales(1, cache, null);
@@ -394,7 +407,9 @@ class AscendWriterTest {
       writer.discard();
     }
     @Nullable QueryScales none = null;
-    try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, source, WriteOptions.of(true, false, "r").as(WriteFormat.ASCEND))) {
+    try (CompressedTensorsWriter writer =
+        CompressedTensorsWriter.open(
+            out, source, WriteOptions.of(true, false, "r").as(WriteFormat.ASCEND))) {
       add(writer, m -> layer("w8a8", m, 1));
       writer.addScales(0, cache, none);
       writer.addScales(1, cache, none);

@@ -21,9 +21,9 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Writes what msModelSlim writes, in the profile that both MindIE and vllm-ascend read: {@code
- * quant_model_weights*.safetensors} and {@code quant_model_description.json} with a version, one tag
- * a tensor, symmetric dynamic weights, {@code deq_scale} in F32 for BF16 models and as bits in I64
- * for others, {@code fa_*} as [heads, 1].
+ * quant_model_weights*.safetensors} and {@code quant_model_description.json} with a version, one
+ * tag a tensor, symmetric dynamic weights, {@code deq_scale} in F32 for BF16 models and as bits in
+ * I64 for others, {@code fa_*} as [heads, 1].
  *
  * <p>Both readers fuse q, k and v of a layer, and gate and up, so each of these must have one tag;
  * and they know one group size for the whole model.
@@ -31,8 +31,7 @@ import tools.jackson.databind.node.ObjectNode;
 public final class AscendStore implements LayerStore {
   /** {@code model_quant_type} of a mixed model is the last of these that it holds. */
   private static final List<String> HEADLINES =
-      List.of(
-          "FLOAT", "W8A16", "W4A16", "W8A8_DYNAMIC", "W8A8_MIX", "W8A8", "WFP8AFP8_DYNAMIC");
+      List.of("FLOAT", "W8A16", "W4A16", "W8A8_DYNAMIC", "W8A8_MIX", "W8A8", "WFP8AFP8_DYNAMIC");
 
   private static final List<List<String>> FUSED =
       List.of(

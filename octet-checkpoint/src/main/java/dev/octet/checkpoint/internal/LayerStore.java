@@ -25,8 +25,8 @@ public interface LayerStore {
    * What the settings must remember of a layer; empty for a dense one.
    *
    * @param before the same of all layers stored already
-   * @throws CheckpointException if the format has no form for the layer, or
-   *     none beside those it has stored already
+   * @throws CheckpointException if the format has no form for the layer, or none beside those it
+   *     has stored already
    */
   Optional<ObjectNode> scheme(String module, LinearWeights layer, Collection<ObjectNode> before);
 

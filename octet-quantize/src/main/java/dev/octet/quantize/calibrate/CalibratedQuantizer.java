@@ -97,7 +97,7 @@ public final class CalibratedQuantizer {
     return recipe.needsGram() && tokens < 2L * widest
         ? List.of(
             "calibrated on %d tokens, layers have up to %d inputs: a longer --calibration text or"
-                .formatted(tokens, widest)
+                    .formatted(tokens, widest)
                 + " more --samples would serve GPTQ better")
         : List.of();
   }
@@ -112,8 +112,7 @@ public final class CalibratedQuantizer {
     }
   }
 
-  private static Outcome outcome(
-      Checkpoint source, Path out, Recipe recipe, List<String> notices) {
+  private static Outcome outcome(Checkpoint source, Path out, Recipe recipe, List<String> notices) {
     long before = source.tensors().values().stream().mapToLong(Tensor::byteSize).sum();
     List<String> quantized = new ArrayList<>();
     ModelLayout.linears(
