@@ -3,6 +3,7 @@ package dev.octet.bench;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.Peaks;
 import dev.octet.kernels.Peaks.Arithmetic;
+import dev.octet.kernels.Products;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.QuantScheme;
 import java.util.ArrayList;
@@ -70,15 +71,15 @@ final class Limits {
   }
 
   /** Seconds that the products of a linear layer take at least. */
-  double computing(@Nullable QuantScheme scheme, double operations) {
-    return operations / peaks.operationsPerSecond(arithmetic(scheme));
+  double computing(@Nullable QuantScheme scheme, Products products, double operations) {
+    return operations / peaks.operationsPerSecond(arithmetic(scheme, products));
   }
 
-  /** The least wide type that holds the codes of both; what is not quantized stays F32. */
-  private static Arithmetic arithmetic(@Nullable QuantScheme scheme) {
+  /** The least wide type that holds the codes of both, or what inputs are rounded to. */
+  private static Arithmetic arithmetic(@Nullable QuantScheme scheme, Products products) {
     ActivationQuant activation = scheme == null ? new ActivationQuant.None() : scheme.activation();
     return switch (activation) {
-      case ActivationQuant.None _ -> Arithmetic.F32;
+      case ActivationQuant.None _ -> products == Products.BF16 ? Arithmetic.BF16 : Arithmetic.F32;
       case ActivationQuant.DynamicInt8 _, ActivationQuant.StaticInt8 _ -> Arithmetic.INT8;
       case ActivationQuant.DynamicFp8 _,
           ActivationQuant.StaticFp8 _,

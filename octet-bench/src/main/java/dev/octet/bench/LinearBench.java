@@ -5,6 +5,7 @@ import dev.octet.bench.peer.PeerException;
 import dev.octet.bench.peer.Peers;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Linear;
+import dev.octet.kernels.Products;
 import dev.octet.kernels.Providers;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
@@ -63,6 +64,7 @@ public final class LinearBench {
    * @param shapes layers
    * @param rows values of M
    * @param providers names of providers
+   * @param products what each provider multiplies unquantized inputs in
    * @param threads how many work at once
    * @param repetitions timed rounds
    */
@@ -71,6 +73,7 @@ public final class LinearBench {
       List<Shape> shapes,
       List<Integer> rows,
       List<String> providers,
+      List<Products> products,
       int threads,
       int repetitions) {
     public Options {
@@ -78,6 +81,7 @@ public final class LinearBench {
       shapes = List.copyOf(shapes);
       rows = List.copyOf(rows);
       providers = List.copyOf(providers);
+      products = List.copyOf(products);
       if (repetitions < 1 || rows.stream().anyMatch(m -> m < 1)) {
         throw new IllegalArgumentException("repetitions and rows must be at least 1");
       }
@@ -91,6 +95,7 @@ public final class LinearBench {
           List.of(new Shape(4096, 4096)),
           List.of(1, 512),
           List.of("auto"),
+          List.of(Products.F32),
           threads,
           9);
     }
@@ -124,6 +129,11 @@ public final class LinearBench {
     }
   }
 
+  /** What follows a row's name where unquantized inputs were rounded. */
+  static String label(Products products) {
+    return products == Products.BF16 ? " compute=bf16" : "";
+  }
+
   static @Nullable QuantScheme scheme(String variant) {
     if (variant.equals("bf16")) {
       return null;
@@ -152,10 +162,12 @@ public final class LinearBench {
                   DType.BF16, (float) (1 / Math.sqrt((double) shape.k)), shape.n, shape.k));
       List<Candidate> candidates = new ArrayList<>();
       for (String provider : options.providers()) {
-        Kernels kernels = Providers.create(provider, options.threads());
-        opened.add(kernels);
-        for (String variant : options.variants()) {
-          candidates.add(candidate(kernels, variant, task, !peers.isEmpty(), arena));
+        for (Products products : options.products()) {
+          Kernels kernels = Providers.create(provider, options.threads(), products);
+          opened.add(kernels);
+          for (String variant : options.variants()) {
+            candidates.add(candidate(kernels, variant, task, !peers.isEmpty(), arena));
+          }
         }
       }
       entries = peers.linear(task);
@@ -235,8 +247,10 @@ public final class LinearBench {
       metrics.put("gb_per_s", bytes / seconds / 1e9);
       double operations = 2.0 * m * shape.n * shape.k;
       metrics.put("tops", operations / seconds / 1e12);
-      limits.judge(metrics, seconds, (double) bytes, limits.computing(scheme(variant), operations));
+      double computing = limits.computing(scheme(variant), kernels.products(), operations);
+      limits.judge(metrics, seconds, (double) bytes, computing);
       String name = kernels.name().equals("vector") ? variant : variant + " " + kernels.name();
+      name += LinearBench.label(kernels.products());
       return new BenchResult(
           "linear",
           name,

@@ -6,6 +6,7 @@ import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.KvType;
+import dev.octet.kernels.Products;
 import dev.octet.kernels.Providers;
 import dev.octet.model.CausalLm;
 import dev.octet.model.KvCache;
@@ -37,6 +38,7 @@ public final class ModelBench {
    * @param quantizations {@code bf16} or names of {@link QuantScheme}
    * @param run attention and cache
    * @param provider name of the provider
+   * @param products what unquantized inputs of linear layers are multiplied in
    * @param threads how many work at once
    * @param prompt tokens read at once
    * @param generate tokens generated
@@ -47,6 +49,7 @@ public final class ModelBench {
       List<String> quantizations,
       RunOptions run,
       String provider,
+      Products products,
       int threads,
       int prompt,
       int generate,
@@ -61,6 +64,11 @@ public final class ModelBench {
             shape.label() + " has a context of " + shape.config().maxPositions() + " tokens");
       }
       quantizations.forEach(q -> LinearBench.scheme(q));
+    }
+
+    /** The kernels to measure; the caller closes them. */
+    Kernels kernels() {
+      return Providers.create(provider, threads, products);
     }
   }
 
@@ -134,7 +142,7 @@ public final class ModelBench {
     ModelConfig config = options.shape().config();
     QuantScheme scheme = LinearBench.scheme(quantization);
     try (Arena arena = Arena.ofShared();
-        Kernels kernels = Providers.create(options.provider(), options.threads());
+        Kernels kernels = options.kernels();
         CausalLm model =
             CausalLm.load(new RandomSource(config, scheme, arena), kernels, options.run());
         ModelDuel duel = ModelDuel.open(options, peers, scheme)) {
@@ -229,7 +237,10 @@ public final class ModelBench {
     metrics.put("gb_per_s", bytes / seconds / 1e9);
     metrics.put("tops", operations / seconds / 1e12);
     limits.judge(
-        metrics, seconds, bytes, limits.computing(LinearBench.scheme(quantization), operations));
+        metrics,
+        seconds,
+        bytes,
+        limits.computing(LinearBench.scheme(quantization), options.products(), operations));
     metrics.put("gib", model.weightBytes() / (double) (1L << 30));
     return new BenchResult(
         "model",
@@ -245,10 +256,11 @@ public final class ModelBench {
 
   /** What a row of such a model is called. */
   static String label(CausalLm model, Options options, String quantization) {
-    return "%s %s attention=%s kv=%s"
+    return "%s %s%s attention=%s kv=%s"
         .formatted(
             options.shape().label(),
             quantization,
+            LinearBench.label(options.products()),
             model.attention().label(),
             model.kvType().label());
   }

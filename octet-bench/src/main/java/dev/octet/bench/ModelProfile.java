@@ -2,7 +2,6 @@ package dev.octet.bench;
 
 import com.sun.management.ThreadMXBean;
 import dev.octet.kernels.Kernels;
-import dev.octet.kernels.Providers;
 import dev.octet.model.CausalLm;
 import dev.octet.model.KvCache;
 import dev.octet.quantize.HostMemory;
@@ -37,7 +36,7 @@ public final class ModelProfile {
   private static void profile(
       ModelBench.Options options, String quantization, Consumer<BenchResult> to) {
     try (Arena arena = Arena.ofShared();
-        Kernels kernels = Providers.create(options.provider(), options.threads())) {
+        Kernels kernels = options.kernels()) {
       ProfiledKernels profiled = new ProfiledKernels(kernels);
       RandomSource source =
           new RandomSource(options.shape().config(), LinearBench.scheme(quantization), arena);

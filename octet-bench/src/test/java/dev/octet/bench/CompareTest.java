@@ -10,6 +10,7 @@ import dev.octet.bench.peer.Peers;
 import dev.octet.bench.peer.Work;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
+import dev.octet.kernels.Products;
 import dev.octet.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,6 +27,7 @@ class CompareTest {
             List.of(new LinearBench.Shape(24, 40)),
             List.of(3),
             List.of("vector"),
+            List.of(Products.F32),
             1,
             1);
     try (Peers peers = Peers.open(List.of(peer), Work.LINEAR, List.of(), 1)) {
@@ -145,6 +147,7 @@ class CompareTest {
             List.of(new LinearBench.Shape(24, 40)),
             List.of(1),
             List.of("vector"),
+            List.of(Products.F32),
             1,
             1),
         this::keep);

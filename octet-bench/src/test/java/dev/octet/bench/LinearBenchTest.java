@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.octet.bench.LinearBench.Options;
 import dev.octet.bench.LinearBench.Shape;
+import dev.octet.kernels.Products;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -24,6 +25,7 @@ class LinearBenchTest {
             List.of(new Shape(48, 80)),
             List.of(3),
             List.of("vector"),
+            List.of(Products.F32),
             1,
             1),
         rows::add);
@@ -68,8 +70,32 @@ class LinearBenchTest {
         .hasMessageContaining("at least 1");
   }
 
+  @Test
+  void aRowSaysWhereInputsWereRounded() {
+    assertThat(LinearBench.label(Products.BF16)).isEqualTo(" compute=bf16");
+    assertThat(LinearBench.label(Products.F32)).isEmpty();
+    Options rounded =
+        new Options(
+            List.of("bf16"),
+            List.of(new Shape(8, 8)),
+            List.of(1),
+            List.of("vector"),
+            List.of(Products.BF16),
+            1,
+            1);
+    assertThatThrownBy(() -> LinearBench.run(rounded, row -> {}))
+        .hasMessageContaining("the cpu provider's alone");
+  }
+
   private static Options options(List<String> variants, List<Integer> rows, int repetitions) {
-    return new Options(variants, List.of(new Shape(8, 8)), rows, List.of("vector"), 1, repetitions);
+    return new Options(
+        variants,
+        List.of(new Shape(8, 8)),
+        rows,
+        List.of("vector"),
+        List.of(Products.F32),
+        1,
+        repetitions);
   }
 
   private static double metric(BenchResult row, String name) {

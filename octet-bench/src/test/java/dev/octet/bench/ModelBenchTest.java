@@ -9,6 +9,7 @@ import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.RopeScaling;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
+import dev.octet.kernels.Products;
 import dev.octet.model.RunOptions;
 import dev.octet.quantize.MemorySize;
 import dev.octet.tensor.DType;
@@ -114,7 +115,8 @@ class ModelBenchTest {
   private static ModelBench.Options options(
       ModelShape shape, List<String> quantizations, int prompt, int generate) {
     RunOptions run = new RunOptions(AttentionKind.INT8, KvType.INT8);
-    return new ModelBench.Options(shape, quantizations, run, "vector", 1, prompt, generate, 1);
+    return new ModelBench.Options(
+        shape, quantizations, run, "vector", Products.F32, 1, prompt, generate, 1);
   }
 
   private static ModelShape shape(boolean tied) {

@@ -9,6 +9,7 @@ import dev.octet.bench.peer.FakePeer;
 import dev.octet.bench.peer.PeerException;
 import dev.octet.bench.peer.Peers;
 import dev.octet.bench.peer.Work;
+import dev.octet.kernels.Products;
 import dev.octet.model.RunOptions;
 import dev.octet.tensor.QuantScheme;
 import java.util.List;
@@ -23,6 +24,7 @@ class ModelDuelTest {
           List.of("w8a8"),
           RunOptions.of("auto", "auto"),
           "vector",
+          Products.F32,
           1,
           5,
           3,

@@ -3,6 +3,7 @@ package dev.octet.cli;
 import dev.octet.bench.LinearBench;
 import dev.octet.bench.peer.Peers;
 import dev.octet.bench.peer.Work;
+import dev.octet.kernels.Products;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -50,6 +51,13 @@ final class BenchLinearCommand extends OctetCommand {
   List<String> providers = List.of();
 
   @Option(
+      names = "--compute",
+      paramLabel = "TYPE",
+      split = ",",
+      description = "unquantized inputs of linear layers: f32, or bf16 with AVX-512 (default: f32)")
+  List<String> products = List.of("f32");
+
+  @Option(
       names = "--repeat",
       paramLabel = "N",
       defaultValue = "9",
@@ -71,6 +79,7 @@ final class BenchLinearCommand extends OctetCommand {
                 : shapes.stream().map(LinearBench.Shape::parse).toList(),
             rows.isEmpty() ? standard.rows() : rows,
             providers.isEmpty() ? standard.providers() : providers,
+            products.stream().map(Products::parse).toList(),
             standard.threads(),
             repetitions);
     BenchPrinter printer = new BenchPrinter(terminal(), bench.json);

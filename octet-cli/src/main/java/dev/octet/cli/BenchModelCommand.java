@@ -5,6 +5,7 @@ import dev.octet.bench.ModelProfile;
 import dev.octet.bench.ModelShape;
 import dev.octet.bench.peer.Peers;
 import dev.octet.bench.peer.Work;
+import dev.octet.kernels.Products;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -69,6 +70,13 @@ final class BenchModelCommand extends OctetCommand {
   String provider;
 
   @Option(
+      names = "--compute",
+      paramLabel = "TYPE",
+      defaultValue = "f32",
+      description = "unquantized inputs of linear layers: f32, or bf16 with AVX-512 (default: f32)")
+  String products;
+
+  @Option(
       names = "--profile",
       description = "where a decode step's time goes, kernel by kernel, instead of its speed")
   boolean profile;
@@ -85,6 +93,7 @@ final class BenchModelCommand extends OctetCommand {
             quantizations.stream().map(q -> q.equals("none") ? "bf16" : q).toList(),
             mode.options(),
             provider,
+            Products.parse(products),
             bench.threadCount(),
             prompt,
             generate,

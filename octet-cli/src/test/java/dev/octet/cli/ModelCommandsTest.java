@@ -120,6 +120,8 @@ class ModelCommandsTest {
         "demo --text /nowhere/at/all.txt",
         "bench",
         "bench linear --shapes nonsense",
+        "bench linear --compute int3",
+        "bench model --compute int3",
         "bench linear --compare",
         "bench attention --heads 32/8/2",
         "bench attention --heads 32/5",
