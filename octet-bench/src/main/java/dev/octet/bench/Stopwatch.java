@@ -11,12 +11,15 @@ import java.util.List;
  */
 final class Stopwatch {
   /** A repetition shorter than this is run several times in a row. */
-  private static final double SHORTEST_NANOS = 2e6;
+  private static final double SHORTEST_NANOS = 10e6;
 
   private static final double LONGEST_WARM_UP_NANOS = 30e9;
 
   /** Longer than threads of OpenMP, OpenBLAS and ONNX Runtime spin when their work is done. */
   private static final int QUIET_MILLIS = 40;
+
+  /** After such a pause processors take a while to get back to their clock. */
+  private static final double SETTLING_SECONDS = 10e-3;
 
   private Stopwatch() {}
 
@@ -31,8 +34,8 @@ final class Stopwatch {
 
   /**
    * The same for programs with thread pools of their own, which spin for some milliseconds after
-   * their work: before a program's turn all is quiet for a while, and one call that does not count
-   * wakes its own threads.
+   * their work: before a program's turn all is quiet for a while, and calls that do not count, at
+   * least one, wake its own threads.
    *
    * @param quiet false for programs that share their threads
    */
@@ -47,7 +50,7 @@ final class Stopwatch {
       for (int p = 0; p < calls.length; p++) {
         if (quiet) {
           rest();
-          programs.get(p).run();
+          settle(programs.get(p));
         }
         times.get(p)[r] = seconds(programs.get(p), calls[p]);
       }
@@ -83,6 +86,13 @@ final class Stopwatch {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  private static void settle(Runnable program) {
+    long start = System.nanoTime();
+    do {
+      program.run();
+    } while (System.nanoTime() - start < SETTLING_SECONDS * 1e9);
   }
 
   private static double seconds(Runnable program, int calls) {
