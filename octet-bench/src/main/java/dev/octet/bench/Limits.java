@@ -80,7 +80,10 @@ final class Limits {
     ActivationQuant activation = scheme == null ? new ActivationQuant.None() : scheme.activation();
     return switch (activation) {
       case ActivationQuant.None _ -> products == Products.BF16 ? Arithmetic.BF16 : Arithmetic.F32;
-      case ActivationQuant.DynamicInt8 _, ActivationQuant.StaticInt8 _ -> Arithmetic.INT8;
+      case ActivationQuant.DynamicInt8 _,
+          ActivationQuant.DynamicInt4 _,
+          ActivationQuant.StaticInt8 _ ->
+          Arithmetic.INT8;
       case ActivationQuant.DynamicFp8 _,
           ActivationQuant.StaticFp8 _,
           ActivationQuant.DynamicFp8Block _,

@@ -65,7 +65,7 @@ class CompressedTensorsWriterTest {
 
   /** A layer of any of the forms that can be stored, from a number. */
   private static LinearWeights layer(Random random, long n, long k) {
-    int form = random.nextInt(9);
+    int form = random.nextInt(10);
     ActivationQuant none = new ActivationQuant.None();
     Tensor bias = random.nextBoolean() ? null : floats(random, n);
     return switch (form) {
@@ -91,6 +91,11 @@ class CompressedTensorsWriterTest {
               int4(random, n, k, grid(random, n, k, 1, k, false), null),
               bias,
               new ActivationQuant.DynamicInt8());
+      case 8 ->
+          new LinearWeights(
+              int4(random, n, k, grid(random, n, k, 1, 4, false), null),
+              bias,
+              new ActivationQuant.DynamicInt4());
       case 7 ->
           new LinearWeights(
               fp8(random, n, k, grid(random, n, k, 8, 16, false)),

@@ -77,7 +77,7 @@ final class EvalPerplexityCommand extends OctetCommand {
       names = "--kv-cache-dtype",
       paramLabel = "TYPE",
       split = ",",
-      description = "auto, bf16, f16, f32, int8, fp8_e4m3, fp8_e5m2 (default: auto)")
+      description = "auto, bf16, f16, f32, int8, int4, fp8_e4m3, fp8_e5m2 (default: auto)")
   List<String> kvTypes = List.of("auto");
 
   @Mixin ScalePolicyOption scales = new ScalePolicyOption();

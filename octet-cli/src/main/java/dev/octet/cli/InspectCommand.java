@@ -71,7 +71,7 @@ final class InspectCommand extends OctetCommand {
       paramLabel = "TYPE",
       defaultValue = "auto",
       description =
-          "type of the cache: auto (16-bit), int8, fp8_e4m3, fp8_e5m2, f32 (default: auto)")
+          "type of the cache: auto (16-bit), int8, int4, fp8_e4m3, fp8_e5m2, f32 (default: auto)")
   KvType kvType;
 
   @Option(

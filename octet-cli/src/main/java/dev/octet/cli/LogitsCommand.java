@@ -70,7 +70,7 @@ final class LogitsCommand extends OctetCommand {
       names = "--kv-cache-dtype",
       paramLabel = "TYPE",
       description =
-          "f32, bf16, f16, int8, fp8_e4m3, fp8_e5m2 or auto, 16-bit (default: f32, or what the "
+          "f32, bf16, f16, int8, int4, fp8_e4m3, fp8_e5m2 or auto, 16-bit (default: f32, or what the "
               + "checkpoint has scales for)")
   @Nullable KvType kvType;
 

@@ -14,7 +14,7 @@ final class QuantizationOptions {
       paramLabel = "SCHEME",
       split = ",",
       description =
-          "quantize weights at load: int8, int4, fp8, w8a8, w8a16, w4a16, w4a8, fp8-dynamic …; "
+          "quantize weights at load: int8, int4, fp8, w8a8, w8a16, w4a16, w4a8, w4a4, fp8-dynamic …; "
               + "none leaves them as stored (default)")
   List<QuantChoice> quantization = List.of();
 

@@ -20,7 +20,7 @@ final class RunModeOptions {
       paramLabel = "TYPE",
       defaultValue = "auto",
       description =
-          "bf16, f16, f32, int8, fp8_e4m3, fp8_e5m2, or auto: what the checkpoint has scales for, "
+          "bf16, f16, f32, int8, int4, fp8_e4m3, fp8_e5m2, or auto: what the checkpoint has scales for, "
               + "else bf16 (default: auto)")
   String kvType;
 

@@ -9,6 +9,8 @@ public enum KvType {
   BF16("bf16", 16),
   /** Token scales per head; keys smoothed and rotated. */
   INT8("int8", 8),
+  /** Token scales and zero points per head; keys smoothed and rotated. */
+  INT4("int4", 4),
   FP8_E4M3("fp8_e4m3", 8),
   FP8_E5M2("fp8_e5m2", 8);
 
@@ -23,6 +25,11 @@ public enum KvType {
   /** The name on the command line: vLLM's spelling. */
   public String label() {
     return label;
+  }
+
+  /** Whether codes are integers. */
+  public boolean integer() {
+    return this == INT8 || this == INT4;
   }
 
   /** Bits an element takes, scales not counted. */
@@ -51,6 +58,6 @@ public enum KvType {
     throw new IllegalArgumentException(
         "unknown KV cache type '"
             + label
-            + "'; choose one of auto, f32, f16, bf16, int8, fp8_e4m3, fp8_e5m2");
+            + "'; choose one of auto, f32, f16, bf16, int8, int4, fp8_e4m3, fp8_e5m2");
   }
 }

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * How a model is to be run, apart from what its weights are.
  *
  * @param attention how attention is computed; null = what fits the cache: {@code int8} on an INT8
- *     cache, {@code f32} on an F32 one, {@code bf16} otherwise
+ *     or INT4 cache, {@code f32} on an F32 one, {@code bf16} otherwise
  * @param kvType what keys and values are stored as, whatever the checkpoint says; null = what its
  *     calibrated scales are for, {@code kvDefault} if it has none
  * @param kvDefault the type where neither the caller nor the checkpoint asks for one
@@ -66,7 +66,7 @@ public record RunOptions(
       return attention;
     }
     return switch (cache) {
-      case INT8 -> AttentionKind.INT8;
+      case INT8, INT4 -> AttentionKind.INT8;
       case F32 -> AttentionKind.F32;
       case F16, BF16, FP8_E4M3, FP8_E5M2 -> AttentionKind.BF16;
     };

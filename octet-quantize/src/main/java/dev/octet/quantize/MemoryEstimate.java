@@ -119,7 +119,13 @@ public record MemoryEstimate(
 
   /** A key or value of one head, with its scale if the type has one. */
   private static long rowBytes(ModelConfig config, KvType type) {
-    return (long) config.headDim() * type.bits() / 8 + (type.bits() == 8 ? Float.BYTES : 0);
+    long scale =
+        switch (type) {
+          case F32, F16, BF16 -> 0;
+          case INT8, FP8_E4M3, FP8_E5M2 -> Float.BYTES;
+          case INT4 -> Float.BYTES + Byte.BYTES; // and a zero point
+        };
+    return (long) config.headDim() * type.bits() / 8 + scale;
   }
 
   /**
@@ -128,7 +134,7 @@ public record MemoryEstimate(
    */
   private static long codesBeside(
       ModelConfig config, KvType kv, @Nullable AttentionKind attention) {
-    if (attention == null || kv == KvType.INT8) {
+    if (attention == null || kv.integer()) {
       return 0;
     }
     return switch (attention) {

@@ -2,6 +2,7 @@ package dev.octet.quantize;
 
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
+import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.ScaleGranularity;
 import dev.octet.tensor.WeightType;
@@ -69,6 +70,7 @@ public record Verdict(Level level, double change, String advice) {
     return switch (cache) {
       case F32, F16, BF16 -> "";
       case INT8 -> "try --kv-cache-dtype bf16";
+      case INT4 -> "try --kv-cache-dtype int8";
       case FP8_E4M3 -> "try --kv-cache-dtype int8";
       case FP8_E5M2 -> "try --kv-cache-dtype int8 or fp8_e4m3";
     };
@@ -77,7 +79,7 @@ public record Verdict(Level level, double change, String advice) {
   private static String remedy(AttentionKind attention, KvType cache) {
     return switch (attention) {
       case F32, BF16 -> "";
-      case INT8 -> cache == KvType.INT8 ? "" : "try --attention int8-bf16";
+      case INT8 -> cache.integer() ? "" : "try --attention int8-bf16";
       case INT8_BF16 -> "try --attention bf16";
       case INT_FLASH, INT_FLASH_HALF -> "try --attention int8";
     };
@@ -100,6 +102,9 @@ public record Verdict(Level level, double change, String advice) {
   }
 
   private static String int4Remedy(QuantScheme scheme) {
+    if (scheme.activation() instanceof ActivationQuant.DynamicInt4) {
+      return "try octet quantize --method rotation,gptq, or w4a8";
+    }
     if (scheme.activation().quantizes()) {
       return "try w4a16, which leaves activations alone, or w8a8";
     }

@@ -106,7 +106,7 @@ class OptionsTest {
 
   @Test
   void theVerdictOfACacheOrAnAttentionNamesAnotherOfTheSame() {
-    for (KvType cache : List.of(KvType.INT8, KvType.FP8_E4M3, KvType.FP8_E5M2)) {
+    for (KvType cache : List.of(KvType.INT8, KvType.INT4, KvType.FP8_E4M3, KvType.FP8_E5M2)) {
       assertThat(Verdict.of(10, 10.3, null, AttentionKind.BF16, cache).advice())
           .startsWith("more than 2 %: try --kv-cache-dtype ")
           .doesNotContain(cache.label());
@@ -165,6 +165,8 @@ class OptionsTest {
           .as(kv.toString())
           .isEqualTo(128L * 3 * 2 * (2 * 64 + 2 * Float.BYTES));
     }
+    assertThat(MemoryEstimate.table(config, 65, KvType.INT4, null).getFirst().kvBytes())
+        .isEqualTo(128L * 3 * 2 * (2 * 32 + 2 * (Float.BYTES + 1)));
     assertThat(MemoryEstimate.table(config, 65, KvType.BF16, null).getFirst().kvBytes())
         .isEqualTo(128L * 3 * 2 * 2 * 64 * 2);
   }

@@ -13,6 +13,12 @@ public sealed interface ActivationQuant {
   record DynamicInt8() implements ActivationQuant {}
 
   /**
+   * INT4 per token: {@code s = max|x| / 7.5}, {@code q = clamp(rint(x / s), -8, 7)}, as
+   * compressed-tensors computes it. Only inputs without outliers bear it: rotate the model first.
+   */
+  record DynamicInt4() implements ActivationQuant {}
+
+  /**
    * INT8 with one scale for all: {@code q = clamp(rint(x / scale + offset), -128, 127)}, {@code x'
    * = (q - offset)·scale}.
    */
@@ -90,6 +96,7 @@ public sealed interface ActivationQuant {
     return switch (this) {
       case None _ -> "a16";
       case DynamicInt8 _ -> "int8 token";
+      case DynamicInt4 _ -> "int4 token";
       case StaticInt8 _ -> "int8 static";
       case DynamicFp8 _ -> "fp8 token";
       case StaticFp8 _ -> "fp8 static";

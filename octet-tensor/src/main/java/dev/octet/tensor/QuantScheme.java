@@ -68,6 +68,14 @@ public record QuantScheme(
           128,
           true,
           new ActivationQuant.DynamicInt8());
+  public static final QuantScheme W4A4 =
+      new QuantScheme(
+          "w4a4",
+          WeightType.INT4,
+          ScaleGranularity.GROUP,
+          128,
+          true,
+          new ActivationQuant.DynamicInt4());
   public static final QuantScheme FP8 =
       new QuantScheme(
           "fp8", WeightType.FP8_E4M3, ScaleGranularity.TENSOR, 0, true, new ActivationQuant.None());
@@ -101,7 +109,8 @@ public record QuantScheme(
   private static Map<String, QuantScheme> presets() {
     Map<String, QuantScheme> map = new LinkedHashMap<>();
     for (QuantScheme s :
-        List.of(W8A8, W8A16, W4A16, W4A16_ASYM, W4A8, FP8, FP8_DYNAMIC, FP8_E5M2, FP8_BLOCK)) {
+        List.of(
+            W8A8, W8A16, W4A16, W4A16_ASYM, W4A8, W4A4, FP8, FP8_DYNAMIC, FP8_E5M2, FP8_BLOCK)) {
       map.put(s.name, s);
     }
     map.put("int8", W8A8);

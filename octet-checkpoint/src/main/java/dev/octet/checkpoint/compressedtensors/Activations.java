@@ -28,10 +28,16 @@ final class Activations {
     if (inputs.strategy() == QuantizationArgs.Strategy.TENSOR_GROUP) {
       return fp4(tensors, module, inputs);
     }
+    if (inputs.bits() == 4 && !inputs.isFloat() && inputs.dynamic()) {
+      requireTokens(inputs);
+      return new ActivationQuant.DynamicInt4();
+    }
     if (inputs.bits() != 8) {
       throw inputs
           .fields()
-          .unsupported("num_bits", "is %d; activations have 8".formatted(inputs.bits()));
+          .unsupported(
+              "num_bits",
+              "is %d; activations have 8, or 4 as dynamic integers".formatted(inputs.bits()));
     }
     return inputs.dynamic() ? dynamic(inputs) : fixed(tensors, module, inputs);
   }
@@ -52,10 +58,21 @@ final class Activations {
     return new ActivationQuant.Fp4Group(1 / global);
   }
 
-  private static ActivationQuant dynamic(QuantizationArgs inputs) {
+  private static void requireTokens(QuantizationArgs inputs) {
+    requireSymmetric(inputs);
+    if (inputs.strategy() != QuantizationArgs.Strategy.TOKEN) {
+      throw strategy(inputs);
+    }
+  }
+
+  private static void requireSymmetric(QuantizationArgs inputs) {
     if (!inputs.symmetric()) {
       throw inputs.fields().unsupported("symmetric", "is false for dynamic activations");
     }
+  }
+
+  private static ActivationQuant dynamic(QuantizationArgs inputs) {
+    requireSymmetric(inputs);
     return switch (inputs.strategy()) {
       case TOKEN ->
           inputs.isFloat() ? new ActivationQuant.DynamicFp8() : new ActivationQuant.DynamicInt8();

@@ -155,6 +155,7 @@ public final class Scheme {
     return switch (activation) {
       case ActivationQuant.None _ -> Optional.empty();
       case ActivationQuant.DynamicInt8 _ -> Optional.of(args(8, "int", true, "token", true));
+      case ActivationQuant.DynamicInt4 _ -> Optional.of(args(4, "int", true, "token", true));
       case ActivationQuant.DynamicFp8 _ -> Optional.of(args(8, "float", true, "token", true));
       case ActivationQuant.DynamicFp8Block(int block) -> {
         ObjectNode args = args(8, "float", true, "group", true);

@@ -157,6 +157,7 @@ public final class StoredLayer {
           put("input_global_scale", Tensor.ofFloats(new float[] {1 / scale}, 1));
       case ActivationQuant.None _,
           ActivationQuant.DynamicInt8 _,
+          ActivationQuant.DynamicInt4 _,
           ActivationQuant.DynamicFp8 _,
           ActivationQuant.DynamicFp8Block _ -> {}
     }

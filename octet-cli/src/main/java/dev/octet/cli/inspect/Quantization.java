@@ -71,6 +71,7 @@ public record Quantization(
             ActivationQuant.Fp4Group _ ->
             fixed++;
         case ActivationQuant.DynamicInt8 _,
+            ActivationQuant.DynamicInt4 _,
             ActivationQuant.DynamicFp8 _,
             ActivationQuant.DynamicFp8Block _ ->
             dynamic++;

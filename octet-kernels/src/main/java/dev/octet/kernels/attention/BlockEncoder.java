@@ -1,6 +1,7 @@
 package dev.octet.kernels.attention;
 
 import static dev.octet.kernels.KvSpec.BLOCK;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import dev.octet.kernels.KvType;
@@ -47,6 +48,13 @@ final class BlockEncoder {
         }
         rotation.apply(scratch, h * dim);
       }
+      if (KvFormat.hasZeros(format.keyType())) {
+        ZeroQuant quant = ZeroQuant.of(scratch, h * dim, body, body < dim ? 1 : 0);
+        block.set(JAVA_FLOAT_UNALIGNED, format.keyScaleOffset(h) + 4L * slot, quant.scale());
+        block.set(JAVA_BYTE, format.keyZeroOffset(h) + slot, (byte) quant.zero());
+        writeKey(block, h, slot, scratch);
+        continue;
+      }
       float own =
           scale(
               scratch,
@@ -59,9 +67,15 @@ final class BlockEncoder {
       if (format.tokenKeyScales()) {
         block.set(JAVA_FLOAT_UNALIGNED, format.keyScaleOffset(h) + 4L * slot, own);
       }
-      write(block, format.keyOffset(h), slot, format.keyType(), scratch, h * dim, body);
-      write(block, format.tailOffset(h), slot, KvType.BF16, scratch, h * dim + body, dim - body);
+      writeKey(block, h, slot, scratch);
     }
+  }
+
+  private void writeKey(MemorySegment block, int h, int slot, float[] codes) {
+    int dim = format.keyDim();
+    int body = format.body();
+    write(block, format.keyOffset(h), slot, format.keyType(), codes, h * dim, body);
+    write(block, format.tailOffset(h), slot, KvType.BF16, codes, h * dim + body, dim - body);
   }
 
   /** Stores the values of a token, [heads, valueDim], in slot {@code slot}. */
@@ -69,6 +83,13 @@ final class BlockEncoder {
     int dim = format.valueDim();
     System.arraycopy(values, 0, scratch, 0, format.heads() * dim);
     for (int h = 0; h < format.heads(); h++) {
+      if (KvFormat.hasZeros(format.valueType())) {
+        ZeroQuant quant = ZeroQuant.of(scratch, h * dim, dim, 0);
+        block.set(JAVA_FLOAT_UNALIGNED, format.valueScaleOffset(h) + 4L * slot, quant.scale());
+        block.set(JAVA_BYTE, format.valueZeroOffset(h) + slot, (byte) quant.zero());
+        writeValue(block, h, slot, scratch);
+        continue;
+      }
       float own =
           scale(
               scratch,
@@ -81,14 +102,19 @@ final class BlockEncoder {
       if (format.tokenValueScales()) {
         block.set(JAVA_FLOAT_UNALIGNED, format.valueScaleOffset(h) + 4L * slot, own);
       }
-      for (int c = 0; c < dim; c++) {
-        ElementCodec.write(
-            block,
-            format.valueOffset(h),
-            (long) slot * dim + c,
-            format.valueType(),
-            scratch[h * dim + c]);
-      }
+      writeValue(block, h, slot, scratch);
+    }
+  }
+
+  private void writeValue(MemorySegment block, int h, int slot, float[] codes) {
+    int dim = format.valueDim();
+    for (int c = 0; c < dim; c++) {
+      ElementCodec.write(
+          block,
+          format.valueOffset(h),
+          (long) slot * dim + c,
+          format.valueType(),
+          codes[h * dim + c]);
     }
   }
 

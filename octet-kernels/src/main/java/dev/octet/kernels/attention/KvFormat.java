@@ -8,7 +8,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * How keys and values are encoded in a block. Quantized types carry either one scale per token and
- * head, stored in the block, or static ones per head and channel, which stand here.
+ * head, stored in the block, or static ones per head and channel, which stand here. INT4 also has a
+ * zero point per token and head: a code q stands for {@code (q − z)·s}.
  *
  * @param heads key/value heads
  * @param rotatedKeys whether keys are stored minus their mean and rotated; see {@link Rotation}
@@ -31,14 +32,14 @@ public record KvFormat(
    */
   public static KvFormat of(KvSpec spec) {
     KvType type = spec.type();
-    StaticKvScales scales = isWide(type) ? null : spec.staticScales();
+    StaticKvScales scales = type.bits() == 8 ? spec.staticScales() : null;
     return new KvFormat(
         spec.heads(),
         spec.keyDim(),
         spec.valueDim(),
         type,
         type,
-        type == KvType.INT8 && scales == null,
+        type.integer() && scales == null,
         scales == null ? null : expandKeys(scales, spec),
         scales == null ? null : expandValues(scales, spec));
   }
@@ -115,14 +116,29 @@ public record KvFormat(
     return keyOffset(head) + keyBytes();
   }
 
+  /** Where a head's 64 key zero points begin, a byte each, if it has them. */
+  public long keyZeroOffset(int head) {
+    return keyScaleOffset(head) + (tokenKeyScales() ? 4L * KvSpec.BLOCK : 0);
+  }
+
+  /** Whether a type has zero points beside its scales. */
+  static boolean hasZeros(KvType type) {
+    return type == KvType.INT4;
+  }
+
   /** Where a head's value codes begin. */
   public long valueOffset(int head) {
-    return keyScaleOffset(head) + (tokenKeyScales() ? 4L * KvSpec.BLOCK : 0);
+    return keyZeroOffset(head) + (hasZeros(keyType) ? KvSpec.BLOCK : 0);
   }
 
   /** Where a head's 64 F32 value scales begin, if it has them. */
   public long valueScaleOffset(int head) {
     return valueOffset(head) + valueBytes();
+  }
+
+  /** Where a head's 64 value zero points begin, a byte each, if it has them. */
+  public long valueZeroOffset(int head) {
+    return valueScaleOffset(head) + (tokenValueScales() ? 4L * KvSpec.BLOCK : 0);
   }
 
   /** Bytes of a block, all heads. */
@@ -133,7 +149,9 @@ public record KvFormat(
   private long headBytes() {
     long scales = tokenKeyScales() ? 1 : 0;
     scales += tokenValueScales() ? 1 : 0;
-    return Math.addExact(keyBytes() + valueBytes(), scales * 4 * KvSpec.BLOCK);
+    long zeros = hasZeros(keyType) ? 1 : 0;
+    zeros += hasZeros(valueType) ? 1 : 0;
+    return Math.addExact(keyBytes() + valueBytes(), (4 * scales + zeros) * KvSpec.BLOCK);
   }
 
   private static long bytes(int dim, KvType type) {

@@ -1,6 +1,7 @@
 package dev.octet.kernels.attention;
 
 import static dev.octet.kernels.KvSpec.BLOCK;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import dev.octet.kernels.KvLayer;
 import dev.octet.kernels.KvSpec;
@@ -200,22 +201,31 @@ public final class PagedKvLayer implements KvLayer {
     return mean;
   }
 
-  /** Key code of a token's channel, without its scale; beyond {@code body()} the value itself. */
+  /**
+   * Key code of a token's channel minus its zero point, without its scale; beyond {@code body()}
+   * the value itself.
+   */
   public float keyCode(int head, int token, int channel) {
     long index = (long) channel * BLOCK + token % BLOCK;
     MemorySegment block = block(token / BLOCK);
     if (channel < format.body()) {
-      return ElementCodec.read(block, format.keyOffset(head), index, format.keyType());
+      float code = ElementCodec.read(block, format.keyOffset(head), index, format.keyType());
+      return KvFormat.hasZeros(format.keyType())
+          ? code - block.get(JAVA_BYTE, format.keyZeroOffset(head) + token % BLOCK)
+          : code;
     }
     long inTail = index - (long) format.body() * BLOCK;
     return ElementCodec.read(block, format.tailOffset(head), inTail, KvType.BF16);
   }
 
-  /** Value code of a token's channel, without its scale. */
+  /** Value code of a token's channel minus its zero point, without its scale. */
   public float valueCode(int head, int token, int channel) {
     long index = (long) (token % BLOCK) * format.valueDim() + channel;
-    return ElementCodec.read(
-        block(token / BLOCK), format.valueOffset(head), index, format.valueType());
+    MemorySegment block = block(token / BLOCK);
+    float code = ElementCodec.read(block, format.valueOffset(head), index, format.valueType());
+    return KvFormat.hasZeros(format.valueType())
+        ? code - block.get(JAVA_BYTE, format.valueZeroOffset(head) + token % BLOCK)
+        : code;
   }
 
   /** Scale of a token's key; 1 where it has none of its own. */

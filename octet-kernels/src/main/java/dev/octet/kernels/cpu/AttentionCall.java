@@ -162,6 +162,7 @@ final class AttentionCall {
       case INT8 -> 3;
       case FP8_E4M3 -> 4;
       case FP8_E5M2 -> 5;
+      case INT4 -> throw new IllegalArgumentException("C reads no INT4 cache");
     };
   }
 

@@ -189,6 +189,9 @@ final class CpuAttention implements AttentionKernels, KvWriter {
   }
 
   private static boolean isInC(AttentionKind kind, KvFormat format) {
+    if (format.keyType() == KvType.INT4 || format.valueType() == KvType.INT4) {
+      return false;
+    }
     boolean tail = KvFormat.tail(format.keyDim(), format.valueDim()) > 0;
     return switch (kind) {
       case F32, BF16 -> !tail || !format.rotatedKeys();

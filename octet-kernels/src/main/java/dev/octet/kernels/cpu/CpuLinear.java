@@ -11,6 +11,7 @@ import dev.octet.kernels.linear.Shapes;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.ActivationQuant.DynamicFp8;
 import dev.octet.tensor.ActivationQuant.DynamicFp8Block;
+import dev.octet.tensor.ActivationQuant.DynamicInt4;
 import dev.octet.tensor.ActivationQuant.DynamicInt8;
 import dev.octet.tensor.ActivationQuant.Fp4Group;
 import dev.octet.tensor.ActivationQuant.None;
@@ -158,6 +159,7 @@ final class CpuLinear implements Linear {
     MemorySegment inputSums = inputSums(scratch, rows);
     float fixed = activation instanceof StaticInt8 s ? s.scale() : 0;
     int offset = activation instanceof StaticInt8 s ? s.offset() : 0;
+    int bits = Activations.bits(activation);
     eachPart(
         rows,
         codes.step(),
@@ -168,7 +170,8 @@ final class CpuLinear implements Linear {
             first = new Rows(Scratch.ofThread().get(Use.PLAIN, (long) count * k), k, 1);
           }
           MemorySegment values = part(x, from, count, 4L * k);
-          calls.quantizeInt8(values, count, k, fixed, offset, first, part(scales, from, count, 4));
+          calls.quantizeInt8(
+              values, count, k, bits, fixed, offset, first, part(scales, from, count, 4));
           if (weight.arranges()) {
             calls.arrange(weight, first.memory(), count, part);
           }
@@ -329,7 +332,8 @@ final class CpuLinear implements Linear {
         MemorySegment unused = Scratch.ofThread().get(Use.BLOCK_SCALES, bytes);
         calls.roundE4m3(x, count, k, block, 0, true, out, unused);
       }
-      case None _, DynamicInt8 _, StaticInt8 _, Fp4Group _ -> roundTrip(x, count, out);
+      case None _, DynamicInt8 _, DynamicInt4 _, StaticInt8 _, Fp4Group _ ->
+          roundTrip(x, count, out);
     }
   }
 

@@ -56,6 +56,7 @@ final class LinearCalls {
             ADDRESS,
             JAVA_LONG,
             JAVA_LONG,
+            JAVA_INT,
             JAVA_FLOAT,
             JAVA_INT,
             ADDRESS,
@@ -229,10 +230,18 @@ final class LinearCalls {
   /**
    * {@code octet_quantize_int8}.
    *
+   * @param bits of a code, 8 or 4; a byte either way
    * @param fixed scale of all rows; 0: each row's own
    */
   void quantizeInt8(
-      MemorySegment x, int rows, int k, float fixed, int offset, Rows codes, MemorySegment scales) {
+      MemorySegment x,
+      int rows,
+      int k,
+      int bits,
+      float fixed,
+      int offset,
+      Rows codes,
+      MemorySegment scales) {
     requireBytes("x", x, 4L * rows * k);
     codes.require("codes", rows, k);
     requireBytes("scales", scales, 4L * rows);
@@ -241,7 +250,15 @@ final class LinearCalls {
       status =
           (int)
               quantizeInt8.invokeExact(
-                  x, (long) rows, (long) k, fixed, offset, codes.memory(), codes.stride(), scales);
+                  x,
+                  (long) rows,
+                  (long) k,
+                  bits,
+                  fixed,
+                  offset,
+                  codes.memory(),
+                  codes.stride(),
+                  scales);
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }

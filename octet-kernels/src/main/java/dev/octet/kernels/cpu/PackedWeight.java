@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.octet.kernels.WorkPool;
+import dev.octet.tensor.ActivationQuant.DynamicInt4;
 import dev.octet.tensor.ActivationQuant.DynamicInt8;
 import dev.octet.tensor.ActivationQuant.None;
 import dev.octet.tensor.ActivationQuant.StaticInt8;
@@ -118,7 +119,7 @@ record PackedWeight(
   private static boolean offsetsSuit(LinearWeights weights) {
     return weights.weight().permutation() == null
         && switch (weights.activation()) {
-          case None _, DynamicInt8 _ -> true;
+          case None _, DynamicInt8 _, DynamicInt4 _ -> true;
           case StaticInt8 s -> s.offset() == 0;
           default -> false;
         };

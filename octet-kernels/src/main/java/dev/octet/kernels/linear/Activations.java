@@ -3,6 +3,7 @@ package dev.octet.kernels.linear;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.ActivationQuant.DynamicFp8;
 import dev.octet.tensor.ActivationQuant.DynamicFp8Block;
+import dev.octet.tensor.ActivationQuant.DynamicInt4;
 import dev.octet.tensor.ActivationQuant.DynamicInt8;
 import dev.octet.tensor.ActivationQuant.Fp4Group;
 import dev.octet.tensor.ActivationQuant.None;
@@ -23,11 +24,13 @@ public final class Activations {
 
   /** Whether codes are integers, to be multiplied with integer weights in int32. */
   public static boolean integer(ActivationQuant quant) {
-    return quant instanceof DynamicInt8 || quant instanceof StaticInt8;
+    return quant instanceof DynamicInt8
+        || quant instanceof DynamicInt4
+        || quant instanceof StaticInt8;
   }
 
   /**
-   * Writes the INT8 codes minus the offset, so that the value is {@code code·scale}.
+   * Writes the INT8 or INT4 codes minus the offset, so that the value is {@code code·scale}.
    *
    * @return the row's scale; 0 for a row of zeros
    */
@@ -39,22 +42,28 @@ public final class Activations {
     }
     if (quant instanceof StaticInt8 s) {
       for (int j = 0; j < x.length; j++) {
-        codes[j] = clamp(Math.rint(x[j] / s.scale() + s.offset())) - s.offset();
+        codes[j] = clamp(Math.rint(x[j] / s.scale() + s.offset()), 8) - s.offset();
       }
       return s.scale();
     }
-    float scale = amax / 127f;
+    int bits = bits(quant);
+    float scale = amax / (bits == 4 ? 7.5f : 127f);
     for (int j = 0; j < x.length; j++) {
-      codes[j] = scale == 0 ? 0 : clamp(Math.rint(x[j] / scale));
+      codes[j] = scale == 0 ? 0 : clamp(Math.rint(x[j] / scale), bits);
     }
     return scale;
+  }
+
+  /** Bits of an integer code. */
+  public static int bits(ActivationQuant quant) {
+    return quant instanceof DynamicInt4 ? 4 : 8;
   }
 
   /** Replaces the row by what its quantized form stands for; {@link None} leaves it as it is. */
   public static void roundTrip(ActivationQuant quant, float[] x) {
     switch (quant) {
       case None _ -> {}
-      case DynamicInt8 _, StaticInt8 _ -> {
+      case DynamicInt8 _, DynamicInt4 _, StaticInt8 _ -> {
         int[] codes = new int[x.length];
         float scale = int8(quant, x, codes);
         for (int j = 0; j < x.length; j++) {
@@ -118,7 +127,8 @@ public final class Activations {
     return max;
   }
 
-  private static int clamp(double code) {
-    return (int) Math.max(-128, Math.min(127, code));
+  private static int clamp(double code, int bits) {
+    int half = 1 << bits - 1;
+    return (int) Math.max(-half, Math.min(half - 1, code));
   }
 }

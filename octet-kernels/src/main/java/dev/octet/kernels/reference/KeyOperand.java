@@ -1,7 +1,6 @@
 package dev.octet.kernels.reference;
 
 import dev.octet.kernels.AttentionKind;
-import dev.octet.kernels.KvType;
 import dev.octet.kernels.attention.FirstBlockMean;
 import dev.octet.kernels.attention.KvFormat;
 import dev.octet.kernels.attention.PagedKvLayer;
@@ -15,10 +14,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <ul>
  *   <li>Keys stored rotated stay so, and the query is rotated; the others meet it as they are.
- *   <li>INT8 kinds take the codes of an INT8 cache as they are: its token scales multiply the
- *       scores, static channel scales multiply the query before it is quantized. Keys of any other
- *       cache are smoothed with the mean of its first block, rotated and quantized row by row.
- *       Channels beyond the values' width stay out of that, in BF16 ({@link KvFormat#tail}).
+ *   <li>INT8 kinds take the codes of an INT8 or INT4 cache as they are: its token scales multiply
+ *       the scores, static channel scales multiply the query before it is quantized. Keys of any
+ *       other cache are smoothed with the mean of its first block, rotated and quantized row by
+ *       row. Channels beyond the values' width stay out of that, in BF16 ({@link KvFormat#tail}).
  *   <li>INT-FlashAttention quantizes row by row and does nothing else.
  * </ul>
  */
@@ -38,7 +37,7 @@ final class KeyOperand {
     this.head = head;
     this.format = kv.format();
     boolean smooth = kind == AttentionKind.INT8 || kind == AttentionKind.INT8_BF16;
-    this.codesAsStored = smooth && format.keyType() == KvType.INT8;
+    this.codesAsStored = smooth && format.keyType().integer();
     boolean rotateHere = smooth && !codesAsStored;
     int tail = KvFormat.tail(format.keyDim(), format.valueDim());
     this.body =

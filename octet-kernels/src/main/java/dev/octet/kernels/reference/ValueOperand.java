@@ -8,10 +8,10 @@ import dev.octet.kernels.attention.RowQuant;
 import dev.octet.tensor.Codecs;
 
 /**
- * The values of one head as a kind multiplies them. INT8 kinds take the codes of an INT8 cache as
- * they are, BF16 those of every cache of eight bits: token scales go into P, static channel scales
- * onto the output. INT-FlashAttention has one scale for the whole head (its section 3.2), which
- * goes onto the output too.
+ * The values of one head as a kind multiplies them. INT8 kinds take the codes of an INT8 or INT4
+ * cache as they are, BF16 those of every cache of at most eight bits: token scales go into P,
+ * static channel scales onto the output. INT-FlashAttention has one scale for the whole head (its
+ * section 3.2), which goes onto the output too.
  */
 final class ValueOperand {
   private final AttentionKind kind;
@@ -30,11 +30,11 @@ final class ValueOperand {
     this.headScale = kind == AttentionKind.INT_FLASH ? headScale() : 1;
   }
 
-  /** BF16 holds every code of eight bits. */
+  /** BF16 holds every code of at most eight bits. */
   private static boolean multipliesCodes(AttentionKind kind, KvType type) {
     return switch (kind) {
-      case INT8, INT8_BF16 -> type == KvType.INT8;
-      case BF16 -> type.bits() == 8;
+      case INT8, INT8_BF16 -> type.integer();
+      case BF16 -> type.bits() <= 8;
       case F32, INT_FLASH, INT_FLASH_HALF -> false;
     };
   }

@@ -31,6 +31,9 @@ final class BlockDecoder {
   private static final VectorSpecies<Short> S =
       VectorSpecies.of(short.class, VectorShape.forBitSize(Math.max(64, 16 * VL)));
 
+  /** Codes of four bits that share a run of bytes. */
+  private static final int RUN = 64;
+
   private BlockDecoder() {}
 
   /**
@@ -43,6 +46,7 @@ final class BlockDecoder {
       case F16 -> f16(block, offset, n, out, at);
       case BF16 -> bf16(block, offset, n, out, at);
       case INT8 -> int8(block, offset, n, out, at);
+      case INT4 -> int4(block, offset, n, out, at);
       case FP8_E4M3 -> fp8(block, offset, n, out, at, 20, 0x1p120f, 0x7F);
       case FP8_E5M2 -> fp8(block, offset, n, out, at, 21, 0x1p112f, 0x7C);
     }
@@ -80,6 +84,31 @@ final class BlockDecoder {
       IntVector wide = (IntVector) codes.convertShape(VectorOperators.B2I, I, 0);
       ((FloatVector) wide.convertShape(VectorOperators.I2F, F, 0)).intoArray(out, at + i);
     }
+  }
+
+  /** Runs of 64 codes: 32 in the low nibbles, 32 in the high ones. */
+  private static void int4(MemorySegment block, long offset, int n, float[] out, int at) {
+    for (int run = 0; run < n; run += RUN) {
+      for (int i = 0; i < RUN / 2; i += VL) {
+        nibbles(block, offset + run / 2 + i, out, at + run + i);
+      }
+    }
+  }
+
+  private static void nibbles(MemorySegment block, long offset, float[] out, int at) {
+    if (!WIDE) {
+      for (int i = 0; i < VL; i++) {
+        byte pair = block.get(JAVA_BYTE, offset + i);
+        out[at + i] = pair & 15;
+        out[at + RUN / 2 + i] = pair >> 4 & 15;
+      }
+      return;
+    }
+    ByteVector codes = ByteVector.fromMemorySegment(B, block, offset, LITTLE_ENDIAN);
+    IntVector wide = (IntVector) codes.convertShape(VectorOperators.ZERO_EXTEND_B2I, I, 0);
+    IntVector high = wide.lanewise(VectorOperators.LSHR, 4);
+    ((FloatVector) wide.and(15).convertShape(VectorOperators.I2F, F, 0)).intoArray(out, at);
+    ((FloatVector) high.convertShape(VectorOperators.I2F, F, 0)).intoArray(out, at + RUN / 2);
   }
 
   /**

@@ -47,6 +47,20 @@ final class FloatRows {
     }
   }
 
+  /** {@code x[from .. from+n) -= less}. */
+  static void subtract(float[] x, int from, int n, float less) {
+    for (int i = from; i < from + n; i++) {
+      x[i] -= less;
+    }
+  }
+
+  /** {@code x[from + i] -= less[i]} for i below n. */
+  static void subtract(float[] x, int from, int n, float[] less) {
+    for (int i = 0; i < n; i++) {
+      x[from + i] -= less[i];
+    }
+  }
+
   /** {@code max[j] = max(max[j], |x[from + j]|)} for j below n, a multiple of the vector length. */
   static void raise(float[] max, float[] x, int from, int n) {
     for (int j = 0; j < n; j += VL) {

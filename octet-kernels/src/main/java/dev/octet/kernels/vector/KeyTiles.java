@@ -32,8 +32,8 @@ final class KeyTiles {
     boolean integer = kind != AttentionKind.F32 && kind != AttentionKind.BF16;
     boolean oneScale = format.keyScales() == null && format.body() == format.keyDim();
     this.codes = integer || oneScale;
-    // Eight-bit codes are BF16 numbers already.
-    boolean exact = format.keyType().bits() == 8 && oneScale;
+    // Codes of at most eight bits are BF16 numbers already.
+    boolean exact = format.keyType().bits() <= 8 && oneScale;
     this.round = kind == AttentionKind.BF16 && !exact;
   }
 

@@ -3,7 +3,6 @@ package dev.octet.kernels.vector;
 import static dev.octet.kernels.KvSpec.BLOCK;
 
 import dev.octet.kernels.AttentionKind;
-import dev.octet.kernels.KvType;
 import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.attention.FirstBlockMean;
 import dev.octet.kernels.attention.KvFormat;
@@ -30,10 +29,10 @@ public record Operand(
     return switch (kind) {
       case F32, BF16 -> asStored(kv);
       case INT8 ->
-          format.keyType() == KvType.INT8 && format.valueType() == KvType.INT8
+          format.keyType().integer() && format.valueType().integer()
               ? asStored(kv)
               : smoothed(kind, kv, pool);
-      case INT8_BF16 -> format.keyType() == KvType.INT8 ? asStored(kv) : smoothed(kind, kv, pool);
+      case INT8_BF16 -> format.keyType().integer() ? asStored(kv) : smoothed(kind, kv, pool);
       case INT_FLASH, INT_FLASH_HALF -> {
         Operand stored = asStored(kv);
         PagedKvLayer copy = BlockRecoder.intFlash(kind, kv, pool);

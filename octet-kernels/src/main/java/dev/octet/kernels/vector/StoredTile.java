@@ -1,6 +1,7 @@
 package dev.octet.kernels.vector;
 
 import static dev.octet.kernels.KvSpec.BLOCK;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import dev.octet.kernels.KvType;
@@ -12,13 +13,19 @@ import java.lang.foreign.MemorySegment;
 final class StoredTile {
   private StoredTile() {}
 
-  /** Codes of the keys [keyDim, 64], without scales; the BF16 tail as it is. */
+  /** Codes of the keys minus zero points [keyDim, 64], without scales; the BF16 tail as it is. */
   static void keyCodes(PagedKvLayer kv, int head, int block, float[] out) {
     KvFormat format = kv.format();
     MemorySegment memory = kv.block(block);
     int body = format.body() * BLOCK;
     int tail = format.keyDim() * BLOCK - body;
     BlockDecoder.decode(format.keyType(), memory, format.keyOffset(head), body, out, 0);
+    if (format.keyType() == KvType.INT4) {
+      float[] zeros = zeros(memory, format.keyZeroOffset(head));
+      for (int at = 0; at < body; at += BLOCK) {
+        FloatRows.subtract(out, at, BLOCK, zeros);
+      }
+    }
     if (tail > 0) {
       BlockDecoder.decode(KvType.BF16, memory, format.tailOffset(head), tail, out, body);
     }
@@ -47,13 +54,27 @@ final class StoredTile {
     }
   }
 
-  /** Codes of the values [tokens, valueDim], without scales. */
+  private static float[] zeros(MemorySegment memory, long offset) {
+    float[] zeros = new float[BLOCK];
+    for (int j = 0; j < BLOCK; j++) {
+      zeros[j] = memory.get(JAVA_BYTE, offset + j);
+    }
+    return zeros;
+  }
+
+  /** Codes of the values minus zero points [tokens, valueDim], without scales. */
   static void valueCodes(PagedKvLayer kv, int head, int block, float[] out) {
     KvFormat format = kv.format();
     int n = kv.tokensIn(block) * format.valueDim();
     int whole = format.valueType() == KvType.F32 ? n : (n + BLOCK - 1) / BLOCK * BLOCK;
     BlockDecoder.decode(
         format.valueType(), kv.block(block), format.valueOffset(head), whole, out, 0);
+    if (format.valueType() == KvType.INT4) {
+      float[] zeros = zeros(kv.block(block), format.valueZeroOffset(head));
+      for (int j = 0; j < kv.tokensIn(block); j++) {
+        FloatRows.subtract(out, j * format.valueDim(), format.valueDim(), zeros[j]);
+      }
+    }
   }
 
   /** Values [tokens, valueDim]. */

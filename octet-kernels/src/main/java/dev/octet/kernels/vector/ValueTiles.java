@@ -34,7 +34,7 @@ final class ValueTiles {
     this.codes =
         switch (kind) {
           case INT8, INT_FLASH -> true;
-          case BF16, INT8_BF16 -> format.valueType().bits() == 8; // which BF16 holds all of
+          case BF16, INT8_BF16 -> format.valueType().bits() <= 8; // which BF16 holds all of
           case F32, INT_FLASH_HALF -> false;
         };
     Arrays.fill(scale, 1);
@@ -67,7 +67,7 @@ final class ValueTiles {
 
   /** Whether every number of the tile last loaded is finite; integers always are. */
   boolean isFinite(int count) {
-    return (codes && format.valueType() == KvType.INT8)
+    return (codes && format.valueType().integer())
         || FloatRows.isFinite(tile, count * format.valueDim());
   }
 

@@ -102,6 +102,38 @@ class AttentionParityTest {
     return tests.stream();
   }
 
+  /** Steps of a fifteenth of a row's range cost some per cent, whatever multiplies them. */
+  @TestFactory
+  Stream<DynamicTest> aFourBitCacheStaysWithinItsStepsOfSoftmax() {
+    return Call.ALL.stream()
+        .filter(call -> call.keyDim() >= 64)
+        .map(
+            call ->
+                dynamicTest(
+                    call.toString(),
+                    () -> {
+                      Inputs inputs = call.inputs();
+                      DenseAttention dense =
+                          DenseAttention.of(
+                              call.spec(), inputs.q(), inputs.keys(), inputs.values());
+                      KvSpec kv =
+                          new KvSpec(
+                              call.kvHeads(), call.keyDim(), call.valueDim(), KvType.INT4, null);
+                      for (String name : TestProviders.ALL) {
+                        try (KvLayer layer = kernels(name).newKvLayer(kv)) {
+                          inputs.appendTo(layer, 1000);
+                          for (AttentionKind kind : AttentionKind.values()) {
+                            Inputs.Result got =
+                                inputs.attend(kernels(name), kind, call.spec(), layer);
+                            assertThat(Inputs.relL1(got.out(), dense.out))
+                                .as("%s %s", name, kind)
+                                .isBetween(0.02, 0.25);
+                          }
+                        }
+                      }
+                    }));
+  }
+
   @TestFactory
   Stream<DynamicTest> othersMatchReferenceOnStaticScales() {
     List<DynamicTest> tests = new ArrayList<>();

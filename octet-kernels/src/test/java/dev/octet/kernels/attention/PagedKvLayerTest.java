@@ -2,6 +2,7 @@ package dev.octet.kernels.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.octet.kernels.AttentionKernels;
 import dev.octet.kernels.AttentionKind;
@@ -160,6 +161,59 @@ class PagedKvLayerTest {
     KvFormat narrow = KvFormat.of(new KvSpec(2, 128, 128, KvType.INT8, null));
     assertThat(wide.blockBytes()).isEqualTo(2L * 2 * 64 * 128 * 2);
     assertThat(narrow.blockBytes()).isEqualTo(2L * 2 * 64 * (128 + 4));
+  }
+
+  @Test
+  void fourBitBlocksTakeHalfOfThatAndHaveZeroPoints() {
+    KvFormat four = KvFormat.of(new KvSpec(2, 128, 128, KvType.INT4, null));
+    assertThat(four.blockBytes()).isEqualTo(2L * 64 * ((128 + 128) / 2 + 2 * (4 + 1)));
+    assertThat(four.rotatedKeys()).isTrue();
+  }
+
+  /** Within half a step of every number, of rows all positive, all negative and mixed. */
+  @Test
+  void fourBitValuesComeBackWithinHalfAStepOfTheirRow() {
+    Inputs x = inputs(130);
+    for (int i = 0; i < 20 * HEADS * DIM; i++) {
+      float shift = i / (HEADS * DIM) % 3 - 1;
+      x.values().setFloat(i, x.values().getFloat(i) + 5 * shift);
+    }
+    try (PagedKvLayer kv = layer(KvType.INT4)) {
+      x.appendTo(kv, 130);
+      for (int t = 0; t < 130; t++) {
+        for (int h = 0; h < HEADS; h++) {
+          float step = kv.valueScale(h, t);
+          float min = 0;
+          float max = 0;
+          for (int c = 0; c < DIM; c++) {
+            float wanted = x.values().getFloat(((long) t * HEADS + h) * DIM + c);
+            min = Math.min(min, wanted);
+            max = Math.max(max, wanted);
+            // The zero point is rounded, too: at either end of the range that costs another half.
+            assertThat(kv.valueCode(h, t, c) * step)
+                .isCloseTo(wanted, within(step * (Math.abs(wanted) > 6 * step ? 1.01f : 0.51f)));
+          }
+          assertThat(step).isEqualTo((float) (((double) max - min) / 15));
+        }
+      }
+    }
+  }
+
+  @Test
+  void fourBitRowsOfZerosStayZerosAndWhatIsNotFiniteBecomesNaN() {
+    Inputs x = inputs(3);
+    for (int i = 0; i < HEADS * DIM; i++) {
+      x.values().setFloat(i, 0);
+      x.keys().setFloat(HEADS * DIM + i, Float.POSITIVE_INFINITY);
+    }
+    x.values().setFloat(2L * HEADS * DIM, Float.NaN);
+    try (PagedKvLayer kv = layer(KvType.INT4)) {
+      x.appendTo(kv, 3);
+      assertThat(kv.valueCode(0, 0, 3) * kv.valueScale(0, 0)).isZero();
+      assertThat(kv.keyCode(1, 1, 2) * kv.keyScale(1, 1)).isNaN();
+      assertThat(kv.valueCode(0, 2, 5) * kv.valueScale(0, 2)).isNaN();
+      assertThat(kv.valueCode(1, 2, 5) * kv.valueScale(1, 2)).isFinite();
+    }
   }
 
   @ParameterizedTest

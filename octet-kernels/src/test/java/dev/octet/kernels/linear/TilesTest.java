@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.TestKernels;
+import dev.octet.tensor.ActivationQuant.DynamicInt4;
 import dev.octet.tensor.ActivationQuant.DynamicInt8;
 import dev.octet.tensor.ActivationQuant.StaticInt8;
 import dev.octet.tensor.DType;
@@ -106,6 +107,7 @@ class TilesTest {
 
   private static boolean integer(LinearWeights weights) {
     return weights.activation() instanceof DynamicInt8
+        || weights.activation() instanceof DynamicInt4
         || weights.activation() instanceof StaticInt8;
   }
 

@@ -50,6 +50,10 @@ final class Weights {
     all.put("w4a8 channel", with(int4(n, k, k, false, true, random), dynamic, null));
     all.put("w4a8 g128", with(int4(n, k, 128, false, false, random), dynamic, bias(n, random)));
     all.put("w4a8 g64", with(int4(n, k, 64, true, true, random), dynamic, null));
+    ActivationQuant four = new ActivationQuant.DynamicInt4();
+    all.put("w4a4 channel", with(int4(n, k, k, false, false, random), four, bias(n, random)));
+    all.put("w4a4 g32", with(int4(n, k, 32, true, false, random), four, null));
+    all.put("w8a4", with(int8(n, k, k, false, random), four, null));
     all.put("w8a16 act-order", with(int8(n, k, 16, true, true, random), none, null));
     all.put("w8a8 act-order", with(int8(n, k, 24, false, true, random), dynamic, null));
     all.put("nvfp4", with(fp4(DType.F8_E4M3, n, k, 16, random), none, null));
