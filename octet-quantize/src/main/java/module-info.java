@@ -7,4 +7,5 @@ module dev.octet.quantize {
   exports dev.octet.quantize;
   exports dev.octet.quantize.calibrate;
   exports dev.octet.quantize.method;
+  exports dev.octet.quantize.rotate;
 }

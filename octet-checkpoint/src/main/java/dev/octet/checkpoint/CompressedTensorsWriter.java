@@ -62,7 +62,11 @@ public final class CompressedTensorsWriter implements AutoCloseable {
     this.source = source;
     Path configFile = source.resolve("config.json");
     this.configJson = Json.readObject(configFile);
-    this.config = ModelConfigs.read(configFile);
+    ModelConfig stored = ModelConfigs.read(configFile);
+    this.config = options.untied() ? stored.untied() : stored;
+    if (options.untied()) {
+      configJson.put("tie_word_embeddings", false);
+    }
     this.partial = partial;
     this.journal = new SchemeJournal(partial.folder());
   }
@@ -218,7 +222,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
       if (store.settingsFile().isPresent()) {
         write(store.settingsFile().get(), store.file(settings, schemes, partial.names()));
       }
-      if (store.inConfig()) {
+      if (store.inConfig() && (!schemes.isEmpty() || settings.hasNonNull("kv_cache_scheme"))) {
         configJson.set("quantization_config", settings);
       } else {
         configJson.remove("quantization_config");

@@ -65,6 +65,15 @@ public record ModelConfig(
   /** The same with further tokens that end generation. */
   ModelConfig withMoreEosTokens(List<Integer> more) {
     List<Integer> all = Stream.concat(eosTokenIds.stream(), more.stream()).distinct().toList();
+    return with(tiedEmbeddings, all);
+  }
+
+  /** The same with a head of its own. */
+  public ModelConfig untied() {
+    return with(false, eosTokenIds);
+  }
+
+  private ModelConfig with(boolean tied, List<Integer> eosTokens) {
     return new ModelConfig(
         architecture,
         vocabSize,
@@ -78,14 +87,14 @@ public record ModelConfig(
         ropeTheta,
         ropeScaling,
         maxPositions,
-        tiedEmbeddings,
+        tied,
         qkvBias,
         outputBias,
         mlpBias,
         qkNorm,
         windows,
         bosTokenId,
-        all,
+        eosTokens,
         dtype);
   }
 }

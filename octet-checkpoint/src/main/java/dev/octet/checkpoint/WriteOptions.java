@@ -9,13 +9,25 @@ package dev.octet.checkpoint;
  *     are reused only under the very same recipe
  * @param shardBytes bytes of tensors a file holds
  * @param format how linear layers are stored
+ * @param untied whether a head that is the source's embedding is stored by itself
  */
 public record WriteOptions(
-    boolean force, boolean resume, String recipe, long shardBytes, WriteFormat format) {
+    boolean force,
+    boolean resume,
+    String recipe,
+    long shardBytes,
+    WriteFormat format,
+    boolean untied) {
   public WriteOptions {
     if (shardBytes < 1) {
       throw new IllegalArgumentException("shards of " + shardBytes + " bytes");
     }
+  }
+
+  /** A tied head stays tied. */
+  public WriteOptions(
+      boolean force, boolean resume, String recipe, long shardBytes, WriteFormat format) {
+    this(force, resume, recipe, shardBytes, format, false);
   }
 
   /** As compressed-tensors. */
@@ -30,6 +42,11 @@ public record WriteOptions(
 
   /** The same in another format. */
   public WriteOptions as(WriteFormat other) {
-    return new WriteOptions(force, resume, recipe, shardBytes, other);
+    return new WriteOptions(force, resume, recipe, shardBytes, other, untied);
+  }
+
+  /** The same with a head of its own. */
+  public WriteOptions withHead() {
+    return new WriteOptions(force, resume, recipe, shardBytes, format, true);
   }
 }

@@ -8,8 +8,10 @@ import dev.octet.quantize.calibrate.Recipe.Rounding;
 import dev.octet.quantize.method.ActOrder;
 import dev.octet.quantize.method.GptqOptions;
 import dev.octet.quantize.method.Smoothing;
+import dev.octet.quantize.rotate.RotationOptions;
 import dev.octet.tensor.Clipping;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -19,6 +21,7 @@ import picocli.CommandLine.Option;
 final class MethodOptions {
   /** A step that {@code --method} names. */
   enum Method {
+    ROTATION,
     RTN,
     SMOOTHQUANT,
     AWQ,
@@ -30,8 +33,8 @@ final class MethodOptions {
       paramLabel = "METHOD",
       split = ",",
       description =
-          "rtn (round to nearest, the default), gptq, awq, smoothquant; two may follow each other: "
-              + "smoothquant,gptq or awq,gptq")
+          "rtn (round to nearest, the default), gptq, awq, smoothquant, rotation; they may follow each"
+              + " other in the order rotation, smoothquant or awq, gptq: rotation,gptq")
   List<Method> methods = List.of(Method.RTN);
 
   @Option(
@@ -58,7 +61,7 @@ final class MethodOptions {
       names = "--seed",
       paramLabel = "N",
       defaultValue = "0",
-      description = "of the choice of sequences (default: 0)")
+      description = "of the choice of sequences, and of a rotation (default: 0)")
   long seed;
 
   @Option(
@@ -105,7 +108,14 @@ final class MethodOptions {
 
   /** Whether what is asked for needs a look at activations. */
   boolean calibrates() {
-    return fixedInputs || !methods.equals(List.of(Method.RTN)) || !clip.equals("auto");
+    return fixedInputs
+        || !List.of(Method.ROTATION, Method.RTN).containsAll(methods)
+        || !clip.equals("auto");
+  }
+
+  /** How the model is turned before anything else; null: not. */
+  @Nullable RotationOptions rotation() {
+    return methods.contains(Method.ROTATION) ? new RotationOptions(seed) : null;
   }
 
   /**
@@ -114,21 +124,34 @@ final class MethodOptions {
    * @throws CliException if they do not go together
    */
   Recipe recipe(QuantizeOptions options) {
-    return new Recipe(smoothing(), rounding(), fixedInputs, options);
+    return new Recipe(rotation(), smoothing(), rounding(), fixedInputs, options);
   }
 
   private @Nullable Smoothing smoothing() {
     boolean smooth = methods.contains(Method.SMOOTHQUANT);
     boolean awq = methods.contains(Method.AWQ);
     boolean twice = methods.stream().distinct().count() < methods.size();
-    boolean late = methods.indexOf(Method.GPTQ) == 0 && methods.size() > 1;
-    if (smooth && awq || twice || late || methods.size() > 2) {
+    boolean ordered =
+        methods.stream()
+            .sorted(Comparator.comparingInt(MethodOptions::turn))
+            .toList()
+            .equals(methods);
+    boolean rounds = methods.contains(Method.GPTQ) && methods.contains(Method.RTN);
+    if (smooth && awq || twice || !ordered || rounds) {
       throw new CliException(
           "--method "
               + String.join(",", methods.stream().map(MethodOptions::name).toList())
-              + ": name smoothquant or awq first, then gptq or rtn");
+              + ": name rotation first, then smoothquant or awq, then gptq or rtn");
     }
     return smooth ? new Smoothing.SmoothQuant(alpha()) : awq ? new Smoothing.Awq() : null;
+  }
+
+  private static int turn(Method method) {
+    return switch (method) {
+      case ROTATION -> 0;
+      case SMOOTHQUANT, AWQ -> 1;
+      case GPTQ, RTN -> 2;
+    };
   }
 
   private static String name(Method method) {

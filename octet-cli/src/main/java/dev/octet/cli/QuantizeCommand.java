@@ -36,6 +36,7 @@ import picocli.CommandLine.Option;
       "  octet quantize --model DIR --out DIR-awq --scheme w4a16-asym --format awq",
       "  octet quantize --model DIR --out DIR-fp8 --scheme fp8-dynamic --resume",
       "  octet quantize --model DIR --out DIR-gptq --scheme w4a16 --method gptq",
+      "  octet quantize --model DIR --out DIR-w4a4 --scheme w4a4 --method rotation,gptq",
       "  octet quantize --model DIR --out DIR-sq --scheme w8a8 --static-inputs \\",
       "      --method smoothquant --calibration text.txt",
       "  octet quantize --model DIR --out model.gguf --format gguf --scheme q4_k"
@@ -55,7 +56,8 @@ final class QuantizeCommand extends OctetCommand {
       required = true,
       paramLabel = "SCHEME",
       description = {
-        "int8, int4, fp8, w8a8, w8a16, w4a16, w4a16-asym, w4a8, fp8-dynamic, fp8-block",
+        "int8, int4, fp8, w8a8, w8a16, w4a16, w4a16-asym, w4a8, w4a4, fp8-dynamic, fp8-block",
+        "none: no quantization, for --method rotation alone",
         "gguf: q8_0, q6_k, q4_k, q4_0, f16, bf16, f32"
       })
   String schemeName = "";
@@ -105,8 +107,7 @@ final class QuantizeCommand extends OctetCommand {
       return ExitCode.OK;
     }
     format = named("--format", WriteFormat::of, formatName);
-    scheme = named("--scheme", QuantScheme::of, schemeName);
-    QuantizeOptions options = QuantizeOptions.of(grouped()).ignoring(ignore);
+    QuantizeOptions options = options();
     Recipe recipe = method.recipe(options);
     if (method.explain) {
       recipe.steps().forEach(terminal().out()::println);
@@ -124,14 +125,27 @@ final class QuantizeCommand extends OctetCommand {
         .println(
             String.format(
                 Locale.ROOT,
-                "%s: %d layers as %s, %s instead of %s (%.0f %%)",
+                "%s: %s, %s instead of %s (%.0f %%)",
                 out,
-                outcome.quantizedLayers(),
-                options.scheme(),
+                schemeName.equals("none")
+                    ? "no layers quantized"
+                    : outcome.quantizedLayers() + " layers as " + options.scheme(),
                 Human.bytes(outcome.writtenBytes()),
                 Human.bytes(outcome.modelBytes()),
                 100.0 * outcome.writtenBytes() / outcome.modelBytes()));
     return ExitCode.OK;
+  }
+
+  /** Without a scheme every layer is left as the method makes it. */
+  private QuantizeOptions options() {
+    if (!schemeName.equals("none")) {
+      scheme = named("--scheme", QuantScheme::of, schemeName);
+      return QuantizeOptions.of(grouped()).ignoring(ignore);
+    }
+    if (method.rotation() == null || method.calibrates() || group != 0) {
+      throw new CliException("--scheme none: for --method rotation, and nothing else to do");
+    }
+    return QuantizeOptions.of(scheme).ignoring(List.of("*"));
   }
 
   private static <T> T named(String option, Function<String, T> of, String name) {
@@ -152,7 +166,8 @@ final class QuantizeCommand extends OctetCommand {
 
   private Outcome nearest(Path in, QuantizeOptions options) {
     try (ProgressBar bar = terminal().progress(scheme.name())) {
-      return CheckpointQuantizer.run(in, out, format, options, force, resume, bar::update);
+      return CheckpointQuantizer.run(
+          in, out, format, method.rotation(), options, force, resume, bar::update);
     }
   }
 

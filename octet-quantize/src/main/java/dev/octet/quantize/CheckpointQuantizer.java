@@ -8,8 +8,11 @@ import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.ModelLayout.LinearShape;
 import dev.octet.checkpoint.ModelLayout.PlainShape;
+import dev.octet.checkpoint.WeightSource;
 import dev.octet.checkpoint.WriteFormat;
 import dev.octet.checkpoint.WriteOptions;
+import dev.octet.quantize.rotate.RotationOptions;
+import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.Tensor;
@@ -19,6 +22,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Writes a quantized copy of a checkpoint, in any {@link WriteFormat}, layer by layer: memory holds
@@ -72,6 +76,23 @@ public final class CheckpointQuantizer {
       boolean force,
       boolean resume,
       Progress progress) {
+    return run(in, out, format, null, options, force, resume, progress);
+  }
+
+  /**
+   * The same of the model rotated.
+   *
+   * @param rotation how it is turned before it is quantized; null: not at all
+   */
+  public static Outcome run(
+      Path in,
+      Path out,
+      WriteFormat format,
+      @Nullable RotationOptions rotation,
+      QuantizeOptions options,
+      boolean force,
+      boolean resume,
+      Progress progress) {
     if (options.scheme().type() == WeightType.FP8_E5M2) {
       throw new CheckpointException(
           "compressed-tensors stores E4M3, not E5M2; use fp8, fp8-dynamic or fp8-block");
@@ -81,23 +102,27 @@ public final class CheckpointQuantizer {
         throw new CheckpointException(
             "%s: is quantized already (%s); quantize the original".formatted(in, source.format()));
       }
-      if (source.config().tiedEmbeddings() && !options.ignores(ModelLayout.LM_HEAD)) {
+      WeightSource weights = rotation == null ? source : rotation.of(source);
+      if (weights.config().tiedEmbeddings() && !options.ignores(ModelLayout.LM_HEAD)) {
         throw new CheckpointException(
             "lm_head is tied to the embedding and is not stored by itself; leave it ignored");
       }
-      DiskRoom.require(out, MemoryEstimate.weightBytes(source.config(), options));
-      WriteOptions write = WriteOptions.of(force, resume, recipe(in, options)).as(format);
+      DiskRoom.require(out, MemoryEstimate.weightBytes(weights.config(), options));
+      WriteOptions write = WriteOptions.of(force, resume, recipe(in, rotation, options)).as(format);
+      write = rotation == null ? write : write.withHead();
       try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, write)) {
-        List<String> notices = new Run(source, writer, options, progress).run();
+        List<String> notices = new Run(weights, writer, rotation != null, options, progress).run();
         writer.finish();
         return outcome(source, out, options, notices);
       }
     }
   }
 
-  private static String recipe(Path in, QuantizeOptions options) {
-    return "%s%n%s%nignore %s%n"
-        .formatted(in.toAbsolutePath().normalize(), options.scheme(), options.ignore());
+  private static String recipe(
+      Path in, @Nullable RotationOptions rotation, QuantizeOptions options) {
+    String how = rotation == null ? "" : rotation.step() + System.lineSeparator();
+    return "%s%n%s%s%nignore %s%n"
+        .formatted(in.toAbsolutePath().normalize(), how, options.scheme(), options.ignore());
   }
 
   private static Outcome outcome(
@@ -119,8 +144,9 @@ public final class CheckpointQuantizer {
 
   /** One pass over the model. */
   private static final class Run {
-    private final Checkpoint source;
+    private final WeightSource source;
     private final CompressedTensorsWriter writer;
+    private final boolean rotated;
     private final QuantizeOptions options;
     private final Progress progress;
     private final List<PlainShape> plain = new ArrayList<>();
@@ -128,12 +154,14 @@ public final class CheckpointQuantizer {
     private final TreeSet<String> notices = new TreeSet<>();
 
     Run(
-        Checkpoint source,
+        WeightSource source,
         CompressedTensorsWriter writer,
+        boolean rotated,
         QuantizeOptions options,
         Progress progress) {
       this.source = source;
       this.writer = writer;
+      this.rotated = rotated;
       this.options = options;
       this.progress = progress;
       ModelConfig config = source.config();
@@ -163,9 +191,10 @@ public final class CheckpointQuantizer {
     }
 
     private void add(String module, QuantScheme scheme) {
-      LinearWeights layer = source.linear(module);
+      LinearWeights layer =
+          module.equals(ModelLayout.LM_HEAD) ? source.lmHead() : source.linear(module);
       if (options.ignores(module)) {
-        writer.add(module, layer);
+        writer.add(module, rotated ? inModelType(layer) : layer);
         return;
       }
       try (Arena arena = Arena.ofShared()) {
@@ -187,6 +216,16 @@ public final class CheckpointQuantizer {
         writer.discard();
         throw e;
       }
+    }
+
+    /** Rotated layers come in F32. */
+    private LinearWeights inModelType(LinearWeights layer) {
+      return layer.weight() instanceof DenseWeight(Tensor values)
+          ? new LinearWeights(
+              new DenseWeight(values.to(source.config().dtype(), Arena.ofAuto())),
+              layer.bias(),
+              layer.activation())
+          : layer;
     }
 
     private QuantScheme scheme(LinearShape shape) {

@@ -7,6 +7,7 @@ import dev.octet.checkpoint.CompressedTensorsWriter;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.ModelLayout.PlainShape;
+import dev.octet.checkpoint.WeightSource;
 import dev.octet.checkpoint.WriteOptions;
 import dev.octet.kernels.Kernels;
 import dev.octet.model.LayerRunner.Norm;
@@ -15,6 +16,7 @@ import dev.octet.quantize.CheckpointQuantizer.Outcome;
 import dev.octet.quantize.DiskRoom;
 import dev.octet.quantize.MemoryEstimate;
 import dev.octet.quantize.Progress;
+import dev.octet.quantize.rotate.RotationOptions;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.nio.file.Path;
@@ -29,7 +31,7 @@ import java.util.Set;
  * stream of the calibration text. An interrupted run can be resumed after the last whole layer.
  */
 public final class CalibratedQuantizer {
-  private final Checkpoint source;
+  private final WeightSource source;
   private final CompressedTensorsWriter writer;
   private final Recipe recipe;
   private final List<int[]> sequences;
@@ -38,7 +40,7 @@ public final class CalibratedQuantizer {
   private final Progress progress;
 
   private CalibratedQuantizer(
-      Checkpoint source,
+      WeightSource source,
       CompressedTensorsWriter writer,
       Recipe recipe,
       List<int[]> sequences,
@@ -75,12 +77,15 @@ public final class CalibratedQuantizer {
       Progress progress) {
     try (Checkpoint source = Checkpoints.open(in)) {
       requireUsable(in, source, recipe);
-      DiskRoom.require(out, MemoryEstimate.weightBytes(source.config(), recipe.options()));
-      try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, write)) {
+      RotationOptions rotation = recipe.rotation();
+      WeightSource weights = rotation == null ? source : rotation.of(source);
+      WriteOptions target = rotation == null ? write : write.withHead();
+      DiskRoom.require(out, MemoryEstimate.weightBytes(weights.config(), recipe.options()));
+      try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, target)) {
         Path state = out.toAbsolutePath().normalize();
         state = state.resolveSibling(state.getFileName() + ".partial").resolve("calibration.state");
         CalibratedQuantizer run =
-            new CalibratedQuantizer(source, writer, recipe, sequences, kernels, state, progress);
+            new CalibratedQuantizer(weights, writer, recipe, sequences, kernels, state, progress);
         run.layers();
         run.rest();
         ResidualStream.delete(state);
@@ -206,7 +211,7 @@ public final class CalibratedQuantizer {
       }
     }
     if (!source.config().tiedEmbeddings() && !writer.has(ModelLayout.LM_HEAD)) {
-      writer.add(ModelLayout.LM_HEAD, source.linear(ModelLayout.LM_HEAD));
+      writer.add(ModelLayout.LM_HEAD, source.lmHead());
     }
   }
 }

@@ -57,6 +57,7 @@ final class LayerCalibration implements AutoCloseable {
   private final LayerRunner runner;
   private final Arena arena = Arena.ofShared();
   private final Map<Part, Tensor> weights = new EnumMap<>(Part.class);
+  private final Map<Part, Tensor> biases = new EnumMap<>(Part.class);
 
   LayerCalibration(
       WeightSource source,
@@ -73,16 +74,21 @@ final class LayerCalibration implements AutoCloseable {
     this.sink = sink;
     this.runner = new LayerRunner(source, kernels, layer);
     for (Part part : Part.values()) {
-      weights.put(part, dense(part).to(DType.F32, arena));
+      LinearWeights linear = source.linear(part.module(layer));
+      weights.put(part, dense(part, linear).to(DType.F32, arena));
+      Tensor bias = linear.bias();
+      if (bias != null) {
+        biases.put(part, bias);
+      }
     }
   }
 
-  private Tensor dense(Part part) {
-    String module = part.module(layer);
-    if (source.linear(module).weight() instanceof DenseWeight(Tensor values)) {
+  private Tensor dense(Part part, LinearWeights linear) {
+    if (linear.weight() instanceof DenseWeight(Tensor values)) {
       return values;
     }
-    throw new CheckpointException(module + " is quantized already; quantize the original");
+    throw new CheckpointException(
+        part.module(layer) + " is quantized already; quantize the original");
   }
 
   /** Quantizes the layer and moves the residual stream through what became of it. */
@@ -238,7 +244,10 @@ final class LayerCalibration implements AutoCloseable {
 
   /** In the type it had; its values are other ones if its input was smoothed. */
   private LinearWeights unquantized(Part part) {
-    DType type = dense(part).dtype();
+    DType type =
+        recipe.rotation() == null
+            ? dense(part, source.linear(part.module(layer))).dtype()
+            : source.config().dtype();
     return new LinearWeights(new DenseWeight(weight(part).to(type, arena)), bias(part), none());
   }
 
@@ -279,7 +288,7 @@ final class LayerCalibration implements AutoCloseable {
   }
 
   private @Nullable Tensor bias(Part part) {
-    return source.linear(part.module(layer)).bias();
+    return biases.get(part);
   }
 
   @Override

@@ -5,6 +5,7 @@ import dev.octet.quantize.method.ActOrder;
 import dev.octet.quantize.method.FixedInputs;
 import dev.octet.quantize.method.GptqOptions;
 import dev.octet.quantize.method.Smoothing;
+import dev.octet.quantize.rotate.RotationOptions;
 import dev.octet.tensor.Clipping;
 import dev.octet.tensor.GroupCoder;
 import dev.octet.tensor.QuantScheme;
@@ -17,12 +18,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * What calibrated quantization does to every layer, in this order.
  *
+ * @param rotation turns the model before anything else; null: not
  * @param smoothing moves difficulty from inputs to weights before anything is quantized; null: not
  * @param rounding how weights become codes
  * @param fixedInputs whether activations get static scales instead of one a token
  * @param options scheme, and the modules that stay as they are
  */
 public record Recipe(
+    @Nullable RotationOptions rotation,
     @Nullable Smoothing smoothing,
     Rounding rounding,
     boolean fixedInputs,
@@ -47,6 +50,15 @@ public record Recipe(
     }
   }
 
+  /** Without rotation. */
+  public Recipe(
+      @Nullable Smoothing smoothing,
+      Rounding rounding,
+      boolean fixedInputs,
+      QuantizeOptions options) {
+    this(null, smoothing, rounding, fixedInputs, options);
+  }
+
   /** How weights become codes. */
   public sealed interface Rounding {
     /** Each to its nearest. */
@@ -67,6 +79,13 @@ public record Recipe(
   /** One line a step, for people. */
   public List<String> steps() {
     List<String> steps = new ArrayList<>();
+    if (rotation != null) {
+      steps.add(rotation.step());
+    }
+    if (options.ignore().contains("*")) {
+      steps.add("nothing is quantized");
+      return steps;
+    }
     switch (smoothing) {
       case null -> {}
       case Smoothing.SmoothQuant(double alpha) ->

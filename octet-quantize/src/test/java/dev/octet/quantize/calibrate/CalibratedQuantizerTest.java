@@ -14,6 +14,7 @@ import dev.octet.quantize.calibrate.Recipe.Rounding;
 import dev.octet.quantize.method.ActOrder;
 import dev.octet.quantize.method.GptqOptions;
 import dev.octet.quantize.method.Smoothing;
+import dev.octet.quantize.rotate.RotationOptions;
 import dev.octet.tensor.Clipping;
 import dev.octet.tensor.QuantScheme;
 import java.io.IOException;
@@ -152,6 +153,45 @@ class CalibratedQuantizerTest {
     try (Stream<Path> files = Files.list(out)) {
       assertThat(files.map(p -> String.valueOf(p.getFileName())))
           .containsExactlyInAnyOrder("config.json", "model.safetensors");
+    }
+  }
+
+  @Test
+  void rotationSavesFourBitInputsFromOutliersAndGptqMakesTheMostOfIt() throws IOException {
+    Path base = TinyCheckpoint.write(dir.resolve("base"), 30);
+    QuantizeOptions w4a4 = QuantizeOptions.of(QuantScheme.W4A4.withGroup(32));
+    RotationOptions rotation = new RotationOptions(1);
+    Rounding gptq = new Rounding.Compensated(GptqOptions.DEFAULT);
+    Path plain = quantize(base, nearest(w4a4.scheme()), "plain");
+    Path rotated =
+        quantize(base, new Recipe(rotation, null, new Rounding.Nearest(), false, w4a4), "rotated");
+    Path chain = quantize(base, new Recipe(rotation, null, gptq, false, w4a4), "chain");
+    assertThat(distance(rotated, base)).isLessThan(0.6 * distance(plain, base));
+    assertThat(distance(chain, base)).isLessThan(distance(rotated, base));
+  }
+
+  @Test
+  void anInterruptedRotationEndsInTheSameFilesToo() throws IOException {
+    Path base = TinyCheckpoint.write(dir.resolve("base"), 3);
+    Recipe recipe =
+        new Recipe(
+            new RotationOptions(2),
+            null,
+            new Rounding.Compensated(GptqOptions.DEFAULT),
+            false,
+            QuantizeOptions.of(QuantScheme.W4A4.withGroup(32)));
+    Path whole = quantize(base, recipe, "whole");
+    Path out = dir.resolve("out");
+    Progress stop =
+        (done, total, what) -> {
+          if (done == 1) {
+            throw new IllegalStateException("stopped");
+          }
+        };
+    assertThatThrownBy(() -> run(base, out, recipe, false, stop)).hasMessage("stopped");
+    run(base, out, recipe, true, Progress.NONE);
+    for (String file : List.of("model.safetensors", "config.json")) {
+      assertThat(out.resolve(file)).hasSameBinaryContentAs(whole.resolve(file));
     }
   }
 
