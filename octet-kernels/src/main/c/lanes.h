@@ -115,10 +115,18 @@ INLINE i32x16 i_dot(i32x16 acc, i32x16 u8, bytes4 s8) {
 /* The same where u8 is below 16. */
 INLINE i32x16 i_dot_small(i32x16 acc, i32x16 u4, bytes4 s8) { return i_dot(acc, u4, s8); }
 
-/* Eight of the lanes, in double precision: half 0 or 1. */
-INLINE void i_to_doubles(i32x16 a, double *out) {
-  _mm512_storeu_pd(out, _mm512_cvtepi32_pd(_mm512_castsi512_si256(a)));
-  _mm512_storeu_pd(out + 8, _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(a, 1)));
+/* a·(x·scale) + bias, computed in double precision and rounded once. */
+INLINE __m256 scaled_half(__m256i a, __m512d x, __m256 scale, __m256 bias) {
+  const __m512d product = _mm512_mul_pd(_mm512_cvtepi32_pd(a), _mm512_mul_pd(x, _mm512_cvtps_pd(scale)));
+  return _mm512_cvtpd_ps(_mm512_add_pd(product, _mm512_cvtps_pd(bias)));
+}
+INLINE f32x16 f_scaled(i32x16 a, float x, f32x16 scale, f32x16 bias) {
+  const __m512d wide = _mm512_set1_pd((double)x);
+  const __m256 low = scaled_half(_mm512_castsi512_si256(a), wide, _mm512_castps512_ps256(scale),
+                                 _mm512_castps512_ps256(bias));
+  const __m256 high = scaled_half(_mm512_extracti64x4_epi64(a, 1), wide, _mm512_extractf32x8_ps(scale, 1),
+                                  _mm512_extractf32x8_ps(bias, 1));
+  return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
 }
 
 #else /* AVX2 */
@@ -269,11 +277,21 @@ INLINE __m256 e2m1_half(__m256i a) {
 }
 INLINE f32x16 f_of_e2m1(i32x16 a) { return F16(e2m1_half(a.lo), e2m1_half(a.hi)); }
 
-INLINE void i_to_doubles(i32x16 a, double *out) {
-  _mm256_storeu_pd(out, _mm256_cvtepi32_pd(_mm256_castsi256_si128(a.lo)));
-  _mm256_storeu_pd(out + 4, _mm256_cvtepi32_pd(_mm256_extracti128_si256(a.lo, 1)));
-  _mm256_storeu_pd(out + 8, _mm256_cvtepi32_pd(_mm256_castsi256_si128(a.hi)));
-  _mm256_storeu_pd(out + 12, _mm256_cvtepi32_pd(_mm256_extracti128_si256(a.hi, 1)));
+/* a·(x·scale) + bias, computed in double precision and rounded once. */
+INLINE __m128 scaled_quarter(__m128i a, __m256d x, __m128 scale, __m128 bias) {
+  const __m256d product = _mm256_mul_pd(_mm256_cvtepi32_pd(a), _mm256_mul_pd(x, _mm256_cvtps_pd(scale)));
+  return _mm256_cvtpd_ps(_mm256_add_pd(product, _mm256_cvtps_pd(bias)));
+}
+INLINE __m256 scaled_half(__m256i a, __m256d x, __m256 scale, __m256 bias) {
+  const __m128 low = scaled_quarter(_mm256_castsi256_si128(a), x, _mm256_castps256_ps128(scale),
+                                    _mm256_castps256_ps128(bias));
+  const __m128 high = scaled_quarter(_mm256_extracti128_si256(a, 1), x, _mm256_extractf128_ps(scale, 1),
+                                     _mm256_extractf128_ps(bias, 1));
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(low), high, 1);
+}
+INLINE f32x16 f_scaled(i32x16 a, float x, f32x16 scale, f32x16 bias) {
+  const __m256d wide = _mm256_set1_pd((double)x);
+  return F16(scaled_half(a.lo, wide, scale.lo, bias.lo), scaled_half(a.hi, wide, scale.hi, bias.hi));
 }
 
 #endif

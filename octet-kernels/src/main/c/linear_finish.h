@@ -32,14 +32,8 @@ INLINE void finish_exact(const octet_linear *w, i32x16 sum, int64_t panel, float
   if (w->offset != NULL) {
     sum = i_sub(sum, i_load(w->offset + output));
   }
-  double values[LANES];
-  i_to_doubles(sum, values);
-  float out[LANES];
-  for (int i = 0; i < LANES; i++) {
-    const double scaled = values[i] * ((double)x_scale * (double)w->scales[output + i]);
-    out[i] = (float)(scaled + (w->bias == NULL ? 0 : (double)w->bias[output + i]));
-  }
-  f_store_some(y, f_load(out), outputs_of(w, panel));
+  const f32x16 bias = w->bias == NULL ? f_zero() : f_load(w->bias + output);
+  f_store_some(y, f_scaled(sum, x_scale, f_load(w->scales + output), bias), outputs_of(w, panel));
 }
 
 /* The sum of everything to the output: times the row's scale, plus the bias. */

@@ -10,13 +10,13 @@
 
 #ifdef __AVX512BF16__
 #define PANELS_AT_ONCE 2
-enum { PANELS = 2, ROWS = 12 };
+enum { PANELS = 2, ROWS = 12, FEW_ROWS = 8 };
 #else
 #define PANELS_AT_ONCE 1
-enum { PANELS = 1, ROWS = 6 };
+enum { PANELS = 1, ROWS = 6, FEW_ROWS = 4 };
 #endif
 
-enum { FEW_ROWS = 4, STRETCH = 256 /* inputs decoded at once: 32 KiB of floats */ };
+enum { STRETCH = 256 /* inputs decoded at once: 32 KiB of floats */ };
 
 typedef struct {
   const octet_linear *w;
@@ -33,13 +33,21 @@ INLINE const float *x_scale_of(const task *t, int64_t row) {
 
 /* ---- few rows: decoded in registers ------------------------------------------------------------ */
 
-/* Chains of sums a row, so that one need not wait for the other. */
+/* Chains of sums a row, so that one need not wait for the other, and all of them fit into registers. */
 enum { CHAINS = 4 };
 
-INLINE void few(const int form, const int rows, const task *t) {
+INLINE int chains_of(const int rows) {
+#ifdef __AVX512BF16__
+  return rows <= 4 ? 4 : 2;
+#else
+  return rows == 1 ? 4 : rows == 2 ? 2 : 1;
+#endif
+}
+
+INLINE void few(const int form, const int even, const int rows, const task *t) {
   const octet_linear *w = t->w;
   const int inputs = decoded_inputs(form);
-  const int chains = rows == 1 ? 4 : rows == 2 ? 2 : 1;
+  const int chains = chains_of(rows);
   const float *x = (const float *)t->x + t->row * t->stride;
   const uint8_t *codes = (const uint8_t *)w->codes + t->panel * panel_bytes(form, w->k);
   f32x16 total[FEW_ROWS];
@@ -65,7 +73,8 @@ INLINE void few(const int form, const int rows, const task *t) {
       UNROLL
       for (int s = 0; s < steps; s++, codes += step_bytes(form)) {
         f32x16 q[MOST_STEP];
-        decode(form, codes, &d, q);
+        __builtin_prefetch(codes + AHEAD);
+        decode(form, even, codes, &d, q);
         UNROLL
         for (int i = 0; i < inputs; i++) {
           UNROLL
@@ -78,7 +87,7 @@ INLINE void few(const int form, const int rows, const task *t) {
     }
     for (; j < end; j += inputs, codes += step_bytes(form)) {
       f32x16 q[MOST_STEP];
-      decode(form, codes, &d, q);
+      decode(form, even, codes, &d, q);
       UNROLL
       for (int i = 0; i < inputs; i++) {
         UNROLL
@@ -103,23 +112,36 @@ INLINE void few(const int form, const int rows, const task *t) {
   }
 }
 
-#define FEW(form)                                  \
-  static void few_##form(int rows, const task *t) { \
-    switch (rows) {                                \
-      case 1: few(form, 1, t); break;              \
-      case 2: few(form, 2, t); break;              \
-      case 3: few(form, 3, t); break;              \
-      default: few(form, 4, t); break;             \
-    }                                              \
+#define FEW_CASE(form, even, rows, t) \
+  case rows: few(form, even, rows, t); break;
+#ifdef __AVX512BF16__
+#define FEW_MORE(form, even, t)                                                                      \
+  FEW_CASE(form, even, 5, t) FEW_CASE(form, even, 6, t) FEW_CASE(form, even, 7, t)                   \
+  FEW_CASE(form, even, 8, t)
+#else
+#define FEW_MORE(form, even, t)
+#endif
+#define FEW_ROWS_OF(form, even, rows, t)                                                             \
+  switch (rows) {                                                                                    \
+    FEW_CASE(form, even, 1, t) FEW_CASE(form, even, 2, t) FEW_CASE(form, even, 3, t)                 \
+    FEW_CASE(form, even, 4, t) FEW_MORE(form, even, t)                                               \
   }
+#define FEW(form) \
+  static void few_##form(int rows, const task *t) { FEW_ROWS_OF(form, 1, rows, t) }
 FEW(FORM_F32)
 FEW(FORM_F16)
 FEW(FORM_BF16)
 FEW(FORM_E4M3)
 FEW(FORM_E5M2)
 FEW(FORM_I8)
-FEW(FORM_I4)
 FEW(FORM_E2M1)
+static void few_FORM_I4(int rows, const task *t) {
+  if (t->w->zeros == NULL) {
+    FEW_ROWS_OF(FORM_I4, 1, rows, t)
+  } else {
+    FEW_ROWS_OF(FORM_I4, 0, rows, t)
+  }
+}
 
 typedef void few_of_form(int rows, const task *t);
 static few_of_form *const FEW_OF[FORMS] = {few_FORM_F32,  few_FORM_F16, few_FORM_BF16, few_FORM_E4M3,
@@ -127,55 +149,83 @@ static few_of_form *const FEW_OF[FORMS] = {few_FORM_F32,  few_FORM_F16, few_FORM
 
 /* ---- many rows: decoded into L1 ---------------------------------------------------------------- */
 
-/* A stretch of inputs of up to PANELS panels: floats [inputs][PANELS][16], or BF16 pairs of them. */
+/*
+ * A stretch of inputs of up to PANELS panels: floats [inputs][PANELS][16], or BF16 pairs of them.
+ * Floats are scaled where blocks have scales of their own: a stretch then goes on into the next block,
+ * and sums are brought to y less often. Pairs stay codes, and a stretch ends with its block.
+ */
 typedef struct {
-  int64_t first, inputs, block;
-  int panels;
+  int64_t first, inputs;
+  int panels, scaled;
   _Alignas(64) float values[STRETCH * PANELS * LANES];
 } stretch;
 
-INLINE void fill(const int form, const int pairs, const octet_linear *w, int64_t panel, stretch *s) {
+/* The part of a stretch that lies in one block: inputs from…end-1 of panel p. */
+INLINE void fill_block(const int form, const int even, const int pairs, const octet_linear *w,
+                       int64_t panel, int p, int64_t block, int64_t from, int64_t end, stretch *s) {
   const int inputs = decoded_inputs(form);
-  for (int p = 0; p < s->panels; p++) {
-    const uint8_t *codes = (const uint8_t *)w->codes + (panel + p) * panel_bytes(form, w->k)
-                           + s->first / inputs * step_bytes(form);
-    const decoder d = decoder_of(form, w, panel + p, s->block);
-    float *to = s->values + p * LANES;
+  const uint8_t *codes = (const uint8_t *)w->codes + (panel + p) * panel_bytes(form, w->k)
+                         + from / inputs * step_bytes(form);
+  const decoder d = decoder_of(form, w, panel + p, block);
+  const f32x16 scale = s->scaled ? scale_of(w, panel + p, block) : f_set(1);
+  float *to = s->values + ((from - s->first) / (pairs ? 2 : 1) * PANELS + p) * LANES;
+  for (int64_t j = from; j < end; j += inputs, codes += step_bytes(form)) {
+    f32x16 q[MOST_STEP];
+    __builtin_prefetch(codes + AHEAD);
+    decode(form, even, codes, &d, q);
     if (pairs) {
-      for (int64_t j = 0; j < s->inputs; j += inputs, codes += step_bytes(form)) {
-        f32x16 q[MOST_STEP];
-        decode(form, codes, &d, q);
-        UNROLL
-        for (int i = 0; i + 1 < inputs; i += 2, to += PANELS * LANES) {
-          /* Exact: what these forms hold fits into the upper half of a float. */
-          i_store(to, i_or(i_shr(i_cast(q[i]), 16), i_and(i_cast(q[i + 1]), i_set((int32_t)0xffff0000))));
-        }
+      UNROLL
+      for (int i = 0; i + 1 < inputs; i += 2, to += PANELS * LANES) {
+        /* Exact: what these forms hold fits into the upper half of a float. */
+        i_store(to, i_or(i_shr(i_cast(q[i]), 16), i_and(i_cast(q[i + 1]), i_set((int32_t)0xffff0000))));
       }
     } else {
-      for (int64_t j = 0; j < s->inputs; j += inputs, codes += step_bytes(form)) {
-        f32x16 q[MOST_STEP];
-        decode(form, codes, &d, q);
-        UNROLL
-        for (int i = 0; i < inputs; i++, to += PANELS * LANES) {
-          f_store(to, q[i]);
-        }
+      UNROLL
+      for (int i = 0; i < inputs; i++, to += PANELS * LANES) {
+        f_store(to, s->scaled ? f_mul(q[i], scale) : q[i]);
       }
     }
   }
 }
 
-static void fill_any(int pairs, const octet_linear *w, int64_t panel, stretch *s) {
-  switch (w->form) {
-    case FORM_F32: fill(FORM_F32, 0, w, panel, s); break;
-    case FORM_F16: fill(FORM_F16, 0, w, panel, s); break;
-    case FORM_BF16: pairs ? fill(FORM_BF16, 1, w, panel, s) : fill(FORM_BF16, 0, w, panel, s); break;
-    case FORM_E4M3: pairs ? fill(FORM_E4M3, 1, w, panel, s) : fill(FORM_E4M3, 0, w, panel, s); break;
-    case FORM_E5M2: pairs ? fill(FORM_E5M2, 1, w, panel, s) : fill(FORM_E5M2, 0, w, panel, s); break;
-    case FORM_I8: pairs ? fill(FORM_I8, 1, w, panel, s) : fill(FORM_I8, 0, w, panel, s); break;
-    case FORM_E2M1: pairs ? fill(FORM_E2M1, 1, w, panel, s) : fill(FORM_E2M1, 0, w, panel, s); break;
-    default: pairs ? fill(FORM_I4, 1, w, panel, s) : fill(FORM_I4, 0, w, panel, s); break;
+INLINE void fill(const int form, const int even, const int pairs, const octet_linear *w, int64_t panel,
+                 stretch *s) {
+  const int64_t last = s->first + s->inputs;
+  for (int p = 0; p < s->panels; p++) {
+    for (int64_t from = s->first; from < last;) {
+      const int64_t block = from / w->block;
+      const int64_t end = (block + 1) * w->block < last ? (block + 1) * w->block : last;
+      fill_block(form, even, pairs, w, panel, p, block, from, end, s);
+      from = end;
+    }
   }
 }
+
+static void fill_floats(const octet_linear *w, int64_t panel, stretch *s) {
+  switch (w->form) {
+    case FORM_F32: fill(FORM_F32, 0, 0, w, panel, s); break;
+    case FORM_F16: fill(FORM_F16, 0, 0, w, panel, s); break;
+    case FORM_BF16: fill(FORM_BF16, 0, 0, w, panel, s); break;
+    case FORM_E4M3: fill(FORM_E4M3, 0, 0, w, panel, s); break;
+    case FORM_E5M2: fill(FORM_E5M2, 0, 0, w, panel, s); break;
+    case FORM_I8: fill(FORM_I8, 0, 0, w, panel, s); break;
+    case FORM_E2M1: fill(FORM_E2M1, 0, 0, w, panel, s); break;
+    default: w->zeros == NULL ? fill(FORM_I4, 1, 0, w, panel, s) : fill(FORM_I4, 0, 0, w, panel, s);
+  }
+}
+
+#ifdef __AVX512BF16__
+static void fill_pairs(const octet_linear *w, int64_t panel, stretch *s) {
+  switch (w->form) {
+    case FORM_BF16: fill(FORM_BF16, 0, 1, w, panel, s); break;
+    case FORM_E4M3: fill(FORM_E4M3, 0, 1, w, panel, s); break;
+    case FORM_E5M2: fill(FORM_E5M2, 0, 1, w, panel, s); break;
+    case FORM_I8: fill(FORM_I8, 0, 1, w, panel, s); break;
+    case FORM_E2M1: fill(FORM_E2M1, 0, 1, w, panel, s); break;
+    default: fill(FORM_I4, 0, 1, w, panel, s); break;
+  }
+}
+#endif
 
 /* Adds what a stretch gives to y; the last one finishes it. */
 INLINE void add_stretch(const int rows, const int panels, const task *t, const stretch *s,
@@ -184,7 +234,7 @@ INLINE void add_stretch(const int rows, const int panels, const task *t, const s
   const int last = s->first + s->inputs == w->k;
   UNROLL
   for (int p = 0; p < panels; p++) {
-    const f32x16 scale = scale_of(w, t->panel + p, s->block);
+    const f32x16 scale = s->scaled ? f_set(1) : scale_of(w, t->panel + p, s->first / w->block);
     const int outputs = outputs_of(w, t->panel + p);
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -285,22 +335,24 @@ MULTIPLY(multiply_f32)
 MULTIPLY(multiply_bf16)
 #endif
 
-static void many(int pairs, multiply *times, int64_t rows, int64_t from, int64_t to, task *t) {
+typedef void fill_stretch(const octet_linear *w, int64_t panel, stretch *s);
+
+static void many(int pairs, fill_stretch *fill_in, multiply *times, int64_t rows, int64_t from, int64_t to,
+                 task *t) {
   const octet_linear *w = t->w;
   const int64_t tiles = (rows + ROWS - 1) / ROWS;
-  stretch s;
+  stretch s = {.scaled = !pairs && w->block < w->k};
   for (t->panel = from; t->panel < to; t->panel += PANELS) {
     s.panels = to - t->panel < PANELS ? 1 : PANELS;
     for (s.first = 0; s.first < w->k; s.first += s.inputs) {
-      s.block = s.first / w->block;
-      const int64_t left = (s.block + 1) * w->block - s.first;
-      s.inputs = left < STRETCH ? left : STRETCH;
-      fill_any(pairs, w, t->panel, &s);
+      const int64_t end = s.scaled ? w->k : (s.first / w->block + 1) * w->block;
+      s.inputs = end - s.first < STRETCH ? end - s.first : STRETCH;
+      fill_in(w, t->panel, &s);
       t->row = 0;
       for (int64_t i = 0; i < tiles; i++) {
-        const int64_t end = rows * (i + 1) / tiles;
-        times((int)(end - t->row), s.panels, t, &s);
-        t->row = end;
+        const int64_t next = rows * (i + 1) / tiles;
+        times((int)(next - t->row), s.panels, t, &s);
+        t->row = next;
       }
     }
   }
@@ -319,7 +371,7 @@ OCTET_EXPORT int32_t octet_linear_f32(const octet_linear *w, int64_t rows, int64
   }
   task t = {.w = w, .x = x, .stride = stride, .x_scales = x_scales, .y = y};
   if (rows > FEW_ROWS) {
-    many(0, multiply_f32_any, rows, from, to, &t);
+    many(0, fill_floats, multiply_f32_any, rows, from, to, &t);
     return OCTET_OK;
   }
   for (t.panel = from; rows > 0 && t.panel < to; t.panel++) {
@@ -341,7 +393,7 @@ OCTET_EXPORT int32_t octet_linear_bf16(const octet_linear *w, int64_t rows, int6
     return OCTET_BAD_FORM;
   }
   task t = {.w = w, .x = x, .stride = stride, .x_scales = x_scales, .y = y};
-  many(1, multiply_bf16_any, rows, from, to, &t);
+  many(1, fill_pairs, multiply_bf16_any, rows, from, to, &t);
   return OCTET_OK;
 #else
   (void)w, (void)rows, (void)from, (void)to, (void)x, (void)stride, (void)x_scales, (void)y;

@@ -3,7 +3,8 @@
  *
  * Weights are stored without a sign (q + 128, q + 8), as the left operand of vpdpbusd; what that adds
  * comes off as (z + 128)·Σx, with Σx of every row and block given. A tile of rows × panels is summed in
- * registers over a whole block; the panels of a tile stay in L2 while all rows pass by.
+ * registers over a whole block. As many rows as stay in L2 meet all panels before the next rows do; the
+ * panels of a tile stay there, too, and while they are multiplied the next ones are fetched.
  */
 #include "linear_finish.h"
 
@@ -18,6 +19,15 @@ enum { PANELS = 1, ROWS = 4, BLOCK_ROWS = 3 };
 /* Above this many inputs a sum of 255·128 could leave int32. */
 enum { MOST_INPUTS = 65536 };
 
+/*
+ * Bytes of x that meet all panels at a time: beside the panels of this tile and the next they fit into
+ * an L2 cache of a MiB.
+ */
+enum { KEPT = 512 << 10 };
+
+/* Bytes before its turn that a panel is asked for which is read only once; see decode.h. */
+enum { AHEAD = 4096 };
+
 typedef struct {
   const octet_linear *w;
   const int8_t *x;        /* [rows][stride] */
@@ -26,6 +36,8 @@ typedef struct {
   const int32_t *x_sums;  /* [rows][k/block] */
   float *y;               /* [rows][n] */
   int64_t row, panel;     /* first of the tile */
+  const uint8_t *ahead;   /* what is fetched meanwhile, beside every panel */
+  int64_t ahead_step;     /* bytes of it a step */
 } task;
 
 /*
@@ -47,19 +59,27 @@ INLINE void sum_block(const int rows, const int panels, const int nibbles, const
     at_x[r / 3] = t->x + (t->row + r) * stride_x + at;
   }
   const i32x16 low = i_set(0x0f0f0f0f);
+  /* Where few sums wait for each other, those of high nibbles are apart. */
+  const int apart = nibbles && rows <= 2;
+  i32x16 high[2][PANELS];
   UNROLL
   for (int r = 0; r < rows; r++) {
     UNROLL
     for (int p = 0; p < panels; p++) {
       acc[r][p] = i_zero();
+      if (apart) {
+        high[r][p] = i_zero();
+      }
     }
   }
   const int64_t step = nibbles ? 8 : 4;
-  for (int64_t j = 0; j < t->w->block; j += step, codes += 64) {
+  const uint8_t *ahead = t->ahead + at / step * t->ahead_step;
+  for (int64_t j = 0; j < t->w->block; j += step, codes += 64, ahead += t->ahead_step) {
     i32x16 q[PANELS];
     UNROLL
     for (int p = 0; p < panels; p++) {
       q[p] = i_load(codes + p * stride);
+      __builtin_prefetch(ahead + p * stride, 0, 2);
     }
     UNROLL
     for (int r = 0; r < rows; r++) {
@@ -76,13 +96,23 @@ INLINE void sum_block(const int rows, const int panels, const int nibbles, const
         bytes4 four = x_set(ROW(r) + 4);
         UNROLL
         for (int p = 0; p < panels; p++) {
-          acc[r][p] = i_dot_small(acc[r][p], i_and(i_shr(q[p], 4), low), four);
+          i32x16 *sum = apart ? &high[r][p] : &acc[r][p];
+          *sum = i_dot_small(*sum, i_and(i_shr(q[p], 4), low), four);
         }
       }
     }
     UNROLL
     for (int r = 0; r < rows; r += 3) {
       at_x[r / 3] += step;
+    }
+  }
+  if (apart) {
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+      UNROLL
+      for (int p = 0; p < panels; p++) {
+        acc[r][p] = i_add(acc[r][p], high[r][p]);
+      }
     }
   }
 }
@@ -188,6 +218,29 @@ static void in_blocks(int rows, int panels, int nibbles, const task *t) {
   }
 }
 
+/* The tiles of some rows and two panels, or the last one; then: the panels whose turn is next. */
+static void multiply(task *t, int panels, int64_t first, int64_t end, int64_t then) {
+  const octet_linear *w = t->w;
+  const int nibbles = w->form == FORM_I4;
+  const int whole = w->block == w->k;
+  const int64_t rows = end - first;
+  const int64_t most = whole ? ROWS : BLOCK_ROWS;
+  const int64_t tiles = (rows + most - 1) / most;
+  const int once = tiles == 1;
+  const uint8_t *codes = w->codes;
+  const int64_t bytes = panel_bytes(w->form, w->k);
+  const int64_t steps = w->k / (nibbles ? 8 : 4);
+  t->ahead = once ? codes + t->panel * bytes + AHEAD : codes + then * bytes;
+  t->ahead_step = (64 + tiles - 1) / tiles;
+  t->row = first;
+  for (int64_t i = 0; i < tiles; i++) { /* of nearly one size: a last row alone would be dear */
+    const int64_t next = first + rows * (i + 1) / tiles;
+    (whole ? exact : in_blocks)((int)(next - t->row), panels, nibbles, t);
+    t->ahead += steps * t->ahead_step;
+    t->row = next;
+  }
+}
+
 /*
  * Outputs of the panels from…to-1 for all rows: y = x_scale·(Σ (x - offset)·(q - z)·s) + bias.
  *
@@ -206,17 +259,14 @@ OCTET_EXPORT int32_t octet_linear_int(const octet_linear *w, int64_t rows, int64
   if (stride < w->k || w->block > MOST_INPUTS || w->scales == NULL || (w->offset != NULL && w->block != w->k)) {
     return OCTET_BAD_SIZE;
   }
-  const int whole = w->block == w->k;
-  const int64_t most = whole ? ROWS : BLOCK_ROWS;
-  const int64_t tiles = (rows + most - 1) / most;
   task t = {.w = w, .x = x, .stride = stride, .x_scales = x_scales, .x_sums = x_sums, .y = y};
-  for (t.panel = from; t.panel < to; t.panel += PANELS) {
-    const int panels = to - t.panel < PANELS ? 1 : PANELS;
-    t.row = 0;
-    for (int64_t i = 0; i < tiles; i++) { /* of nearly one size: a last row alone would be dear */
-      const int64_t end = rows * (i + 1) / tiles;
-      (whole ? exact : in_blocks)((int)(end - t.row), panels, w->form == FORM_I4, &t);
-      t.row = end;
+  const int64_t kept = KEPT / stride / ROWS * ROWS;
+  const int64_t parts = rows == 0 ? 0 : kept == 0 ? (rows + ROWS - 1) / ROWS : (rows + kept - 1) / kept;
+  for (int64_t i = 0; i < parts; i++) {
+    for (t.panel = from; t.panel < to; t.panel += PANELS) {
+      const int panels = to - t.panel < PANELS ? 1 : PANELS;
+      const int64_t then = t.panel + PANELS < to ? t.panel + PANELS : from;
+      multiply(&t, panels, rows * i / parts, rows * (i + 1) / parts, then);
     }
   }
   return OCTET_OK;

@@ -59,7 +59,7 @@ INLINE void unpack_halves(const int form, const octet_linear *w, int64_t panel, 
   const decoder d = decoder_of(form, w, panel, block);
   for (int64_t r = 0; r < rows; r += inputs / 2, codes += step_bytes(form)) {
     f32x16 q[MOST_STEP];
-    decode(form, codes, &d, q);
+    decode(form, 0, codes, &d, q);
     UNROLL
     for (int i = 0; i + 1 < inputs; i += 2, to += TILE_ROW_BYTES) {
       i_store(to, i_or(i_shr(i_cast(q[i]), 16), i_and(i_cast(q[i + 1]), i_set((int32_t)0xffff0000))));

@@ -47,9 +47,11 @@ final class LlamaGguf {
     };
   }
 
-  /** {@code q8_0}. */
+  /** {@code q8_0}; with the type of embedding and output where they differ. */
   static String label(GgufType type) {
-    return type.name().toLowerCase(Locale.ROOT);
+    GgufType outer = outer(type);
+    String name = type.name().toLowerCase(Locale.ROOT);
+    return outer == type ? name : name + " head=" + outer.name().toLowerCase(Locale.ROOT);
   }
 
   /** A file ready to be written. */

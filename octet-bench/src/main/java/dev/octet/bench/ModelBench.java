@@ -15,6 +15,7 @@ import dev.octet.model.SequenceStep;
 import dev.octet.quantize.HostMemory;
 import dev.octet.quantize.MemoryEstimate;
 import dev.octet.quantize.MemorySize;
+import dev.octet.quantize.OuterSchemes;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.Tensor;
@@ -30,12 +31,14 @@ import java.util.function.Consumer;
  * Speed of whole models of published shapes on random weights, in rows like llama-bench's: {@code
  * pp512} reads a prompt at once, {@code tg32} generates token by token after it. {@code gb_per_s}
  * counts every weight that is multiplied once a prompt or token, {@code tops} two operations a
- * weight and token; attention's own are left out of both.
+ * weight and token; attention's own are left out of both. {@code peak_gib} is the most memory that
+ * the process has held since the model was begun, peers' models included.
  */
 public final class ModelBench {
   /**
    * @param shape which model
    * @param quantizations {@code bf16} or names of {@link QuantScheme}
+   * @param outer output layer and embedding, in all of them
    * @param run attention and cache
    * @param provider name of the provider
    * @param products what unquantized inputs of linear layers are multiplied in
@@ -47,6 +50,7 @@ public final class ModelBench {
   public record Options(
       ModelShape shape,
       List<String> quantizations,
+      OuterSchemes outer,
       RunOptions run,
       String provider,
       Products products,
@@ -64,6 +68,7 @@ public final class ModelBench {
             shape.label() + " has a context of " + shape.config().maxPositions() + " tokens");
       }
       quantizations.forEach(q -> LinearBench.scheme(q));
+      outer.requireFits(shape.config());
     }
 
     /** The kernels to measure; the caller closes them. */
@@ -114,10 +119,9 @@ public final class ModelBench {
               LinearBench.scheme(quantization),
               options.prompt() + options.generate(),
               kv,
-              options.run().attention());
-      // A head that is the embedding is packed beside it.
-      long head = config.tiedEmbeddings() ? embeddingBytes(config) : 0;
-      long needed = estimate.weightBytes() + head + estimate.kvBytes() + BESIDES;
+              options.run().attention(),
+              options.outer());
+      long needed = estimate.weightBytes() + estimate.kvBytes() + BESIDES;
       if (needed > available.bytes()) {
         throw new IllegalArgumentException(
             "%s in %s takes about %s and %s are available; try a smaller shape or fewer bits"
@@ -127,24 +131,28 @@ public final class ModelBench {
     }
   }
 
-  private static long embeddingBytes(ModelConfig config) {
-    return (long) config.vocabSize() * config.hiddenSize() * config.dtype().bits() / 8;
-  }
-
   /** What a pass reads: of an embedding that is not the head as well only a few rows. */
-  private static double bytesRead(CausalLm model) {
+  private static double bytesRead(CausalLm model, OuterSchemes outer) {
     ModelConfig config = model.config();
-    return model.weightBytes() - (config.tiedEmbeddings() ? 0.0 : embeddingBytes(config));
+    if (config.tiedEmbeddings()) {
+      return model.weightBytes();
+    }
+    QuantScheme scheme = outer.embedding();
+    double bits =
+        scheme == null ? config.dtype().bits() : scheme.bitsPerWeight(config.hiddenSize());
+    return model.weightBytes() - bits / 8 * config.vocabSize() * config.hiddenSize();
   }
 
   private static void measure(
       Options options, Peers peers, Limits limits, String quantization, Consumer<BenchResult> to) {
     ModelConfig config = options.shape().config();
     QuantScheme scheme = LinearBench.scheme(quantization);
+    PeakMemory.forget();
     try (Arena arena = Arena.ofShared();
         Kernels kernels = options.kernels();
         CausalLm model =
-            CausalLm.load(new RandomSource(config, scheme, arena), kernels, options.run());
+            CausalLm.load(
+                new RandomSource(config, scheme, options.outer(), arena), kernels, options.run());
         ModelDuel duel = ModelDuel.open(options, peers, scheme)) {
       warmUp(model, options);
       duel.warmUp();
@@ -233,7 +241,7 @@ public final class ModelBench {
     SequencedMap<String, Double> metrics = new LinkedHashMap<>();
     metrics.put("tokens_per_s", tokens / seconds);
     metrics.put("ms", seconds * 1e3 / passes);
-    double bytes = passes * bytesRead(model);
+    double bytes = passes * bytesRead(model, options.outer());
     metrics.put("gb_per_s", bytes / seconds / 1e9);
     metrics.put("tops", operations / seconds / 1e12);
     limits.judge(
@@ -242,6 +250,7 @@ public final class ModelBench {
         bytes,
         limits.computing(LinearBench.scheme(quantization), options.products(), operations));
     metrics.put("gib", model.weightBytes() / (double) (1L << 30));
+    PeakMemory.bytes().ifPresent(peak -> metrics.put("peak_gib", peak / (double) (1L << 30)));
     return new BenchResult(
         "model",
         label(model, options, quantization),
@@ -256,11 +265,12 @@ public final class ModelBench {
 
   /** What a row of such a model is called. */
   static String label(CausalLm model, Options options, String quantization) {
-    return "%s %s%s attention=%s kv=%s"
+    return "%s %s%s%s attention=%s kv=%s"
         .formatted(
             options.shape().label(),
             quantization,
             LinearBench.label(options.products()),
+            options.outer().label(),
             model.attention().label(),
             model.kvType().label());
   }

@@ -10,6 +10,7 @@ import dev.octet.kernels.Linear;
 import dev.octet.kernels.LinearGroup;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -107,6 +108,11 @@ final class ProfiledKernels implements Kernels {
     @Override
     public long byteSize() {
       return linear.byteSize();
+    }
+
+    @Override
+    public RowTable table() {
+      return linear.table();
     }
 
     @Override

@@ -6,11 +6,13 @@ import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.quantize.OffHeapGarbage;
-import dev.octet.tensor.DType;
+import dev.octet.quantize.OuterSchemes;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
+import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.ref.WeakReference;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -20,22 +22,26 @@ import org.jspecify.annotations.Nullable;
 final class RandomSource implements WeightSource {
   private final ModelConfig config;
   private final @Nullable QuantScheme scheme;
+  private final OuterSchemes outer;
   private final RandomWeights plainWeights;
   private final Map<String, ModelLayout.LinearShape> linears = new HashMap<>();
   private final Map<String, ModelLayout.PlainShape> plain = new HashMap<>();
-  private @Nullable Tensor embedding;
+  private WeakReference<LinearWeights> tiedHead = new WeakReference<>(null);
 
   /**
-   * @param scheme of all layers but lm_head, which stays BF16; null: BF16
-   * @param arena owns the embedding and the norms; a layer's memory is freed when nothing refers to
-   *     it any more, as where kernels have packed it
+   * @param scheme of all layers but lm_head; null: BF16
+   * @param outer lm_head and the embedding
+   * @param arena owns the norms; a layer's memory is freed when nothing refers to it any more, as
+   *     where kernels have packed it
    */
-  RandomSource(ModelConfig config, @Nullable QuantScheme scheme, Arena arena) {
+  RandomSource(ModelConfig config, @Nullable QuantScheme scheme, OuterSchemes outer, Arena arena) {
     this.config = config;
     this.scheme = scheme;
+    this.outer = outer;
     this.plainWeights = new RandomWeights(arena, 7);
     ModelLayout.linears(config, shape -> linears.put(shape.module(), shape));
     ModelLayout.plain(config, shape -> plain.put(shape.name(), shape));
+    plain.remove(ModelLayout.EMBEDDING); // it may be no plain tensor
   }
 
   @Override
@@ -50,9 +56,6 @@ final class RandomSource implements WeightSource {
 
   @Override
   public Tensor tensor(String name) {
-    if (name.equals(ModelLayout.EMBEDDING)) {
-      return randomEmbedding();
-    }
     ModelLayout.PlainShape shape = plain.get(name);
     if (shape == null) {
       throw new CheckpointException("a random model has no tensor " + name);
@@ -60,12 +63,23 @@ final class RandomSource implements WeightSource {
     return plainWeights.ones(shape.shape().getFirst());
   }
 
-  private Tensor randomEmbedding() {
-    Tensor known = embedding;
+  /** Of tied embeddings the output layer's weight, which is made anew if nobody holds it. */
+  @Override
+  public RowTable embedding() {
+    return config.tiedEmbeddings()
+        ? lmHead().weight()
+        : random(ModelLayout.EMBEDDING, config.vocabSize(), config.hiddenSize(), outer.embedding())
+            .weight();
+  }
+
+  @Override
+  public LinearWeights lmHead() {
+    LinearWeights known = tiedHead.get();
     if (known == null) {
-      float deviation = (float) (1 / Math.sqrt(config.hiddenSize()));
-      known = plainWeights.dense(DType.BF16, deviation, config.vocabSize(), config.hiddenSize());
-      embedding = known;
+      known = random(ModelLayout.LM_HEAD, config.vocabSize(), config.hiddenSize(), outer.head());
+      if (config.tiedEmbeddings()) {
+        tiedHead = new WeakReference<>(known);
+      }
     }
     return known;
   }
@@ -77,8 +91,13 @@ final class RandomSource implements WeightSource {
       throw new CheckpointException("a random model has no layer " + module);
     }
     boolean head = module.equals(ModelLayout.LM_HEAD);
-    RandomWeights random = new RandomWeights(Arena.ofAuto(), module.hashCode());
-    LinearWeights made = random.linear(shape.rows(), shape.columns(), head ? null : scheme);
+    return head ? lmHead() : random(module, shape.rows(), shape.columns(), scheme);
+  }
+
+  private static LinearWeights random(
+      String name, long rows, long columns, @Nullable QuantScheme scheme) {
+    RandomWeights random = new RandomWeights(Arena.ofAuto(), name.hashCode());
+    LinearWeights made = random.linear(rows, columns, scheme);
     OffHeapGarbage.made(made.byteSize());
     return made;
   }

@@ -12,7 +12,9 @@ import dev.octet.kernels.KvType;
 import dev.octet.kernels.Products;
 import dev.octet.model.RunOptions;
 import dev.octet.quantize.MemorySize;
+import dev.octet.quantize.OuterSchemes;
 import dev.octet.tensor.DType;
+import dev.octet.tensor.QuantScheme;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -67,7 +69,12 @@ class ModelBenchTest {
   @Test
   void aProfileHasAllOfAStep() {
     List<BenchResult> rows = new ArrayList<>();
-    ModelProfile.run(options(shape(false), List.of("w8a8"), 5, 3), rows::add);
+    List<BenchResult> prompt = new ArrayList<>();
+    ModelProfile.run(
+        options(shape(false), List.of("w8a8"), 5, 3),
+        row -> (row.input().startsWith("pp5 ") ? prompt : rows).add(row));
+    assertThat(prompt).extracting(BenchResult::input).contains("pp5 norm").endsWith("pp5 step");
+    assertThat(metric(prompt.getFirst(), "calls")).isEqualTo(2 * LAYERS + 1);
     double sum = 0;
     for (BenchResult row : rows.subList(0, rows.size() - 1)) {
       sum += metric(row, "us");
@@ -88,6 +95,33 @@ class ModelBenchTest {
     ModelBench.run(options(shape(true), List.of("bf16"), 2, 1), row -> keep(row, rows));
     double read = metric(rows.getFirst(), "gb_per_s") * 1e6 * metric(rows.getFirst(), "ms");
     assertThat(read).isGreaterThan(2.0 * (BODY + HEAD));
+  }
+
+  @Test
+  void aQuantizedHeadIsReadInItsOwnType() {
+    OuterSchemes outer = new OuterSchemes(QuantScheme.W8A16, null);
+    for (boolean tied : new boolean[] {true, false}) {
+      List<BenchResult> rows = new ArrayList<>();
+      ModelBench.run(options(shape(tied), List.of("bf16"), outer, 2, 1), row -> keep(row, rows));
+      assertThat(rows.getFirst().variant()).startsWith("tiny bf16 lm_head=w8a16 ");
+      double norms = 4.0 * (2 * LAYERS + 1) * HIDDEN;
+      double read = metric(rows.getFirst(), "gb_per_s") * 1e6 * metric(rows.getFirst(), "ms");
+      assertThat(read).isCloseTo(2.0 * BODY + HEAD + 4.0 * VOCABULARY + norms, tiny());
+      double embedding = tied ? 0 : 2.0 * HEAD;
+      assertThat(metric(rows.getFirst(), "gib") * (1L << 30)).isCloseTo(read + embedding, tiny());
+    }
+  }
+
+  @Test
+  void anEmbeddingOfItsOwnTakesWhatItsSchemeTakes() {
+    OuterSchemes outer = new OuterSchemes(null, QuantScheme.W8A16);
+    List<BenchResult> rows = new ArrayList<>();
+    ModelBench.run(options(shape(false), List.of("bf16"), outer, 2, 1), row -> keep(row, rows));
+    double read = metric(rows.getFirst(), "gb_per_s") * 1e6 * metric(rows.getFirst(), "ms");
+    assertThat(metric(rows.getFirst(), "gib") * (1L << 30))
+        .isCloseTo(read + HEAD + 4.0 * VOCABULARY, tiny());
+    assertThatThrownBy(() -> options(shape(true), List.of("bf16"), outer, 2, 1))
+        .hasMessageContaining("tie_word_embeddings");
   }
 
   @Test
@@ -114,9 +148,14 @@ class ModelBenchTest {
 
   private static ModelBench.Options options(
       ModelShape shape, List<String> quantizations, int prompt, int generate) {
+    return options(shape, quantizations, OuterSchemes.NONE, prompt, generate);
+  }
+
+  private static ModelBench.Options options(
+      ModelShape shape, List<String> quantizations, OuterSchemes outer, int prompt, int generate) {
     RunOptions run = new RunOptions(AttentionKind.INT8, KvType.INT8);
     return new ModelBench.Options(
-        shape, quantizations, run, "vector", Products.F32, 1, prompt, generate, 1);
+        shape, quantizations, outer, run, "vector", Products.F32, 1, prompt, generate, 1);
   }
 
   private static ModelShape shape(boolean tied) {

@@ -11,6 +11,7 @@ import dev.octet.bench.peer.Peers;
 import dev.octet.bench.peer.Work;
 import dev.octet.kernels.Products;
 import dev.octet.model.RunOptions;
+import dev.octet.quantize.OuterSchemes;
 import dev.octet.tensor.QuantScheme;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -22,6 +23,7 @@ class ModelDuelTest {
       new ModelBench.Options(
           ModelShape.of("llama-3.2-1b"),
           List.of("w8a8"),
+          OuterSchemes.NONE,
           RunOptions.of("auto", "auto"),
           "vector",
           Products.F32,

@@ -22,7 +22,9 @@ import picocli.CommandLine.Option;
       "  octet bench model --shape llama-3.2-1b --quantization w8a8",
       "  octet bench model --shape llama-3.2-1b --quantization bf16,w8a8,w4a16 \\",
       "      --attention int8 --kv-cache-dtype int8 --prompt 512 --gen 32 --json",
-      "  octet bench model --quantization w8a8 --attention int8 --kv-cache-dtype int8 --compare"
+      "  octet bench model --quantization w8a8 --attention int8 --kv-cache-dtype int8 --compare",
+      "  octet bench model --shape llama-3.1-8b --quantization w4a16 --lm-head w8a16 \\",
+      "      --embedding w4a16"
     })
 final class BenchModelCommand extends OctetCommand {
   @Option(
@@ -38,6 +40,8 @@ final class BenchModelCommand extends OctetCommand {
       split = ",",
       description = "bf16 or schemes: w8a8, w4a16, fp8 … (default: bf16,w8a8,w4a16)")
   List<String> quantizations = List.of("bf16", "w8a8", "w4a16");
+
+  @Mixin OuterOptions outer = new OuterOptions();
 
   @Mixin RunModeOptions mode = new RunModeOptions();
 
@@ -78,7 +82,8 @@ final class BenchModelCommand extends OctetCommand {
 
   @Option(
       names = "--profile",
-      description = "where a decode step's time goes, kernel by kernel, instead of its speed")
+      description =
+          "where the time of a prompt and a decode step goes, kernel by kernel, instead of speeds")
   boolean profile;
 
   @Mixin BenchOptions bench = new BenchOptions();
@@ -91,6 +96,7 @@ final class BenchModelCommand extends OctetCommand {
         new ModelBench.Options(
             ModelShape.of(shape),
             quantizations.stream().map(q -> q.equals("none") ? "bf16" : q).toList(),
+            outer.schemes(),
             mode.options(),
             provider,
             Products.parse(products),

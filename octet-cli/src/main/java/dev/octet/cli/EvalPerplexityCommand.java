@@ -7,6 +7,7 @@ import dev.octet.kernels.Kernels;
 import dev.octet.model.CausalLm;
 import dev.octet.model.KvCache;
 import dev.octet.model.RunOptions;
+import dev.octet.quantize.OuterSchemes;
 import dev.octet.quantize.Perplexity;
 import dev.octet.quantize.PerplexityOptions;
 import dev.octet.quantize.PerplexityResult;
@@ -108,6 +109,7 @@ final class EvalPerplexityCommand extends OctetCommand {
   @Override
   public Integer call() {
     List<Variant> variants = variants();
+    OuterSchemes outer = quantization.outer.schemes();
     requireNumber("--max-perplexity", maxPerplexity);
     requireNumber("--max-change", maxChange);
     Path directory = model.directory();
@@ -125,6 +127,7 @@ final class EvalPerplexityCommand extends OctetCommand {
                   checkpoint,
                   variant.quantization(),
                   quantization.ignore,
+                  outer,
                   kernels,
                   variant.options())) {
             lm.notices().forEach(terminal()::note);

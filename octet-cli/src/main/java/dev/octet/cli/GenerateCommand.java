@@ -12,6 +12,7 @@ import dev.octet.engine.Tokenizer;
 import dev.octet.kernels.Kernels;
 import dev.octet.model.CausalLm;
 import dev.octet.model.RunOptions;
+import dev.octet.quantize.OuterSchemes;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -122,6 +123,7 @@ final class GenerateCommand extends OctetCommand {
     SamplingParams params = params();
     RunOptions options = mode.options();
     QuantChoice choice = quantization.only();
+    OuterSchemes outer = quantization.outer.schemes();
     Path directory = model.directory();
     try (Checkpoint checkpoint = Checkpoints.open(directory);
         Tokenizer tokenizer = tokenizer(directory)) {
@@ -135,7 +137,7 @@ final class GenerateCommand extends OctetCommand {
       quantization.noteUnmatched(checkpoint.config(), terminal());
       try (Kernels kernels = compute.open(terminal());
           CausalLm lm =
-              ModelSession.load(checkpoint, choice, quantization.ignore, kernels, options)) {
+              ModelSession.load(checkpoint, choice, quantization.ignore, outer, kernels, options)) {
         lm.notices().forEach(terminal()::note);
         finish(generate(new Generator(lm, tokenizer), ids, params));
       }

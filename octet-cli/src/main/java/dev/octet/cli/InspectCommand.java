@@ -15,6 +15,7 @@ import dev.octet.model.ScaleReport;
 import dev.octet.quantize.HostMemory;
 import dev.octet.quantize.MemoryEstimate;
 import dev.octet.quantize.MemorySize;
+import dev.octet.quantize.OuterSchemes;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,6 +23,7 @@ import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -38,6 +40,7 @@ import picocli.CommandLine.Parameters;
     footer = {
       "  octet inspect DIR",
       "  octet inspect DIR --memory 8GiB --context 8192 --kv-cache-dtype int8",
+      "  octet inspect DIR --memory 2GiB --lm-head w8a16",
       "  octet inspect DIR --attention int8 --json",
       "  octet inspect model.safetensors --tensors",
       "  octet inspect model.gguf --json"
@@ -82,6 +85,8 @@ final class InspectCommand extends OctetCommand {
               + "type (default: what fits the cache)")
   @Nullable AttentionKind attention;
 
+  @Mixin OuterOptions outer = new OuterOptions();
+
   @Option(names = "--json", description = "print a JSON object a line")
   boolean json;
 
@@ -109,10 +114,16 @@ final class InspectCommand extends OctetCommand {
 
   /** A checkpoint that is quantized already runs as it is; another may be quantized at load. */
   private List<Choice> choices(ModelConfig config, Quantization quantization, MemorySize size) {
-    List<MemoryEstimate> table = MemoryEstimate.table(config, contextOf(config), kvType, attention);
+    OuterSchemes both = outer.schemes();
+    List<MemoryEstimate> table =
+        MemoryEstimate.table(config, contextOf(config), kvType, attention, both);
     if (quantization.quantized()) {
       long kvBytes = table.getFirst().kvBytes();
-      table = List.of(new MemoryEstimate("as stored", null, quantization.weightBytes(), kvBytes));
+      long saved =
+          MemoryEstimate.weightBytes(config, null) - MemoryEstimate.weightBytes(config, null, both);
+      table =
+          List.of(
+              new MemoryEstimate("as stored", null, quantization.weightBytes() - saved, kvBytes));
     }
     return table.stream().map(e -> new Choice(e, e.totalBytes() <= size.bytes())).toList();
   }
@@ -130,12 +141,13 @@ final class InspectCommand extends OctetCommand {
         .map(
             e ->
                 "for %s: %s"
-                    .formatted(
-                        size,
-                        e.scheme() == null
-                            ? "run it "
-                                + (e.name().equals("as stored") ? "as stored" : "unquantized")
-                            : "--quantization " + e.name()))
+                        .formatted(
+                            size,
+                            e.scheme() == null
+                                ? "run it "
+                                    + (e.name().equals("as stored") ? "as stored" : "unquantized")
+                                : "--quantization " + e.name())
+                    + outer.flags())
         .orElse(
             "nothing fits into %s; try a shorter --context, --kv-cache-dtype int8 or a smaller model"
                 .formatted(size));
@@ -299,6 +311,8 @@ final class InspectCommand extends OctetCommand {
           new Json()
               .put("what", "memory")
               .put("scheme", c.estimate.name())
+              .put("lm_head", outer.head)
+              .put("embedding", outer.embedding)
               .put("weight_bytes", c.estimate.weightBytes())
               .put("kv_bytes", c.estimate.kvBytes())
               .put("total_bytes", c.estimate.totalBytes())

@@ -11,6 +11,7 @@ import dev.octet.kernels.KvType;
 import dev.octet.model.CausalLm;
 import dev.octet.model.KvCache;
 import dev.octet.model.RunOptions;
+import dev.octet.quantize.OuterSource;
 import dev.octet.quantize.QuantizeOptions;
 import dev.octet.quantize.QuantizedSource;
 import dev.octet.tensor.QuantScheme;
@@ -134,9 +135,12 @@ final class LogitsCommand extends OctetCommand {
 
   private WeightSource quantized(Checkpoint checkpoint) {
     QuantScheme scheme = quantization.only().scheme();
-    return scheme == null
-        ? checkpoint
-        : new QuantizedSource(checkpoint, QuantizeOptions.of(scheme).ignoring(quantization.ignore));
+    WeightSource source =
+        scheme == null
+            ? checkpoint
+            : new QuantizedSource(
+                checkpoint, QuantizeOptions.of(scheme).ignoring(quantization.ignore));
+    return OuterSource.of(source, quantization.outer.schemes());
   }
 
   /** A result must not land on what it is made from, nor fail after all the work. */

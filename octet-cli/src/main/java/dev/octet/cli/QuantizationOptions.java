@@ -5,6 +5,7 @@ import dev.octet.cli.output.Terminal;
 import dev.octet.quantize.ModulePattern;
 import dev.octet.quantize.QuantizeOptions;
 import java.util.List;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code --quantization} and {@code --ignore}: quantizing weights while they are loaded. */
@@ -24,6 +25,8 @@ final class QuantizationOptions {
       split = ",",
       description = "modules to leave unquantized besides lm_head, for instance '*.down_proj'")
   List<String> ignore = List.of();
+
+  @Mixin OuterOptions outer = new OuterOptions();
 
   /** Says which of {@code --ignore} mean nothing in a model. */
   void noteUnmatched(ModelConfig config, Terminal terminal) {

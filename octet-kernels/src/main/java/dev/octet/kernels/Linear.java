@@ -1,5 +1,6 @@
 package dev.octet.kernels;
 
+import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 
 /** A linear layer ready to run: {@code y = quantize(x)·Wᵀ + bias}. */
@@ -12,6 +13,12 @@ public interface Linear {
 
   /** Bytes of the weight it was made from, with scales and bias. */
   long byteSize();
+
+  /**
+   * The weight's rows, read from the memory that this layer multiplies: where they are looked up as
+   * well (an embedding that is the output layer), nothing else has to be kept.
+   */
+  RowTable table();
 
   /**
    * @param x F32 [rows, k], contiguous

@@ -66,7 +66,7 @@ public record Peaks(String isa, int threads, double bytesPerSecond, List<Peak> a
     try (WorkPool pool = new WorkPool(threads);
         Arena arena = Arena.ofShared()) {
       long part = Math.max(BYTES / threads, BYTES_A_THREAD) / 4096 * 4096;
-      MemorySegment memory = arena.allocate(part * threads, 4096).fill((byte) 1);
+      MemorySegment memory = loops.allocate(part * threads, arena).fill((byte) 1);
       List<PeakLoops.Loop> all = loops.arithmetic();
       long[] rounds = new long[all.size()];
       double[] best = new double[all.size()];

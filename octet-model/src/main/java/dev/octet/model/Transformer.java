@@ -30,14 +30,15 @@ final class Transformer {
     this.config = modules.config();
     this.kernels = modules.kernels();
     this.attention = attention;
-    this.embedding = Embedding.load(modules.source());
+    LinearWeights headWeights = modules.source().lmHead();
+    Embedding ownTable = Embedding.load(modules.source());
+    this.tiedHead = headWeights.weight().equals(ownTable.table());
+    this.head = modules.head(headWeights);
+    this.embedding = tiedHead ? new Embedding(head.table()) : ownTable;
     for (int i = 0; i < config.layers(); i++) {
       layers.add(DecoderLayer.load(modules, i));
     }
     this.finalNorm = modules.norm("model.norm", config.hiddenSize());
-    LinearWeights headWeights = modules.source().lmHead();
-    this.head = modules.head(headWeights);
-    this.tiedHead = headWeights.weight().equals(embedding.table());
   }
 
   /**

@@ -44,16 +44,21 @@ public record MemoryEstimate(
    * @param context tokens of one sequence
    * @param kv what keys and values are stored as
    * @param attention how attention is computed; null: what fits the cache
+   * @param outer the output layer and the embedding in every row
    */
   public static List<MemoryEstimate> table(
-      ModelConfig config, int context, KvType kv, @Nullable AttentionKind attention) {
+      ModelConfig config,
+      int context,
+      KvType kv,
+      @Nullable AttentionKind attention,
+      OuterSchemes outer) {
     if (context < 1) {
       throw new IllegalArgumentException("a context of " + context + " tokens");
     }
     List<MemoryEstimate> rows = new ArrayList<>();
-    rows.add(of(config, null, context, kv, attention));
+    rows.add(of(config, null, context, kv, attention, outer));
     for (QuantScheme scheme : BY_ACCURACY) {
-      rows.add(of(config, scheme, context, kv, attention));
+      rows.add(of(config, scheme, context, kv, attention, outer));
     }
     return rows;
   }
@@ -64,11 +69,12 @@ public record MemoryEstimate(
       @Nullable QuantScheme scheme,
       int context,
       KvType kv,
-      @Nullable AttentionKind attention) {
+      @Nullable AttentionKind attention,
+      OuterSchemes outer) {
     return new MemoryEstimate(
         scheme == null ? config.dtype().label() : scheme.name(),
         scheme,
-        weightBytes(config, scheme == null ? null : QuantizeOptions.of(scheme)),
+        weightBytes(config, scheme == null ? null : QuantizeOptions.of(scheme), outer),
         kvBytes(config, context, kv, attention));
   }
 
@@ -79,27 +85,43 @@ public record MemoryEstimate(
 
   /** Bytes of all weights when quantized so; null: not at all. */
   public static long weightBytes(ModelConfig config, @Nullable QuantizeOptions options) {
+    return weightBytes(config, options, OuterSchemes.NONE);
+  }
+
+  /** The same with the output layer and the embedding quantized, too. */
+  public static long weightBytes(
+      ModelConfig config, @Nullable QuantizeOptions options, OuterSchemes outer) {
+    outer.requireFits(config);
     long elementBits = config.dtype().bits();
     AtomicLong bits = new AtomicLong();
     ModelLayout.plain(
         config,
         shape -> {
           long size = shape.shape().stream().reduce(1L, Math::multiplyExact);
-          add(bits, size * (double) elementBits);
+          QuantScheme scheme =
+              shape.name().equals(ModelLayout.EMBEDDING) ? outer.table(config) : null;
+          double each = scheme == null ? elementBits : scheme.bitsPerWeight(config.hiddenSize());
+          add(bits, size * each);
         });
     ModelLayout.linears(
         config,
         shape -> {
-          double each =
-              options == null || options.ignores(shape.module())
-                  ? elementBits
-                  : options.scheme().bitsPerWeight(shape.columns());
+          QuantScheme scheme = scheme(shape.module(), options, outer);
+          double each = scheme == null ? elementBits : scheme.bitsPerWeight(shape.columns());
           add(bits, each * shape.rows() * shape.columns());
           if (shape.bias()) {
             add(bits, 32.0 * shape.rows());
           }
         });
     return bits.get() / 8;
+  }
+
+  private static @Nullable QuantScheme scheme(
+      String module, @Nullable QuantizeOptions options, OuterSchemes outer) {
+    if (module.equals(ModelLayout.LM_HEAD) && outer.head() != null) {
+      return outer.head();
+    }
+    return options == null || options.ignores(module) ? null : options.scheme();
   }
 
   private static void add(AtomicLong sum, double bits) {

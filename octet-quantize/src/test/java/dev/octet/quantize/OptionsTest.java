@@ -134,7 +134,8 @@ class OptionsTest {
          "rms_norm_eps": 1e-5, "tie_word_embeddings": false, "torch_dtype": "bfloat16"}
         """);
     ModelConfig config = ModelConfigs.read(file);
-    List<MemoryEstimate> table = MemoryEstimate.table(config, 8192, KvType.BF16, null);
+    List<MemoryEstimate> table =
+        MemoryEstimate.table(config, 8192, KvType.BF16, null, OuterSchemes.NONE);
     MemoryEstimate plain = table.getFirst();
     assertThat(plain.weightBytes()).isEqualTo(2L * 8_030_261_248L);
     assertThat(plain.kvBytes()).isEqualTo(1L << 30);
@@ -145,6 +146,24 @@ class OptionsTest {
     assertThat(MemoryEstimate.recommend(table, MemorySize.parse("8GiB")).orElseThrow().name())
         .startsWith("w4a16");
     assertThat(MemoryEstimate.recommend(table, MemorySize.parse("2GiB"))).isEmpty();
+  }
+
+  @Test
+  void anOuterLayerCountsInTheTypeItIsQuantizedTo() {
+    ModelConfig small = ModelConfigs.read(Shared.path("models/stories260K").resolve("config.json"));
+    assertThat(small.tiedEmbeddings()).isTrue();
+    QuantizeOptions options = QuantizeOptions.of(QuantScheme.W4A16);
+    long table = (long) small.vocabSize() * small.hiddenSize();
+    long before = MemoryEstimate.weightBytes(small, options);
+    long after =
+        MemoryEstimate.weightBytes(small, options, new OuterSchemes(QuantScheme.W8A16, null));
+    int elementBytes = small.dtype().bits() / 8;
+    assertThat(before - after)
+        .isEqualTo((elementBytes - 1) * table - 4L * small.vocabSize())
+        .isPositive();
+    OuterSchemes both = new OuterSchemes(QuantScheme.W8A16, QuantScheme.W8A16);
+    assertThatThrownBy(() -> MemoryEstimate.weightBytes(small, options, both))
+        .hasMessageContaining("tie_word_embeddings");
   }
 
   @Test
@@ -161,13 +180,19 @@ class OptionsTest {
         """);
     ModelConfig config = ModelConfigs.read(file);
     for (KvType kv : List.of(KvType.INT8, KvType.FP8_E4M3, KvType.FP8_E5M2)) {
-      assertThat(MemoryEstimate.table(config, 65, kv, null).getFirst().kvBytes())
+      assertThat(MemoryEstimate.table(config, 65, kv, null, OuterSchemes.NONE).getFirst().kvBytes())
           .as(kv.toString())
           .isEqualTo(128L * 3 * 2 * (2 * 64 + 2 * Float.BYTES));
     }
-    assertThat(MemoryEstimate.table(config, 65, KvType.INT4, null).getFirst().kvBytes())
+    assertThat(
+            MemoryEstimate.table(config, 65, KvType.INT4, null, OuterSchemes.NONE)
+                .getFirst()
+                .kvBytes())
         .isEqualTo(128L * 3 * 2 * (2 * 32 + 2 * (Float.BYTES + 1)));
-    assertThat(MemoryEstimate.table(config, 65, KvType.BF16, null).getFirst().kvBytes())
+    assertThat(
+            MemoryEstimate.table(config, 65, KvType.BF16, null, OuterSchemes.NONE)
+                .getFirst()
+                .kvBytes())
         .isEqualTo(128L * 3 * 2 * 2 * 64 * 2);
   }
 

@@ -18,6 +18,7 @@ import dev.octet.tensor.ActivationQuant.None;
 import dev.octet.tensor.ActivationQuant.StaticFp8;
 import dev.octet.tensor.ActivationQuant.StaticInt8;
 import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -55,6 +56,7 @@ final class CpuLinear implements Linear {
   private final PackedWeight weight;
   private final ActivationQuant activation;
   private final long byteSize;
+  private final String label;
   private final Halves halves;
   private final LinearCalls calls;
   private final @Nullable TileCalls tiles;
@@ -74,6 +76,7 @@ final class CpuLinear implements Linear {
     this.weight = PackedWeight.of(weights, calls, pool, arena);
     this.activation = weights.activation();
     this.byteSize = weights.byteSize();
+    this.label = weights.weight().label();
     this.halves = halves;
     this.calls = calls;
     this.tiles = tiles;
@@ -93,6 +96,11 @@ final class CpuLinear implements Linear {
   @Override
   public long byteSize() {
     return byteSize;
+  }
+
+  @Override
+  public RowTable table() {
+    return new PackedRows(weight, label, byteSize);
   }
 
   @Override

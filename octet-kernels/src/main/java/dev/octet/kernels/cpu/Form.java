@@ -59,6 +59,11 @@ enum Form {
     return bits;
   }
 
+  /** Bytes that one output has in a step. */
+  int wordBytes() {
+    return step * bits / 8;
+  }
+
   boolean integer() {
     return this == I8 || this == I4;
   }

@@ -61,6 +61,11 @@ final class NativePeaks implements PeakLoops {
   }
 
   @Override
+  public MemorySegment allocate(long bytes, Arena arena) {
+    return HugePages.allocate(bytes, arena);
+  }
+
+  @Override
   public void read(MemorySegment memory) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment result = arena.allocate(RESULT_BYTES, Double.BYTES);

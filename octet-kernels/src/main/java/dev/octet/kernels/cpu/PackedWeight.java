@@ -55,6 +55,11 @@ record PackedWeight(
 
   private static final long ALIGNMENT = 64;
 
+  /** Where {@code octet_linear} has its form, and its zero after it. */
+  private static final long FORM_AT = 8 * 8;
+
+  private static final long ZERO_AT = FORM_AT + 4;
+
   /** Codes of a weight with its grid; dense weights have none. */
   private record Source(Tensor codes, @Nullable ScaleGrid grid) {
     static Source of(QuantizedWeight weight) {
@@ -141,7 +146,7 @@ record PackedWeight(
     long inputs = (long) blocks * padded;
     int panels = Math.ceilDiv(n, PANEL);
 
-    MemorySegment codes = arena.allocate(panels * inputs * PANEL * form.bits() / 8, ALIGNMENT);
+    MemorySegment codes = HugePages.allocate(panels * inputs * PANEL * form.bits() / 8, arena);
     calls.pack(form, n, k, block, padded, NativeMemory.of(source.codes()), codes, pool);
     Blocks shape = new Blocks(n, k, block, blocks, panels);
     ScaleOf scaleOf = scales(weights.weight());
@@ -168,13 +173,36 @@ record PackedWeight(
     for (int i = 0; i < pointers.length; i++) {
       struct.setAtIndex(JAVA_LONG, longs.length + i, pointers[i].address());
     }
-    long end = 8L * (longs.length + pointers.length);
-    struct.set(JAVA_INT, end, form.code());
-    struct.set(JAVA_INT, end + 4, zero);
+    struct.set(JAVA_INT, FORM_AT, form.code());
+    struct.set(JAVA_INT, ZERO_AT, zero);
     Tensor permutation = weights.weight().permutation();
     MemorySegment order =
         permutation == null ? null : NativeMemory.of(permutation.contiguous(arena));
     return new PackedWeight(form, n, k, block, padded, offsets, order, struct, pointers);
+  }
+
+  /** The panels. */
+  MemorySegment codes() {
+    return parts[0];
+  }
+
+  boolean hasScales() {
+    return scales().byteSize() != 0;
+  }
+
+  /** F32 [panels][blocks][16], or NULL. */
+  MemorySegment scales() {
+    return parts[1];
+  }
+
+  /** What integers are measured from, U8 [panels][blocks][16]; NULL: {@link #zero} for all. */
+  MemorySegment zeros() {
+    return parts[2];
+  }
+
+  /** What all integers are measured from where there is one number for all. */
+  int zero() {
+    return struct.get(JAVA_INT, ZERO_AT);
   }
 
   /** Inputs in the panels. */

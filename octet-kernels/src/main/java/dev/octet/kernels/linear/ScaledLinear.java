@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import dev.octet.kernels.Linear;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.function.Function;
@@ -44,6 +45,11 @@ public final class ScaledLinear implements Linear {
   @Override
   public long byteSize() {
     return byteSize;
+  }
+
+  @Override
+  public RowTable table() {
+    return linear.table();
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.octet.kernels.peak;
 
 import dev.octet.kernels.Peaks.Arithmetic;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
@@ -24,6 +25,9 @@ public interface PeakLoops {
 
   /** One loop an instruction. */
   List<Loop> arithmetic();
+
+  /** Memory of the kind that the provider's weights lie in, freed with the arena. */
+  MemorySegment allocate(long bytes, Arena arena);
 
   /**
    * Reads all of it.

@@ -10,6 +10,7 @@ import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantizedWeight;
+import dev.octet.tensor.RowTable;
 import dev.octet.tensor.ScaleGrid;
 import dev.octet.tensor.Tensor;
 
@@ -40,6 +41,11 @@ final class ReferenceLinear implements Linear {
   @Override
   public long byteSize() {
     return weights.byteSize();
+  }
+
+  @Override
+  public RowTable table() {
+    return weights.weight();
   }
 
   @Override

@@ -15,6 +15,7 @@ import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantizedWeight;
+import dev.octet.tensor.RowTable;
 import dev.octet.tensor.ScaleGranularity;
 import dev.octet.tensor.ScaleGrid;
 import dev.octet.tensor.Tensor;
@@ -128,6 +129,11 @@ final class VectorLinear implements Linear {
   @Override
   public long byteSize() {
     return weights.byteSize();
+  }
+
+  @Override
+  public RowTable table() {
+    return weights.weight();
   }
 
   @Override

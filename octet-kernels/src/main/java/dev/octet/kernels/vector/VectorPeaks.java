@@ -4,6 +4,7 @@ import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import dev.octet.kernels.Peaks.Arithmetic;
 import dev.octet.kernels.peak.PeakLoops;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.concurrent.atomic.DoubleAdder;
@@ -39,6 +40,11 @@ public final class VectorPeaks implements PeakLoops {
               sink.add(multiply(rounds));
               return 2.0 * CHAINS * F.length() * rounds;
             }));
+  }
+
+  @Override
+  public MemorySegment allocate(long bytes, Arena arena) {
+    return arena.allocate(bytes, 64);
   }
 
   @Override
