@@ -1,4 +1,7 @@
 /* A task of attention: some rows of a head against some blocks. */
+#ifdef OCTET_TILES
+#include "amx/attn_tiles.h"
+#endif
 #include "attn_tile.h"
 #include <string.h>
 
@@ -13,6 +16,8 @@ typedef struct {
   int32_t *queries; /* few rows: [rows][key_words], else tiles of [key_words][TILE_QUERIES] */
   int32_t *keys;    /* [key_words][64] */
   int32_t *values;  /* [value_words][width] */
+  int32_t *key_tiles;   /* both as left operands, with how.tiles */
+  int32_t *value_tiles;
   int32_t *codes;   /* of a query on its way into a tile */
   float *x;         /* [64][TILE_QUERIES] or [rows][64] */
   int32_t *p;
@@ -26,6 +31,7 @@ typedef struct {
   state s;
   float key_scale[KEY_TILE];
   float value_scale[KEY_TILE];
+  float weight[KEY_TILE]; /* of octet_fast_bound */
   uint8_t key_bytes[256]; /* octet_bf16_bytes of their types */
   uint8_t value_bytes[256];
 } workspace;
@@ -38,8 +44,12 @@ typedef struct {
   int rows;
   int few;
   int direct; /* few, and tiles are multiplied as they are stored */
+  int tiled;  /* many, and multiplied on tiles */
+  tile_file *matrix;
+  int query_words; /* of a query in its tile */
   int tiles;
   int odd_scales; /* whether a scale of the values in work is no number */
+  float bound;    /* octet_fast_bound of the tile in work; 0 without how.fast */
   workspace w;
 } task;
 
@@ -48,6 +58,7 @@ static plan plan_of(const octet_attention *call) {
   plan how = {
       .scores_in = call->scores_in,
       .values_in = call->values_in,
+      .fast = call->fast && call->scale >= 0,
       .fold = call->values_in == IN_INT8 || (call->values_in == IN_BF16 && codes)};
 #ifndef __AVX512VNNI__
   how.round_keys = how.scores_in == IN_BF16;
@@ -57,9 +68,13 @@ static plan plan_of(const octet_attention *call) {
 #endif
   how.key_words = words(call->key_dim, how.scores_in);
   how.value_words = words(KEY_TILE, how.values_in);
+  how.tiles = HAS_TILES && how.scores_in != IN_F32 && how.values_in != IN_F32;
   how.width = round_up(call->value_dim, LANES);
   return how;
 }
+
+/* Tiles of 16 words. */
+static int word_tiles(int words) { return (words + LANES - 1) / LANES; }
 
 /* The next n bytes of scratch; counts only where there is none. */
 static void *take(uint8_t *base, int64_t *at, int64_t n) {
@@ -75,6 +90,8 @@ static int64_t lay_out(const plan *how, int key_dim, int rows, uint8_t *base, wo
   w->queries = take(base, &at, 4 * padded * (how->key_words + LANES));
   w->keys = take(base, &at, 4LL * (how->key_words + INT_GROUP) * KEY_TILE);
   w->values = take(base, &at, 4LL * how->value_words * how->width);
+  w->key_tiles = take(base, &at, how->tiles ? 4LL * word_tiles(how->key_words) * LANES * KEY_TILE : 0);
+  w->value_tiles = take(base, &at, how->tiles ? 4LL * how->value_words * how->width : 0);
   w->codes = take(base, &at, 4 * (widest + LANES));
   w->x = take(base, &at, 4LL * KEY_TILE * TILE_QUERIES);
   w->p = take(base, &at, 4LL * KEY_TILE * TILE_QUERIES);
@@ -108,7 +125,8 @@ static int forms_fit(const octet_attention *c) {
       && c->values_in <= IN_INT8 && c->key_type >= KV_F32 && c->key_type <= KV_E5M2
       && c->value_type >= KV_F32 && c->value_type <= KV_E5M2
       && (c->scores_in != IN_INT8 || c->key_type == KV_INT8)
-      && (c->values_in != IN_INT8 || c->value_type == KV_INT8);
+      && (c->values_in != IN_INT8 || c->value_type == KV_INT8)
+      && (!c->fast || (c->scores_in == IN_INT8 && c->values_in == IN_INT8));
 }
 
 static int64_t clamp(int64_t x, int64_t low, int64_t high) {
@@ -144,18 +162,19 @@ static void load_queries(task *t) {
   int padded = t->few ? t->rows : t->tiles * TILE_QUERIES;
   int words = t->how.key_words;
   if (!t->few) {
-    memset(w->queries, 0, 4 * (size_t)padded * words);
+    memset(w->queries, 0, 4 * (size_t)padded * t->query_words);
   }
   for (int r = 0; r < t->rows; r++) {
     const float *q = t->call->q + position(t, r) * t->call->key_dim;
     int32_t *codes = t->few ? w->queries + (ptrdiff_t)r * words : w->codes;
     query made = octet_query(t->call, &t->how, t->head, q, codes, w->row);
     w->factor[r] = made.factor;
-    w->bias[r] = made.bias;
+    w->bias[r] = t->tiled ? 0 : made.bias;
     w->shift[r] = made.shift;
     set_visibility(t, r);
     if (!t->few) {
-      int32_t *to = w->queries + (ptrdiff_t)(r / TILE_QUERIES) * TILE_QUERIES * words + r % TILE_QUERIES;
+      ptrdiff_t tile = (ptrdiff_t)(r / TILE_QUERIES) * TILE_QUERIES * t->query_words;
+      int32_t *to = w->queries + tile + r % TILE_QUERIES;
       for (int k = 0; k < words; k++) {
         to[k * TILE_QUERIES] = codes[k];
       }
@@ -195,7 +214,13 @@ static void load_keys(task *t, const uint8_t *head, ptrdiff_t ahead) {
       .bytes = t->w.key_bytes,
       .ahead = ahead,
       .row_scale = fold ? c->key_scales + (ptrdiff_t)t->head * c->key_dim : NULL};
-  octet_pack_tile(&tile, t->how.scores_in, t->how.round_keys, 1, t->w.keys, KEY_TILE);
+  octet_pack_tile(&tile, t->how.scores_in, t->how.round_keys, !t->tiled, t->w.keys, KEY_TILE);
+#ifdef OCTET_TILES
+  if (t->tiled) {
+    int words = t->how.key_words;
+    octet_tile_operand(t->w.keys, KEY_TILE, words, word_tiles(words), KEY_TILE, t->w.key_tiles);
+  }
+#endif
 }
 
 static void load_values(task *t, const uint8_t *head, ptrdiff_t ahead, int count) {
@@ -212,6 +237,14 @@ static void load_values(task *t, const uint8_t *head, ptrdiff_t ahead, int count
       .column_scale =
           !codes && c->value_scales ? c->value_scales + (ptrdiff_t)t->head * c->value_dim : NULL};
   octet_pack_tile(&tile, t->how.values_in, t->how.round_values, 0, t->w.values, t->how.width);
+#ifdef OCTET_TILES
+  if (t->tiled) {
+    const plan *how = &t->how;
+    int steps = words(count, how->values_in);
+    int tiles = word_tiles(how->value_words);
+    octet_tile_operand(t->w.values, how->width, steps, tiles, how->width, t->w.value_tiles);
+  }
+#endif
 }
 
 /* Whether rows from..to see nothing (0), a part (1) or all (2) of a tile. */
@@ -285,7 +318,7 @@ static void few_rows(task *t, int first_key, int count, int all) {
     hide_across(t, first_key, count);
   }
   octet_softmax_across(
-      how, t->odd_scales || !all, w->x, w->p, t->rows, w->value_scale, &w->s);
+      how, t->odd_scales || !all, w->x, w->p, t->rows, w->value_scale, t->bound, &w->s);
   product pv = {w->p, how->value_words, 1, w->values, how->width, words(count, how->values_in)};
   outputs o = {w->acc, how->width, w->s.alpha, w->s.beta};
   if (all || spotless(t)) {
@@ -305,10 +338,58 @@ static void few_rows_direct(task *t, const uint8_t *head, ptrdiff_t ahead, int f
   if (!all) {
     hide_across(t, first_key, count);
   }
-  octet_softmax_across(&t->how, t->odd_scales || !all, w->x, w->p, t->rows, w->value_scale, &w->s);
+  octet_softmax_across(&t->how, t->odd_scales || !all, w->x, w->p, t->rows, w->value_scale, t->bound, &w->s);
   direct values = {(const int8_t *)head + c->value_at, KEY_TILE, c->value_dim, ahead};
   outputs o = {w->acc, t->how.width, w->s.alpha, w->s.beta};
   octet_outputs_direct(&values, w->p, &o, t->rows);
+}
+
+/* Sums of a tile's scores on tiles, into x. */
+static void sums_on_tiles(task *t, const int32_t *queries, int columns) {
+#ifdef OCTET_TILES
+  int tiles = word_tiles(t->how.key_words);
+  octet_tile_scores(t->matrix, t->how.scores_in, t->w.key_tiles, queries, tiles, columns, t->w.x);
+#else
+  (void)t, (void)queries, (void)columns;
+#endif
+}
+
+static void all_scores(task *t, const product *kq, const scores *x, int columns) {
+#ifdef OCTET_TILES
+  if (t->tiled) {
+    sums_on_tiles(t, kq->b, columns);
+    octet_tile_scale(t->how.scores_in, x, columns);
+    return;
+  }
+#endif
+  octet_scores(t->how.scores_in, 0, kq, x, KEY_TILE, columns);
+}
+
+static void all_outputs(task *t, const product *vp, const outputs *o, int columns) {
+#ifdef OCTET_TILES
+  if (t->tiled) {
+    int32_t *room = (int32_t *)(void *)t->w.x; /* the scores are done with */
+    octet_tile_outputs(
+        t->matrix, t->how.values_in, t->w.value_tiles, vp->b, o, t->how.width, columns, room);
+    return;
+  }
+#endif
+  octet_outputs(t->how.values_in, 0, vp, o, t->call->value_dim, columns);
+}
+
+/* The step that makes P while scores are in registers, where it can be taken. */
+static int quick_step(task *t, const product *kq, const scores *x, int columns, const state *s) {
+  /* Before the first tile there is no maximum; only the fast step looks for one. */
+  if (t->odd_scales || (t->bound == 0 && s->max[0] == -INFINITY)) {
+    return STEP_NOT;
+  }
+  if (t->tiled) {
+    sums_on_tiles(t, kq->b, columns);
+    kq = NULL;
+  }
+  return t->bound != 0
+      ? octet_step_fast(kq, x, t->w.p, columns, t->w.weight, t->bound, s)
+      : octet_step_down(&t->how, kq, x, t->w.p, columns, t->w.value_scale, s);
 }
 
 static void tile_of_rows(task *t, int tile, int first_key, int count, int all) {
@@ -318,22 +399,22 @@ static void tile_of_rows(task *t, int tile, int first_key, int count, int all) {
   int columns = round_up(t->rows - first, LANES);
   columns = columns < TILE_QUERIES ? columns : TILE_QUERIES;
   state s = {w->s.max + first, w->s.sum + first, w->s.alpha + first, w->s.beta + first, w->s.added + first};
-  const int32_t *queries = w->queries + (ptrdiff_t)first * how->key_words;
+  const int32_t *queries = w->queries + (ptrdiff_t)first * t->query_words;
   product kq = {w->keys, 1, KEY_TILE, queries, TILE_QUERIES, how->key_words};
   scores x = {w->x, TILE_QUERIES, w->key_scale, w->factor + first, w->bias + first};
-  int quick = all && !t->odd_scales && octet_step_down(how, &kq, &x, w->p, columns, w->value_scale, &s);
-  if (!quick) {
-    octet_scores(how->scores_in, 0, &kq, &x, KEY_TILE, columns);
+  int done = all ? quick_step(t, &kq, &x, columns, &s) : STEP_NOT;
+  if (done == STEP_NOT) {
+    int careful = t->odd_scales || !all;
+    all_scores(t, &kq, &x, columns);
     if (!all) {
       hide_down(t, first, columns, first_key, count);
     }
-    octet_softmax_down(
-        how, t->odd_scales || !all, w->x, w->p, TILE_QUERIES, columns, w->value_scale, &s);
+    octet_softmax_down(how, careful, w->x, w->p, TILE_QUERIES, columns, w->value_scale, t->bound, &s);
   }
   product vp = {w->values, 1, how->width, w->p, TILE_QUERIES, words(count, how->values_in)};
-  outputs o = {w->acc + (ptrdiff_t)first * how->width, TILE_QUERIES, quick ? NULL : s.alpha, s.beta};
+  outputs o = {w->acc + (ptrdiff_t)first * how->width, TILE_QUERIES, done == STEP_KEPT ? NULL : s.alpha, s.beta};
   if (all || spotless(t)) {
-    octet_outputs(how->values_in, 0, &vp, &o, t->call->value_dim, columns);
+    all_outputs(t, &vp, &o, columns);
   } else {
     octet_outputs_seen(how->values_in, 0, &vp, &o, w->x, TILE_QUERIES, t->call->value_dim, columns);
   }
@@ -352,6 +433,8 @@ static void block_of_keys(task *t, int block, int next) {
   load_scales(head, c->key_scale_at, count, t->w.key_scale);
   load_scales(head, c->value_scale_at, count, t->w.value_scale);
   t->odd_scales = any_odd(t->w.value_scale);
+  t->bound = t->how.fast && count == KEY_TILE
+      ? octet_fast_bound(t->w.key_scale, t->w.value_scale, t->w.weight) : 0;
   if (t->direct) {
     few_rows_direct(t, head, ahead, first_key, count, sight == 2);
     return;
@@ -464,14 +547,24 @@ int32_t octet_attend(
       .rows = rows,
       .few = few,
       .tiles = few ? 1 : (rows + TILE_QUERIES - 1) / TILE_QUERIES};
+  tile_file matrix;
   t.direct = few && octet_direct(call, &t.how);
+  t.tiled = !few && t.how.tiles;
+  t.matrix = &matrix;
+  t.query_words = t.tiled ? LANES * word_tiles(t.how.key_words) : t.how.key_words;
   lay_out(&t.how, call->key_dim, rows, scratch, &t.w);
   octet_bf16_bytes(call->key_type, t.w.key_bytes);
   octet_bf16_bytes(call->value_type, t.w.value_bytes);
   load_queries(&t);
+#ifdef OCTET_TILES
+  octet_tiles_begin(&matrix);
+#endif
   for (int block = from_block; block < to_block; block++) {
     block_of_keys(&t, block, block + 1 < to_block ? block + 1 : block);
   }
+#ifdef OCTET_TILES
+  octet_tiles_end(&matrix);
+#endif
   finish(&t, split);
   return OCTET_OK;
 }

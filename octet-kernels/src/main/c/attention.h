@@ -60,9 +60,10 @@ typedef struct {
   int32_t hadamard;        /* block of the rotation, a power of two */
   int32_t splits;
   float scale;             /* of the scores */
+  int32_t fast;            /* INT8 alone: codes of P as attn_fast.c makes them */
 } octet_attention;
 
-_Static_assert(sizeof(octet_attention) == 184, "AttentionCall.java writes it field by field");
+_Static_assert(sizeof(octet_attention) == 192, "AttentionCall.java writes it field by field");
 
 /* Bytes of scratch a task of that many rows needs. */
 OCTET_EXPORT int32_t octet_attend_scratch(const octet_attention *call, int32_t rows, int64_t *bytes);
@@ -94,7 +95,7 @@ OCTET_EXPORT int32_t octet_append_scratch(const octet_attention *layout, int64_t
  * `layout` that describe a cache say; its first block is the one that token `first` falls into.
  * Types are F32, F16, BF16 and INT8 with token scales. Keys before token keys_from are left alone.
  *
- * keys, values: [tokens, heads, dim], token `first` first
+ * keys, values: [tokens, heads, dim], token `first` first; values null: left alone, too
  */
 OCTET_EXPORT int32_t octet_append(
     const octet_attention *layout,

@@ -181,7 +181,9 @@ int32_t octet_append(
     int skip = keys_from > t ? (keys_from - t < count ? keys_from - t : count) : 0;
     const float *own = keys + (ptrdiff_t)(t - first + skip) * l->heads * l->key_dim;
     put_keys(l, head, at, slot + skip, count - skip, own, row, codes);
-    put_values(l, head, at, slot, count, values + (ptrdiff_t)(t - first) * l->heads * l->value_dim, row, codes);
+    if (values) {
+      put_values(l, head, at, slot, count, values + (ptrdiff_t)(t - first) * l->heads * l->value_dim, row, codes);
+    }
     t += count;
   }
   return OCTET_OK;

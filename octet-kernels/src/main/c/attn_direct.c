@@ -11,14 +11,14 @@ int octet_direct(const octet_attention *call, const plan *how) {
   return how->scores_in == IN_INT8 && how->values_in == IN_INT8 && call->key_dim % 4 == 0
       && call->value_dim % 64 == 0;
 #else
-  (void)call, (void)how;
-  return 0;
+  return how->scores_in == IN_INT8 && how->values_in == IN_INT8 && call->key_dim % 2 == 0
+      && call->value_dim % 16 == 0;
 #endif
 }
 
-#ifdef __AVX512VNNI__
-
 enum { AT_ONCE = 4 };
+
+#ifdef __AVX512VNNI__
 
 /* Words of 64 columns of four rows. */
 INLINE void words_of(const int8_t *at, ptrdiff_t stride, ptrdiff_t ahead, int unsign, __m512i words[4]) {
@@ -108,6 +108,79 @@ INLINE void outputs_of_rows(int rows, const direct *d, const int32_t *p, const o
   }
 }
 
+#else
+
+/* Words of 16 columns of two rows. */
+INLINE void words_of(const int8_t *at, ptrdiff_t stride, ptrdiff_t ahead, vi words[2]) {
+  _mm_prefetch((const char *)at + ahead, _MM_HINT_T0);
+  _mm_prefetch((const char *)at + stride + ahead, _MM_HINT_T0);
+  __m128i even = _mm_loadu_si128((const __m128i *)at);
+  __m128i odd = _mm_loadu_si128((const __m128i *)(at + stride));
+  words[0] = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(even, odd));
+  words[1] = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(even, odd));
+}
+
+/* Sums of 16 columns of a tile for some rows of an operand of words [rows][steps]. */
+INLINE void sums_of(
+    int rows, const int8_t *at, ptrdiff_t stride, ptrdiff_t ahead, const int32_t *left, int steps,
+    vi sum[AT_ONCE][2]) {
+#pragma GCC unroll 4
+  for (int r = 0; r < rows; r++) {
+    sum[r][0] = vi_set1(0);
+    sum[r][1] = vi_set1(0);
+  }
+  for (int k = 0; k < steps; k++) {
+    vi right[2];
+    words_of(at + 2 * k * stride, stride, ahead, right);
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+      vi own = vi_set1(left[r * steps + k]);
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; v++) {
+        sum[r][v] = dot(DOT_INT_LEFT, sum[r][v], own, right[v]);
+        KEEP(sum[r][v]);
+      }
+    }
+  }
+}
+
+INLINE void scores_of_rows(int rows, const direct *d, const int32_t *queries, const scores *to, int first) {
+  int steps = d->rows / 2;
+  for (int c = 0; c < KEY_TILE; c += 2 * LANES) {
+    vi sum[AT_ONCE][2];
+    sums_of(rows, d->at + c, KEY_TILE, d->ahead, queries + (ptrdiff_t)first * steps, steps, sum);
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+      vf own = vf_set1(to->row[first + r]);
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; v++) {
+        int at = c + v * LANES;
+        vf x = vf_mul(vf_mul(vi_float(sum[r][v]), own), vf_load(to->column + at));
+        vf_store(to->x + (first + r) * to->stride + at, x);
+      }
+    }
+  }
+}
+
+INLINE void outputs_of_rows(int rows, const direct *d, const int32_t *p, const outputs *to, int first) {
+  enum { STEPS = KEY_TILE / 2 };
+  for (int c = 0; c < d->columns; c += 2 * LANES) {
+    vi sum[AT_ONCE][2];
+    sums_of(rows, d->at + c, d->columns, d->ahead, p + (ptrdiff_t)first * STEPS, STEPS, sum);
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+      vf alpha = vf_set1(to->alpha[first + r]), beta = vf_set1(to->beta[first + r]);
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; v++) {
+        float *o = to->o + (first + r) * to->stride + c + v * LANES;
+        vf_store(o, vf_fma(vi_float(sum[r][v]), beta, vf_mul(vf_load(o), alpha)));
+      }
+    }
+  }
+}
+
+#endif
+
 #define BY_FOUR(ROWS_OF, rows, operand)                \
   for (int r = 0; r < (rows); r += AT_ONCE) {          \
     switch ((rows) - r) {                              \
@@ -125,15 +198,3 @@ void octet_scores_direct(const direct *d, const int32_t *queries, const scores *
 void octet_outputs_direct(const direct *d, const int32_t *p, const outputs *to, int rows) {
   BY_FOUR(outputs_of_rows, rows, p)
 }
-
-#else
-
-void octet_scores_direct(const direct *d, const int32_t *queries, const scores *to, int rows) {
-  (void)d, (void)queries, (void)to, (void)rows;
-}
-
-void octet_outputs_direct(const direct *d, const int32_t *p, const outputs *to, int rows) {
-  (void)d, (void)p, (void)to, (void)rows;
-}
-
-#endif

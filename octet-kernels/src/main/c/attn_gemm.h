@@ -50,16 +50,9 @@ INLINE vi dot(int form, vi sum, vi a, vi b) {
 /* Keeps a sum in the register it is in: gcc 12 otherwise copies some to and fro, through memory too. */
 #define KEEP(sum) __asm__("" : "+v"(sum))
 
-/* rows x vectors of the product from (row, column) on, into registers. */
-INLINE void multiply(
+/* rows x vectors of the product from (row, column) on, added to registers. */
+INLINE void multiply_on(
     int form, int rows, int vectors, const product *p, int row, int column, vi sum[8][4]) {
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; v++) {
-      sum[r][v] = vi_set1(0);
-    }
-  }
   const int32_t *a = p->a + row * p->a_row;
   const int32_t *b = p->b + column;
   for (int k = 0; k < p->steps; k++) {
@@ -82,6 +75,19 @@ INLINE void multiply(
   }
 }
 
+/* The same from zero. */
+INLINE void multiply(
+    int form, int rows, int vectors, const product *p, int row, int column, vi sum[8][4]) {
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) {
+      sum[r][v] = vi_set1(0);
+    }
+  }
+  multiply_on(form, rows, vectors, p, row, column, sum);
+}
+
 /* Where scores go: x = (sum + bias) * row factor * column factor. */
 typedef struct {
   float *x;
@@ -90,6 +96,17 @@ typedef struct {
   const float *column;
   const int32_t *bias; /* of each query */
 } scores;
+
+/* rows x vectors of sums that lie where the scores go. */
+INLINE void load_sums(int rows, int vectors, const scores *to, int row, int column, vi sum[8][4]) {
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) {
+      sum[r][v] = vi_load(to->x + (row + r) * to->stride + column + v * LANES);
+    }
+  }
+}
 
 /* Where outputs go: o = alpha * o + beta * sum, with a query's alpha and beta. */
 typedef struct {

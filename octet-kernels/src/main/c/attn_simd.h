@@ -116,6 +116,8 @@ INLINE vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 INLINE vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 INLINE vf vf_div(vf a, vf b) { return _mm256_div_ps(a, b); }
 INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+/* a b - c */
+INLINE vf vf_fms(vf a, vf b, vf c) { return _mm256_fmsub_ps(a, b, c); }
 INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 INLINE vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 INLINE vf vf_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
@@ -155,6 +157,9 @@ INLINE vf vf_partner(vf x, int half) {
     default: return _mm256_permute2f128_ps(x, x, 0x01);
   }
 }
+INLINE int vf_all_at_most(vf x, float limit) {
+  return _mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_set1_ps(limit), _CMP_LE_OQ)) == 0xff;
+}
 INLINE vf vf_if_equal(vf x, vf y, vf yes, vf no) {
   return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(x, y, _CMP_EQ_OQ));
 }
@@ -175,6 +180,29 @@ INLINE vf vf_exp2(vf x) {
 }
 
 #endif
+
+/* 2^f on [-1/2, 1/2] as dev.octet.kernels.attention.FastStep has it, relative error 1.7e-3. */
+INLINE vf vf_exp2_coarse_fraction(vf f) {
+  vf p = vf_fma(f, vf_set1(0.23842894f), vf_set1(0.70344824f));
+  return vf_fma(f, p, vf_set1(1.0004431f));
+}
+
+/*
+ * 2^x for a number x of at most about 0, never 0. A shift and an addition of integers go where
+ * nothing is multiplied.
+ */
+INLINE vf vf_exp2_coarse(vf x) {
+#ifdef OCTET_TILES /* see attn_step.c */
+  vf f = _mm512_reduce_ps(x, 0x08);
+  return _mm512_scalef_ps(vf_exp2_coarse_fraction(f), vf_sub(x, f));
+#else
+  vf magic = vf_set1(12582912.0f); /* 1.5 * 2^23: what is added to it is rounded into its low bits */
+  x = vf_max(vf_set1(-126), x);
+  vf shifted = vf_add(x, magic);
+  vf f = vf_sub(x, vf_sub(shifted, magic));
+  return vi_as_vf(vi_add(vf_as_vi(vf_exp2_coarse_fraction(f)), vi_shl(vf_as_vi(shifted), 23)));
+#endif
+}
 
 /* a + b in the lower lane of every pair `half` lanes apart, a - b in the upper one. */
 INLINE vf vf_butterfly(vf x, int half) {

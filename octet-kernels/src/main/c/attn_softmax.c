@@ -50,14 +50,53 @@ INLINE vi code_word(const float *f, int stride, vf inverse) {
   return word;
 }
 
+INLINE vf minimum_down(const float *x, int stride) {
+  vf m = vf_load(x);
+  for (int j = 1; j < KEY_TILE; j++) {
+    m = vf_min(vf_load(x + j * stride), m);
+  }
+  return m;
+}
+
+/* What the fast step needs of columns of which some see all of a tile: their least score is finite. */
+typedef struct {
+  vf least;
+  vf own;    /* maximum of the tile */
+  vf weight; /* of P relative to it under the raised maximum */
+} fast_columns;
+
+INLINE fast_columns fast_columns_of(const float *x, int stride, vf raised) {
+  vf own = maximum_down(x, stride);
+  return (fast_columns){minimum_down(x, stride), own, vf_exp2(vf_sub(own, raised))};
+}
+
+/* yes for columns that see all, else no. */
+INLINE vf where_all(const fast_columns *f, vf yes, vf no) {
+  return vf_if_equal(f->least, vf_set1(-INFINITY), no, yes);
+}
+
+/* P of the fast step for columns that see all, which is not to hide a NaN. */
+INLINE vf fast_p(const fast_columns *f, vf x, vf p) {
+  vf fast = vf_mul(vf_exp2_coarse(vf_sub(x, f->own)), f->weight);
+  return vf_if_nan(p, p, where_all(f, fast, p));
+}
+
 INLINE vf int8_down(
-    int careful, float *x, int32_t *p, int stride, const float *scale, vf max, vf *beta) {
+    int careful, float *x, int32_t *p, int stride, const float *scale, float bound, vf max, vf *beta) {
+  fast_columns fast = {vf_zero(), vf_zero(), vf_zero()};
+  if (bound != 0) {
+    fast = fast_columns_of(x, stride, max);
+  }
   vf sum0 = vf_zero(), sum1 = vf_zero(), top0 = vf_zero(), top1 = vf_zero(), nan = vf_zero();
   for (int j = 0; j < KEY_TILE; j += 2) {
     float *at = x + j * stride;
     vf x0 = vf_load(at), x1 = vf_load(at + stride);
     vf p0 = vf_exp2(vf_sub(x0, max));
     vf p1 = vf_exp2(vf_sub(x1, max));
+    if (bound != 0) {
+      p0 = fast_p(&fast, x0, p0);
+      p1 = fast_p(&fast, x1, p1);
+    }
     sum0 = vf_add(sum0, p0);
     sum1 = vf_add(sum1, p1);
     vf f0 = fold(x0, p0, vf_set1(scale[j]), careful, &nan);
@@ -70,6 +109,9 @@ INLINE vf int8_down(
   vf top = vf_max(top0, top1);
   if (careful) {
     top = vf_if_nan(nan, nan, top);
+  }
+  if (bound != 0) {
+    top = where_all(&fast, vf_mul(fast.weight, vf_set1(bound)), top);
   }
   vf inverse = octet_inverse_top(top);
   *beta = vf_mul(top, vf_set1(1 / 255.0f));
@@ -109,13 +151,13 @@ INLINE vf wide_down(
 
 INLINE void step_down(
     int in, int round, int folded, int careful, float *x, int32_t *p, int stride, int columns,
-    const float *value_scale, const state *s) {
+    const float *value_scale, float bound, const state *s) {
   for (int c = 0; c < columns; c += LANES) {
     vf alpha;
     vf max = raise(vf_load(s->max + c), maximum_down(x + c, stride), &alpha);
     vf beta = vf_set1(1);
     vf added = in == IN_INT8
-        ? int8_down(careful, x + c, p + c, stride, value_scale, safe(max), &beta)
+        ? int8_down(careful, x + c, p + c, stride, value_scale, bound, safe(max), &beta)
         : wide_down(in, round, folded, careful, x + c, p + c, stride, value_scale, safe(max));
     vf_store(s->sum + c, vf_fma(alpha, vf_load(s->sum + c), added));
     vf_store(s->max + c, max);
@@ -126,9 +168,9 @@ INLINE void step_down(
 
 void octet_softmax_down(
     const plan *how, int careful, float *x, int32_t *p, int stride, int columns,
-    const float *value_scale, const state *s) {
+    const float *value_scale, float bound, const state *s) {
 #define STEP(in, round, folded, careful) \
-  step_down(in, round, folded, careful, x, p, stride, columns, value_scale, s)
+  step_down(in, round, folded, careful, x, p, stride, columns, value_scale, bound, s)
   if (how->values_in == IN_INT8) {
     if (careful) {
       STEP(IN_INT8, 0, 1, 1);
@@ -178,6 +220,15 @@ INLINE float largest(const vf x[ACROSS]) {
   return vf_hmax(top);
 }
 
+/* Whether a row sees all of the tile. */
+INLINE int sees_all(const float *x) {
+  vf least = vf_load(x);
+  for (int i = 1; i < ACROSS; i++) {
+    least = vf_min(vf_load(x + i * LANES), least);
+  }
+  return vf_hmax(vf_if_equal(least, vf_set1(-INFINITY), vf_set1(1), vf_zero())) == 0;
+}
+
 INLINE void int8_across(
     const float *x, const vf p[ACROSS], int32_t *out, const float *scale, int careful, float *beta) {
   vf f[ACROSS];
@@ -208,26 +259,53 @@ INLINE void wide_across(int in, int round, const vf p[ACROSS], int32_t *out) {
   (void)in;
 }
 
+/* The first of equal lanes. */
+INLINE float first_of(vf x) {
+  float lanes[LANES];
+  vf_store(lanes, x);
+  return lanes[0];
+}
+
+/* The fast step of a row that sees all, whose largest score is top. */
+static void fast_row_across(
+    const float *x, int32_t *out, const float *value_scale, float bound, float top, const state *s, int row) {
+  vf alpha, sum = vf_zero(), unit = vf_set1(255 / bound);
+  vf max = raise(vf_set1(s->max[row]), vf_set1(top), &alpha);
+  float weight = first_of(vf_exp2(vf_sub(vf_set1(top), max)));
+  for (int i = 0; i < ACROSS; i++) {
+    vf p = vf_exp2_coarse(vf_sub(vf_load(x + i * LANES), vf_set1(top)));
+    sum = vf_add(sum, p);
+    vf scale = vf_mul(vf_load(value_scale + i * LANES), unit);
+    store_codes(out, i * LANES, vf_round(vf_mul(p, scale)));
+  }
+  s->alpha[row] = first_of(alpha);
+  s->sum[row] = first_of(alpha) * s->sum[row] + weight * vf_hsum(sum);
+  s->max[row] = first_of(max);
+  s->beta[row] = weight * bound * (1 / 255.0f);
+}
+
 INLINE void row_across(
     int in, int round, int folded, int careful, const float *x, int32_t *out, const float *value_scale,
-    const state *s, int row) {
+    float bound, const state *s, int row) {
   vf p[ACROSS];
   for (int i = 0; i < ACROSS; i++) {
     p[i] = vf_load(x + i * LANES);
   }
+  float top = largest(p);
+  if (bound != 0 && isfinite(top) && sees_all(x)) {
+    fast_row_across(x, out, value_scale, bound, top, s, row);
+    return;
+  }
   vf alpha;
-  vf max = raise(vf_set1(s->max[row]), vf_set1(largest(p)), &alpha);
+  vf max = raise(vf_set1(s->max[row]), vf_set1(top), &alpha);
   vf sum = vf_zero();
   for (int i = 0; i < ACROSS; i++) {
     p[i] = vf_exp2(vf_sub(p[i], safe(max)));
     sum = vf_add(sum, p[i]);
   }
-  float first[LANES];
-  vf_store(first, alpha);
-  s->alpha[row] = first[0];
-  s->sum[row] = first[0] * s->sum[row] + vf_hsum(sum);
-  vf_store(first, max);
-  s->max[row] = first[0];
+  s->alpha[row] = first_of(alpha);
+  s->sum[row] = first_of(alpha) * s->sum[row] + vf_hsum(sum);
+  s->max[row] = first_of(max);
   s->beta[row] = 1;
   if (in == IN_INT8) {
     int8_across(x, p, out, value_scale, careful, s->beta + row);
@@ -242,18 +320,18 @@ INLINE void row_across(
 
 void octet_softmax_across(
     const plan *how, int careful, float *x, int32_t *p, int rows, const float *value_scale,
-    const state *s) {
+    float bound, const state *s) {
   int in = how->values_in;
   int stride = words(KEY_TILE, in);
   for (int r = 0; r < rows; r++) {
     float *row = x + r * KEY_TILE;
     int32_t *out = p + r * stride;
     if (in == IN_INT8) {
-      row_across(IN_INT8, 0, 1, careful, row, out, value_scale, s, r);
+      row_across(IN_INT8, 0, 1, careful, row, out, value_scale, bound, s, r);
     } else if (in == IN_BF16) {
-      row_across(IN_BF16, 0, how->fold, careful, row, out, value_scale, s, r);
+      row_across(IN_BF16, 0, how->fold, careful, row, out, value_scale, 0, s, r);
     } else {
-      row_across(IN_F32, how->round_values, how->fold, careful, row, out, value_scale, s, r);
+      row_across(IN_F32, how->round_values, how->fold, careful, row, out, value_scale, 0, s, r);
     }
   }
 }

@@ -10,6 +10,11 @@
 
 #ifdef __AVX512VNNI__
 
+#ifdef OCTET_TILES
+/* Additions share their ports with products here: two instructions of AVX-512 take the place of six. */
+#define EXP2_BY_SCALEF
+#endif
+
 /* Sums of a tile's P from which on the maximum must be raised. */
 #define STEP_LIMIT 65536.0f
 
@@ -37,10 +42,15 @@ INLINE vf exp2_fraction(vf f, int fine) {
  * does not multiply; a NaN stays whatever its bits.
  */
 INLINE vf exp2_near(vf x, int fine) {
+#ifdef EXP2_BY_SCALEF
+  vf f = _mm512_reduce_ps(x, 0x08); /* x less the nearest integer */
+  return _mm512_scalef_ps(exp2_fraction(f, fine), vf_sub(x, f));
+#else
   x = vf_min(vf_set1(126), vf_max(vf_set1(-126), x));
   vf shifted = vf_add(x, vf_set1(EXPONENT_MAGIC));
   vf f = vf_sub(x, vf_sub(shifted, vf_set1(EXPONENT_MAGIC)));
   return vf_mul(exp2_fraction(f, fine), vi_as_vf(vi_shl(vf_as_vi(shifted), 23)));
+#endif
 }
 
 /* Columns of the tile in work. */
@@ -53,11 +63,12 @@ typedef struct {
 
 /* P of a row of scores, which is stored as `values_in` wants it: INT8 in F32 with c folded in. */
 INLINE void row_of_p(
-    int scores_in, int values_in, int folded, int vectors, const vi *sum, const vi *bias, float key_scale, float c,
-    columns_state *s, vf *p) {
+    int given, int scores_in, int values_in, int folded, int vectors, const vi *sum, const vi *bias,
+    float key_scale, float c, columns_state *s, vf *p) {
 #pragma GCC unroll 2
   for (int v = 0; v < vectors; v++) {
-    vf x = scores_in == IN_INT8 ? vi_float(vi_add(sum[v], bias[v])) : vi_as_vf(sum[v]);
+    vi exact = given ? sum[v] : vi_add(sum[v], bias[v]); /* tiles need no bias */
+    vf x = scores_in == IN_INT8 ? vi_float(exact) : vi_as_vf(sum[v]);
     x = vf_fms(x, vf_mul(vf_set1(key_scale), s->factor[v]), s->max[v]);
     p[v] = exp2_near(x, values_in == IN_F32);
     s->sum[v] = vf_add(p[v], s->sum[v]);
@@ -87,7 +98,7 @@ INLINE void put_p(int values_in, int vectors, vf p[2][2], float *x, int32_t *out
 
 /* P of some columns; rows of keys are taken a band at a time. */
 INLINE void panel_of_p(
-    int scores_in, int values_in, int folded, int vectors, const product *kq,
+    int given, int scores_in, int values_in, int folded, int vectors, const product *kq,
     const scores *to, int32_t *p, const float *value_scale, int column, columns_state *s) {
   enum { BAND_ROWS = 8 };
   int form = scores_in == IN_INT8 ? DOT_INT_LEFT : scores_in == IN_BF16 ? DOT_BF16 : DOT_F32;
@@ -102,14 +113,21 @@ INLINE void panel_of_p(
   }
   for (int row = 0; row < KEY_TILE; row += BAND_ROWS) {
     vi sum[8][4];
-    multiply(form, BAND_ROWS, vectors, kq, row, column, sum);
+    if (given) {
+      load_sums(BAND_ROWS, vectors, to, row, column, sum);
+    } else {
+      multiply(form, BAND_ROWS, vectors, kq, row, column, sum);
+    }
 #pragma GCC unroll 4
     for (int r = 0; r < BAND_ROWS; r += 2) {
       vf two[2][2];
       int key = row + r;
-      row_of_p(scores_in, values_in, folded, vectors, sum[r], bias, to->row[key], value_scale[key], s, two[0]);
-      row_of_p(
-          scores_in, values_in, folded, vectors, sum[r + 1], bias, to->row[key + 1], value_scale[key + 1], s, two[1]);
+#pragma GCC unroll 2
+      for (int i = 0; i < 2; i++) {
+        row_of_p(
+            given, scores_in, values_in, folded, vectors, sum[r + i], bias, to->row[key + i],
+            value_scale[key + i], s, two[i]);
+      }
       int32_t *out = p + (ptrdiff_t)(values_in == IN_BF16 ? key / 2 : key) * to->stride + column;
       put_p(values_in, vectors, two, to->x + key * to->stride + column, out, (int)to->stride);
     }
@@ -135,18 +153,18 @@ INLINE void codes_of(const float *x, ptrdiff_t stride, vf inverse, int32_t *p) {
 }
 
 INLINE int step_panel(
-    int scores_in, int values_in, int folded, int vectors, const product *kq,
+    int given, int scores_in, int values_in, int folded, int vectors, const product *kq,
     const scores *to, int32_t *p, const float *value_scale, const state *s, int column) {
   columns_state own;
 #pragma GCC unroll 2
   for (int v = 0; v < vectors; v++) {
     own.max[v] = vf_load(s->max + column + v * LANES);
   }
-  panel_of_p(scores_in, values_in, folded, vectors, kq, to, p, value_scale, column, &own);
+  panel_of_p(given, scores_in, values_in, folded, vectors, kq, to, p, value_scale, column, &own);
 #pragma GCC unroll 2
   for (int v = 0; v < vectors; v++) {
     if (!vf_all_at_most(own.sum[v], STEP_LIMIT)) {
-      return 0;
+      return STEP_NOT;
     }
   }
 #pragma GCC unroll 2
@@ -160,43 +178,44 @@ INLINE int step_panel(
     vf_store(s->beta + at, beta);
     vf_store(s->added + at, own.sum[v]);
   }
-  return 1;
+  return STEP_KEPT;
 }
 
 INLINE int step(
-    int scores_in, int values_in, int folded, const product *kq, const scores *to,
+    int given, int scores_in, int values_in, int folded, const product *kq, const scores *to,
     int32_t *p, int columns, const float *value_scale, const state *s) {
   int column = 0;
   for (; column + 2 * LANES <= columns; column += 2 * LANES) {
-    if (!step_panel(scores_in, values_in, folded, 2, kq, to, p, value_scale, s, column)) {
-      return 0;
+    if (!step_panel(given, scores_in, values_in, folded, 2, kq, to, p, value_scale, s, column)) {
+      return STEP_NOT;
     }
   }
   for (; column < columns; column += LANES) {
-    if (!step_panel(scores_in, values_in, folded, 1, kq, to, p, value_scale, s, column)) {
-      return 0;
+    if (!step_panel(given, scores_in, values_in, folded, 1, kq, to, p, value_scale, s, column)) {
+      return STEP_NOT;
     }
   }
   for (column = 0; column < columns; column += LANES) {
     vf_store(s->sum + column, vf_add(vf_load(s->sum + column), vf_load(s->added + column)));
   }
-  return 1;
+  return STEP_KEPT;
 }
 
 int octet_step_down(
     const plan *how, const product *kq, const scores *to, int32_t *p, int columns,
     const float *value_scale, const state *s) {
-#define STEP(scores_in, values_in, folded) \
-  step(scores_in, values_in, folded, kq, to, p, columns, value_scale, s)
+#define STEP(scores_in, values_in, folded)                                                   \
+  (HAS_TILES && !kq ? step(1, scores_in, values_in, folded, kq, to, p, columns, value_scale, s) \
+                    : step(0, scores_in, values_in, folded, kq, to, p, columns, value_scale, s))
   int qk = how->scores_in;
   switch (how->values_in) {
-    case IN_INT8: return qk == IN_INT8 ? STEP(IN_INT8, IN_INT8, 1) : 0;
+    case IN_INT8: return qk == IN_INT8 ? STEP(IN_INT8, IN_INT8, 1) : STEP_NOT;
     case IN_BF16:
       if (qk == IN_INT8) {
         return how->fold ? STEP(IN_INT8, IN_BF16, 1) : STEP(IN_INT8, IN_BF16, 0);
       }
       return how->fold ? STEP(IN_BF16, IN_BF16, 1) : STEP(IN_BF16, IN_BF16, 0);
-    default: return qk == IN_F32 ? STEP(IN_F32, IN_F32, 0) : 0;
+    default: return qk == IN_F32 ? STEP(IN_F32, IN_F32, 0) : STEP_NOT;
   }
 #undef STEP
 }
@@ -208,7 +227,7 @@ int octet_step_down(
     const plan *how, const product *kq, const scores *to, int32_t *p, int columns,
     const float *value_scale, const state *s) {
   (void)how, (void)kq, (void)to, (void)p, (void)columns, (void)value_scale, (void)s;
-  return 0;
+  return STEP_NOT;
 }
 
 #endif

@@ -5,6 +5,17 @@
 #include "attention.h"
 #include "attn_gemm.h"
 
+/* With OCTET_TILES many rows of INT8 and BF16 are multiplied on tiles (amx/attn_tiles.h). */
+#ifdef OCTET_TILES
+#include "amx/tile.h"
+enum { HAS_TILES = 1 };
+#else
+typedef struct {
+  char none;
+} tile_file;
+enum { HAS_TILES = 0 };
+#endif
+
 /* How a call computes on this tier. */
 typedef struct {
   int scores_in;   /* IN_F32, IN_BF16 or IN_INT8 */
@@ -15,6 +26,8 @@ typedef struct {
   int key_words;   /* words of a key or query */
   int value_words; /* words of 64 P, or of one channel of 64 values */
   int width;       /* value_dim in whole vectors */
+  int tiles;       /* many rows are multiplied on tiles */
+  int fast;        /* tiles are taken by octet_step_fast where it suits them */
 } plan;
 
 /* Values of k in a word. */
@@ -117,27 +130,45 @@ INLINE vf octet_inverse_top(vf top) {
   return vf_if_equal(small, vf_set1(SMALLEST_TOP), vf_zero(), vf_div(vf_set1(255), small));
 }
 
+/* What a step did with the maxima: nothing at all, kept them (alpha is 1), or raised some. */
+enum { STEP_NOT, STEP_KEPT, STEP_RAISED };
+
 /*
- * Scores, P and beta of a tile that all queries, which are columns, see all of; alpha is 1. Returns 0,
- * having changed nothing but beta and the room for x and p, if a query's maximum is too low or
- * something is no number: then octet_scores and octet_softmax_down do it.
+ * Scores, P and beta of a tile that all queries, which are columns, see all of. STEP_NOT, having
+ * changed nothing but beta and the room for x and p, if a query's maximum is too low or something is
+ * no number: then octet_scores and octet_softmax_down do it. kq null: its sums lie in x.
  */
 int octet_step_down(
     const plan *how, const product *kq, const scores *to, int32_t *p, int columns,
     const float *value_scale, const state *s);
 
 /*
+ * What octet_step_fast needs to know of a tile's value scales: the largest, or 0 if the tile does not
+ * suit it, and 255 c / max c.
+ */
+float octet_fast_bound(const float *key_scale, const float *value_scale, float *weight);
+
+/*
+ * Scores, P, alpha and beta of a tile that all queries, which are columns, see all of, with codes of P
+ * relative to bound. STEP_NOT, having changed nothing but beta and the room for x and p, if something is no
+ * number. weight: of octet_fast_bound. kq null: its sums lie in x.
+ */
+int octet_step_fast(
+    const product *kq, const scores *to, int32_t *p, int columns, const float *weight, float bound,
+    const state *s);
+
+/*
  * One step for a vector's worth of queries: x is [64][stride] of scores, the log2 domain, -inf where
  * unseen; p becomes words [words(64)][stride]. value_scale goes into P if the plan says so. careful:
- * scores may be -inf, scales NaN.
+ * scores may be -inf, scales NaN. bound, unless 0: of octet_fast_bound, for queries that see all.
  */
 void octet_softmax_down(
     const plan *how, int careful, float *x, int32_t *p, int stride, int columns,
-    const float *value_scale, const state *s);
+    const float *value_scale, float bound, const state *s);
 
 /* The same for queries that are rows: x is [rows][64], p words [rows][words(64)]. */
 void octet_softmax_across(
     const plan *how, int careful, float *x, int32_t *p, int rows, const float *value_scale,
-    const state *s);
+    float bound, const state *s);
 
 #endif

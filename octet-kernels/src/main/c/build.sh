@@ -10,7 +10,10 @@
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
-out=$1
+case $1 in
+  /*) out=$1 ;;
+  *) out=$PWD/$1 ;;
+esac
 variant=${2:-release}
 
 skip() {
@@ -68,14 +71,18 @@ knows_amx() {
     "$cc" $amx -x c -c -o "$out.new/known" - 2>/dev/null && rm "$out.new/known"
 }
 
+# Attention but for the writing of the cache, and what is on tiles only. The folder's name may hold spaces.
+cd "$here"
+on_tiles="abi.c attention.c attn_[!a]*.c amx/*.c"
+
 if [ "$variant" = emulated ]; then
-  compile amx "$avx512 -DOCTET_TILES_EMULATED" "$here"/abi.c "$here"/amx/*.c
+  compile amx "$avx512 -DOCTET_TILES -DOCTET_TILES_EMULATED" $on_tiles
 else
   compile probe "-O2" "$here"/probe/*.c &
   compile avx2 "$avx2" "$here"/*.c &
   compile avx512 "$avx512" "$here"/*.c &
   if knows_amx; then
-    compile amx "$amx" "$here"/abi.c "$here"/amx/*.c &
+    compile amx "$amx -DOCTET_TILES" $on_tiles &
   else
     echo "[octet] no AMX kernels: $cc does not know them (GCC 11 and Clang 12 do); the AVX-512 tier serves" >&2
   fi

@@ -45,6 +45,7 @@ public final class AccuracyBench {
           Variant.of(AttentionKind.INT_FLASH),
           Variant.of(AttentionKind.INT8_BF16),
           Variant.of(AttentionKind.INT8),
+          Variant.of(AttentionKind.INT8_FAST),
           Variant.of(AttentionKind.INT8, KvType.INT8),
           Variant.of(AttentionKind.BF16, KvType.INT8),
           Variant.of(AttentionKind.BF16, KvType.FP8_E4M3),

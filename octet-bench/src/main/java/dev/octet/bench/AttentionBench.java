@@ -99,6 +99,7 @@ public final class AttentionBench {
               new Variant(AttentionKind.BF16, KvType.FP8_E4M3),
               new Variant(AttentionKind.INT8_BF16, KvType.INT8),
               new Variant(AttentionKind.INT8, KvType.INT8),
+              new Variant(AttentionKind.INT8_FAST, KvType.INT8),
               new Variant(AttentionKind.INT8, KvType.BF16),
               new Variant(AttentionKind.INT_FLASH, KvType.BF16)),
           32,

@@ -103,7 +103,7 @@ final class Limits {
     return switch (kind) {
       case F32 -> Arithmetic.F32;
       case BF16 -> Arithmetic.BF16;
-      case INT8, INT8_BF16, INT_FLASH, INT_FLASH_HALF -> Arithmetic.INT8;
+      case INT8, INT8_FAST, INT8_BF16, INT_FLASH, INT_FLASH_HALF -> Arithmetic.INT8;
     };
   }
 
@@ -111,7 +111,7 @@ final class Limits {
     return switch (kind) {
       case F32 -> Arithmetic.F32;
       case BF16, INT8_BF16, INT_FLASH_HALF -> Arithmetic.BF16;
-      case INT8, INT_FLASH -> Arithmetic.INT8;
+      case INT8, INT8_FAST, INT_FLASH -> Arithmetic.INT8;
     };
   }
 }

@@ -71,7 +71,7 @@ final class EvalPerplexityCommand extends OctetCommand {
       names = "--attention",
       paramLabel = "KIND",
       split = ",",
-      description = "auto, f32, bf16, int8, int8-bf16, int-flash … (default: auto)")
+      description = "auto, f32, bf16, int8, int8-fast, int8-bf16, int-flash … (default: auto)")
   List<String> attention = List.of("auto");
 
   @Option(

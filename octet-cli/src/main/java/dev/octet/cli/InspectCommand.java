@@ -81,8 +81,8 @@ final class InspectCommand extends OctetCommand {
       names = "--attention",
       paramLabel = "KIND",
       description =
-          "how attention will be computed; int8 and int8-bf16 keep codes beside a cache of another "
-              + "type (default: what fits the cache)")
+          "how attention will be computed; int8, int8-fast and int8-bf16 keep codes beside a cache of "
+              + "another type (default: what fits the cache)")
   @Nullable AttentionKind attention;
 
   @Mixin OuterOptions outer = new OuterOptions();

@@ -64,7 +64,8 @@ final class LogitsCommand extends OctetCommand {
   @Option(
       names = "--attention",
       paramLabel = "KIND",
-      description = "f32, bf16, int8, int8-bf16, int-flash or int-flash-half (default: f32)")
+      description =
+          "f32, bf16, int8, int8-fast, int8-bf16, int-flash or int-flash-half (default: f32)")
   @Nullable AttentionKind attention;
 
   @Option(

@@ -11,8 +11,8 @@ final class RunModeOptions {
       paramLabel = "KIND",
       defaultValue = "auto",
       description =
-          "f32, bf16, int8, int8-bf16, int-flash, int-flash-half, or auto: what fits the cache, "
-              + "bf16 as a rule (default: auto)")
+          "f32, bf16, int8, int8-fast, int8-bf16, int-flash, int-flash-half, or auto: what fits the "
+              + "cache, bf16 as a rule (default: auto)")
   String attention;
 
   @Option(

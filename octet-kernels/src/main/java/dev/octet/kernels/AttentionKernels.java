@@ -9,8 +9,10 @@ public interface AttentionKernels {
   KvLayer newKvLayer(KvSpec spec);
 
   /**
-   * Attention over a cache. Any kind works on any cache type; where the kind's codes are not the
-   * cache's, they are made tile by tile.
+   * Attention over a cache. Any kind works on any cache type. Where an INT8 kind's codes are not
+   * the cache's, a copy is made, token by token, and kept; up to the first {@link KvSpec#BLOCK}
+   * tokens, before which keys cannot be smoothed for good, such a kind is computed as {@link
+   * AttentionKind#BF16}.
    *
    * @param q F32 [queries, heads, keyDim], after the rotary embedding
    * @param kv keys and values, the queries' own included

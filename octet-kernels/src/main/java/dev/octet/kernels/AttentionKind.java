@@ -1,5 +1,8 @@
 package dev.octet.kernels;
 
+import static java.util.stream.Collectors.joining;
+
+import java.util.Arrays;
 import java.util.Locale;
 
 /** How attention is computed. Section numbers refer to the papers named. */
@@ -13,6 +16,11 @@ public enum AttentionKind {
    * 8-bit P, block-local maximum, unquantized row sums.
    */
   INT8("int8"),
+  /**
+   * {@link #INT8}, with the largest code of P in a tile of 64 keys bounded instead of known, and 2ˣ
+   * by a polynomial of degree 2; see {@link dev.octet.kernels.attention.FastStep}.
+   */
+  INT8_FAST("int8-fast"),
   /** INT8 QKᵀ with smoothed and rotated keys, P and V in BF16. */
   INT8_BF16("int8-bf16"),
   /** INT-FlashAttention (arXiv 2409.16997), full INT8, as published: the yardstick. */
@@ -40,9 +48,7 @@ public enum AttentionKind {
         return kind;
       }
     }
-    throw new IllegalArgumentException(
-        "unknown attention '"
-            + label
-            + "'; choose one of f32, bf16, int8, int8-bf16, int-flash, int-flash-half");
+    String known = Arrays.stream(values()).map(AttentionKind::label).collect(joining(", "));
+    throw new IllegalArgumentException("unknown attention '" + label + "'; choose one of " + known);
   }
 }

@@ -160,7 +160,7 @@ public record MemoryEstimate(
       return 0;
     }
     return switch (attention) {
-      case INT8 -> 2 * rowBytes(config, KvType.INT8);
+      case INT8, INT8_FAST -> 2 * rowBytes(config, KvType.INT8);
       case INT8_BF16 -> rowBytes(config, KvType.INT8) + rowBytes(config, KvType.BF16);
       case F32, BF16, INT_FLASH, INT_FLASH_HALF -> 0;
     };

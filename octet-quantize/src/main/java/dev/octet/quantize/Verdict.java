@@ -80,6 +80,7 @@ public record Verdict(Level level, double change, String advice) {
     return switch (attention) {
       case F32, BF16 -> "";
       case INT8 -> cache.integer() ? "" : "try --attention int8-bf16";
+      case INT8_FAST -> "try --attention int8";
       case INT8_BF16 -> "try --attention bf16";
       case INT_FLASH, INT_FLASH_HALF -> "try --attention int8";
     };

@@ -42,6 +42,8 @@ final class AttentionCheck {
           new Variant(AttentionKind.BF16, KvType.BF16, "bf16"),
           new Variant(AttentionKind.INT8, null, "int8"),
           new Variant(AttentionKind.INT8, KvType.INT8, "int8"),
+          new Variant(AttentionKind.INT8_FAST, null, "int8"),
+          new Variant(AttentionKind.INT8_FAST, KvType.INT8, "int8"),
           new Variant(AttentionKind.INT8_BF16, null, "int8"),
           new Variant(AttentionKind.INT8_BF16, KvType.INT8, "int8"));
 

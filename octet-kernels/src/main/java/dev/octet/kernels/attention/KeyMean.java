@@ -30,11 +30,16 @@ public final class KeyMean {
     float[] row = new float[width];
     for (int r = 0; r < rows; r++) {
       keys.copyRange((long) r * width, row);
-      for (int c = 0; c < width; c++) {
-        sums[c] += finite(row[c]);
-      }
+      add(sums, row);
     }
     return divide(sums, rows);
+  }
+
+  /** Adds a row to the sums of some. */
+  static void add(double[] sums, float[] row) {
+    for (int c = 0; c < sums.length; c++) {
+      sums[c] += finite(row[c]);
+    }
   }
 
   /** Sets the channels from {@code body} on to 0 in every head of {@code mean}. */
@@ -50,7 +55,8 @@ public final class KeyMean {
     return Float.isFinite(x) ? x : 0;
   }
 
-  private static float[] divide(double[] sums, int rows) {
+  /** The mean of rows whose sums are known; zeros where there is none. */
+  static float[] divide(double[] sums, int rows) {
     float[] mean = new float[sums.length];
     for (int c = 0; c < mean.length; c++) {
       mean[c] = rows == 0 ? 0 : (float) (sums[c] / rows);

@@ -50,7 +50,7 @@ public record KvFormat(
         switch (kind) {
           case F32, INT_FLASH, INT_FLASH_HALF -> KvType.F32;
           case BF16 -> KvType.BF16;
-          case INT8, INT8_BF16 -> KvType.INT8;
+          case INT8, INT8_FAST, INT8_BF16 -> KvType.INT8;
         };
     KvType values = kind == AttentionKind.INT8_BF16 ? KvType.BF16 : keys;
     return new KvFormat(heads, keyDim, valueDim, keys, values, keys == KvType.INT8, null, null);

@@ -15,4 +15,11 @@ public interface KvWriter {
    * @param values contiguous native F32 [tokens, heads, valueDim]
    */
   void write(PagedKvLayer layer, int first, int tokens, int keysFrom, Tensor keys, Tensor values);
+
+  /**
+   * Writes keys alone, of the first tokens of a store.
+   *
+   * @param keys contiguous native F32 [tokens, heads, keyDim]
+   */
+  void writeKeys(PagedKvLayer layer, Tensor keys);
 }

@@ -3,6 +3,7 @@ package dev.octet.kernels.attention;
 import static dev.octet.kernels.KvSpec.BLOCK;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
+import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvLayer;
 import dev.octet.kernels.KvSpec;
 import dev.octet.kernels.KvType;
@@ -38,7 +39,7 @@ public final class PagedKvLayer implements KvLayer {
   private final List<Slab> slabs = new ArrayList<>();
   private final float @Nullable [] givenMean;
   private float @Nullable [] mean;
-  private float @Nullable [] firstKeys;
+  private @Nullable OpenBlock open;
   private @Nullable PagedKvLayer recoded;
   private int length;
   private boolean closed;
@@ -91,17 +92,15 @@ public final class PagedKvLayer implements KvLayer {
     this.writer = writer != null && writer.writes(format) ? writer : null;
     this.givenMean = mean;
     this.mean = mean;
-    this.firstKeys = openFirstBlock();
+    this.open = openFirstBlock();
   }
 
   /**
-   * A store of {@code tokens} zeros for others to fill through {@link #block}, freed as a whole.
-   *
-   * @param mean k̄ of rotated keys
+   * A store of {@code tokens} zeros, not rotated, for others to fill through {@link #block}, freed
+   * as a whole.
    */
-  public static PagedKvLayer blank(
-      KvSpec spec, KvFormat format, float @Nullable [] mean, int tokens) {
-    PagedKvLayer layer = new PagedKvLayer(spec, format, mean, null);
+  public static PagedKvLayer blank(KvSpec spec, KvFormat format, int tokens) {
+    PagedKvLayer layer = new PagedKvLayer(spec, format, null, null);
     Arena shared = Arena.ofShared(); // closing one costs far less than closing one a block
     for (int at = 0; at < tokens; at += BLOCK) {
       MemorySegment slab = shared.allocate(format.blockBytes(), Tensor.ALIGNMENT);
@@ -123,6 +122,21 @@ public final class PagedKvLayer implements KvLayer {
     }
     throw new IllegalArgumentException(
         "a KV layer of " + layer.getClass().getName() + " was not made by these kernels");
+  }
+
+  /**
+   * The kind that attention over this layer is computed as: the one asked for, but BF16 instead of
+   * an INT8 one that multiplies other codes than are stored, until the first block is full. Up to
+   * then k̄ changes with every token, and a copy would have to be made anew for each.
+   */
+  public AttentionKind computed(AttentionKind kind) {
+    boolean codes =
+        switch (kind) {
+          case INT8, INT8_FAST -> format.keyType().integer() && format.valueType().integer();
+          case INT8_BF16 -> format.keyType().integer();
+          case F32, BF16, INT_FLASH, INT_FLASH_HALF -> true;
+        };
+    return codes || length >= BLOCK ? kind : AttentionKind.BF16;
   }
 
   /**
@@ -248,7 +262,7 @@ public final class PagedKvLayer implements KvLayer {
     int tokens = requireTokens(keys, values);
     int end = Math.addExact(length, tokens);
     grow(end);
-    int inFirst = firstKeys == null ? length : keepFirstKeys(keys, end);
+    int inFirst = open == null ? length : keepFirstKeys(open, keys);
     if (writer != null && isNative(keys) && isNative(values)) {
       writer.write(this, length, tokens, inFirst, keys, values);
     } else {
@@ -287,38 +301,29 @@ public final class PagedKvLayer implements KvLayer {
   /**
    * Keeps what falls into the open first block, encodes that block; returns the tokens it holds.
    */
-  private int keepFirstKeys(Tensor keys, int end) {
-    int width = format.heads() * format.keyDim();
-    float[] kept = firstKeys;
-    if (kept == null) {
-      throw new IllegalStateException("the first block is closed");
+  private int keepFirstKeys(OpenBlock first, Tensor keys) {
+    first.add(keys, (int) Math.min(keys.dim(0), BLOCK - first.tokens()));
+    encodeFirstBlock(first);
+    if (first.isFull()) {
+      open = null;
     }
-    int inFirst = Math.min(BLOCK, end);
-    float[] row = new float[width];
-    for (int t = length; t < inFirst; t++) {
-      keys.copyRange((long) (t - length) * width, row);
-      System.arraycopy(row, 0, kept, t * width, width);
-    }
-    encodeFirstBlock(kept, inFirst);
-    if (inFirst == BLOCK) {
-      firstKeys = null;
-    }
-    return inFirst;
+    return first.tokens();
   }
 
-  private void encodeFirstBlock(float[] kept, int tokens) {
-    float[] average = KeyMean.of(kept, tokens, format.heads() * format.keyDim());
-    KeyMean.clearTail(average, format.keyDim(), format.body());
+  private void encodeFirstBlock(OpenBlock first) {
+    mean = first.mean();
+    if (writer != null) {
+      writer.writeKeys(this, first.keys());
+      return;
+    }
     float[] scratch = new float[format.heads() * format.keyDim()];
-    for (int t = 0; t < tokens; t++) {
-      encoder.key(block(0), t, kept, t * scratch.length, average, scratch);
+    for (int t = 0; t < first.tokens(); t++) {
+      encoder.key(block(0), t, first.key(t), 0, mean, scratch);
     }
-    mean = average;
   }
 
-  private float @Nullable [] openFirstBlock() {
-    boolean open = format.rotatedKeys() && givenMean == null;
-    return open ? new float[BLOCK * format.heads() * format.keyDim()] : null;
+  private @Nullable OpenBlock openFirstBlock() {
+    return format.rotatedKeys() && givenMean == null ? new OpenBlock(format) : null;
   }
 
   @Override
@@ -335,9 +340,10 @@ public final class PagedKvLayer implements KvLayer {
     truncateRecoded(newLength);
     if (newLength == 0) {
       mean = givenMean;
-      firstKeys = openFirstBlock();
-    } else if (firstKeys != null) {
-      encodeFirstBlock(firstKeys, newLength);
+      open = openFirstBlock();
+    } else if (open != null) {
+      open.truncate(newLength);
+      encodeFirstBlock(open);
     }
   }
 
@@ -352,9 +358,9 @@ public final class PagedKvLayer implements KvLayer {
   @Override
   public long byteSize() {
     long floats = mean == null ? 0 : mean.length;
-    floats += firstKeys == null ? 0 : firstKeys.length;
     long copy = recoded == null ? 0 : recoded.byteSize();
-    return slabs.size() * format.blockBytes() + 4 * floats + copy;
+    long kept = open == null ? 0 : open.byteSize();
+    return slabs.size() * format.blockBytes() + 4 * floats + kept + copy;
   }
 
   @Override
@@ -366,7 +372,7 @@ public final class PagedKvLayer implements KvLayer {
       slabs.clear();
       dropRecoded();
       mean = null;
-      firstKeys = null;
+      open = null;
     }
   }
 

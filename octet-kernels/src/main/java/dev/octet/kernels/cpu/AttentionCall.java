@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class AttentionCall {
   /** Bytes of {@code octet_attention}. */
-  private static final int BYTES = 184;
+  private static final int BYTES = 192;
 
   /** Where {@code blocks}, {@code head_bytes} and {@code hadamard} stand in it. */
   private static final int BLOCKS_AT = 32;
@@ -103,6 +103,8 @@ final class AttentionCall {
     put(rotation == null ? 1 : rotation.block());
     put(splits);
     memory.set(JAVA_FLOAT, field, spec.scale());
+    field += 4;
+    put(kind == AttentionKind.INT8_FAST ? 1 : 0);
     return memory;
   }
 
@@ -145,7 +147,7 @@ final class AttentionCall {
     return switch (kind) {
       case F32 -> IN_F32;
       case BF16 -> IN_BF16;
-      case INT8, INT8_BF16 -> IN_INT8;
+      case INT8, INT8_FAST, INT8_BF16 -> IN_INT8;
       case INT_FLASH, INT_FLASH_HALF -> throw new IllegalArgumentException(kind.label());
     };
   }

@@ -105,7 +105,8 @@ final class CpuAttention implements AttentionKernels, KvWriter {
       Tensor out,
       @Nullable Tensor lse) {
     PagedKvLayer stored = PagedKvLayer.of(kv);
-    if (!isInC(kind, stored.format())) {
+    AttentionKind computed = stored.computed(kind);
+    if (!isInC(computed, stored.format())) {
       vector.attend(kind, spec, q, kv, out, lse);
       return;
     }
@@ -117,8 +118,8 @@ final class CpuAttention implements AttentionKernels, KvWriter {
     if (mask != null && !mask.isContiguous()) {
       throw new IllegalArgumentException("mask " + mask + " must be contiguous");
     }
-    try (Operand operand = Operand.of(kind, stored, pool)) {
-      run(kind, spec, shapes, operand, q, out, lse);
+    try (Operand operand = Operand.of(computed, stored, pool)) {
+      run(computed, spec, shapes, operand, q, out, lse);
       if (stored.offsets() != null) {
         stored.offsets().remove(spec, shapes, stored.length(), q, out, lse);
       }
@@ -160,6 +161,25 @@ final class CpuAttention implements AttentionKernels, KvWriter {
   @Override
   public void write(
       PagedKvLayer layer, int first, int tokens, int keysFrom, Tensor keys, Tensor values) {
+    write(layer, first, tokens, keysFrom, keys.segment(), values.segment());
+  }
+
+  @Override
+  public void writeKeys(PagedKvLayer layer, Tensor keys) {
+    try {
+      write(layer, 0, (int) keys.dim(0), 0, keys.segment(), MemorySegment.NULL);
+    } finally {
+      Reference.reachabilityFence(keys);
+    }
+  }
+
+  private void write(
+      PagedKvLayer layer,
+      int first,
+      int tokens,
+      int keysFrom,
+      MemorySegment keys,
+      MemorySegment values) {
     KvFormat format = layer.format();
     MemorySegment layout = calls.get().writeLayout(layer, first, first + tokens).asReadOnly();
     long bytes = appendScratchBytes(layout);
@@ -167,21 +187,10 @@ final class CpuAttention implements AttentionKernels, KvWriter {
     try {
       if (tokens < APPEND_TOKENS) {
         for (int head = 0; head < heads; head++) {
-          append(layout, head, first, tokens, keysFrom, keys.segment(), values.segment(), bytes);
+          append(layout, head, first, tokens, keysFrom, keys, values, bytes);
         }
       } else {
-        pool.run(
-            heads,
-            head ->
-                append(
-                    layout,
-                    head,
-                    first,
-                    tokens,
-                    keysFrom,
-                    keys.segment(),
-                    values.segment(),
-                    bytes));
+        pool.run(heads, head -> append(layout, head, first, tokens, keysFrom, keys, values, bytes));
       }
     } finally {
       Reference.reachabilityFence(layer);
@@ -195,7 +204,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
     boolean tail = KvFormat.tail(format.keyDim(), format.valueDim()) > 0;
     return switch (kind) {
       case F32, BF16 -> !tail || !format.rotatedKeys();
-      case INT8, INT8_BF16 -> !tail;
+      case INT8, INT8_FAST, INT8_BF16 -> !tail;
       case INT_FLASH, INT_FLASH_HALF -> false;
     };
   }

@@ -36,7 +36,11 @@ final class KeyOperand {
     this.kv = kv;
     this.head = head;
     this.format = kv.format();
-    boolean smooth = kind == AttentionKind.INT8 || kind == AttentionKind.INT8_BF16;
+    boolean smooth =
+        switch (kind) {
+          case INT8, INT8_FAST, INT8_BF16 -> true;
+          case F32, BF16, INT_FLASH, INT_FLASH_HALF -> false;
+        };
     this.codesAsStored = smooth && format.keyType().integer();
     boolean rotateHere = smooth && !codesAsStored;
     int tail = KvFormat.tail(format.keyDim(), format.valueDim());
@@ -114,7 +118,7 @@ final class KeyOperand {
     switch (kind) {
       case F32 -> {}
       case BF16 -> roundBf16(x, 0);
-      case INT8, INT8_BF16, INT_FLASH, INT_FLASH_HALF -> {
+      case INT8, INT8_FAST, INT8_BF16, INT_FLASH, INT_FLASH_HALF -> {
         roundBf16(x, body);
         return RowQuant.quantize(x, 0, body);
       }

@@ -1,6 +1,7 @@
 package dev.octet.kernels.reference;
 
 import dev.octet.kernels.AttentionKind;
+import dev.octet.kernels.attention.FastStep;
 import java.util.Arrays;
 
 /**
@@ -24,6 +25,7 @@ abstract sealed class OnlineRow {
     return switch (kind) {
       case F32, BF16, INT8_BF16, INT_FLASH_HALF -> new Floating(kind, valueDim);
       case INT8 -> new Int8(valueDim);
+      case INT8_FAST -> new Int8Fast(valueDim);
       case INT_FLASH -> new IntFlash(valueDim);
     };
   }
@@ -105,7 +107,7 @@ abstract sealed class OnlineRow {
    * c·P of this tile, so that neither an attention sink nor small values lose them. Row sums are of
    * the unquantized P.
    */
-  private static final class Int8 extends OnlineRow {
+  private static sealed class Int8 extends OnlineRow {
     Int8(int valueDim) {
       super(valueDim);
     }
@@ -132,6 +134,32 @@ abstract sealed class OnlineRow {
 
     private static double log2(double x) {
       return Math.log(x) / Math.log(2);
+    }
+  }
+
+  /** Full INT8 with the tiles that {@link FastStep} is for taken as it says. */
+  private static final class Int8Fast extends Int8 {
+    Int8Fast(int valueDim) {
+      super(valueDim);
+    }
+
+    @Override
+    void add(double[] x, Tile values) {
+      float bound = FastStep.bound(values.scales(), x.length);
+      double least = Arrays.stream(x).reduce(Double.POSITIVE_INFINITY, Math::min);
+      if (bound == 0 || least == Double.NEGATIVE_INFINITY) {
+        super.add(x, values);
+        return;
+      }
+      double own = Arrays.stream(x).reduce(Double.NEGATIVE_INFINITY, Math::max);
+      raiseMax(x);
+      double weight = exp2(own - max);
+      for (int j = 0; j < x.length; j++) {
+        double p = FastStep.exp2(x[j] - own);
+        sum += p * weight;
+        double code = Math.rint(255 * p * (values.scale(j) / bound));
+        accumulate(code * weight * bound / 255, values.rows()[j]);
+      }
     }
   }
 

@@ -38,9 +38,10 @@ public final class ReferenceAttention implements AttentionKernels {
       @Nullable Tensor lse) {
     PagedKvLayer stored = PagedKvLayer.of(kv);
     AttentionShapes shapes = AttentionShapes.check(spec, q, stored, out, lse);
+    AttentionKind computed = stored.computed(kind);
     pool.run(
         stored.spec().heads(),
-        head -> new ReferenceHead(kind, spec, shapes, stored, head).run(q, out, lse));
+        head -> new ReferenceHead(computed, spec, shapes, stored, head).run(q, out, lse));
     if (stored.offsets() != null) {
       stored.offsets().remove(spec, shapes, stored.length(), q, out, lse);
     }

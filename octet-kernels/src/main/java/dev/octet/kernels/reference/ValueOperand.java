@@ -33,7 +33,7 @@ final class ValueOperand {
   /** BF16 holds every code of at most eight bits. */
   private static boolean multipliesCodes(AttentionKind kind, KvType type) {
     return switch (kind) {
-      case INT8, INT8_BF16 -> type.integer();
+      case INT8, INT8_FAST, INT8_BF16 -> type.integer();
       case BF16 -> type.bits() <= 8;
       case F32, INT_FLASH, INT_FLASH_HALF -> false;
     };
@@ -76,7 +76,7 @@ final class ValueOperand {
         }
       }
       case INT_FLASH -> RowQuant.quantize(x, 0, x.length, headScale);
-      case INT8 -> {
+      case INT8, INT8_FAST -> {
         return RowQuant.quantize(x, 0, x.length);
       }
     }

@@ -116,7 +116,7 @@ final class AttentionTask {
     for (int r = begin; r < end; r++) {
       TileSoftmax.scale(scores, r * BLOCK, queries.scale[r], keys.scale);
       hidden |= hide(r, block * BLOCK, count);
-      softmax.add(scores, r * BLOCK, r, values.scale);
+      softmax.add(scores, r * BLOCK, r, values.scale, values.bound);
     }
     Rows v = new Rows(values.tile, 0, shapes.valueDim());
     Rows o = new Rows(output, begin * stride, stride);

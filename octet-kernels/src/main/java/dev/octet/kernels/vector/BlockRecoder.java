@@ -62,17 +62,7 @@ final class BlockRecoder {
     if (kind == AttentionKind.INT_FLASH) {
       format = format.withValueScales(headScales(from, pool));
     }
-    return copy(from, format, null, pool);
-  }
-
-  /**
-   * A copy of {@code from} that the caller closes.
-   *
-   * @param mean what to smooth keys with before they are rotated; null to leave them as they are
-   */
-  static PagedKvLayer copy(
-      PagedKvLayer from, KvFormat format, float @Nullable [] mean, WorkPool pool) {
-    PagedKvLayer to = PagedKvLayer.blank(from.spec(), format, mean, from.length());
+    PagedKvLayer to = PagedKvLayer.blank(from.spec(), format, from.length());
     try {
       recode(from, to, 0, pool);
       return to;

@@ -1,7 +1,5 @@
 package dev.octet.kernels.vector;
 
-import static dev.octet.kernels.KvSpec.BLOCK;
-
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.attention.FirstBlockMean;
@@ -28,7 +26,7 @@ public record Operand(
     KvFormat format = kv.format();
     return switch (kind) {
       case F32, BF16 -> asStored(kv);
-      case INT8 ->
+      case INT8, INT8_FAST ->
           format.keyType().integer() && format.valueType().integer()
               ? asStored(kv)
               : smoothed(kind, kv, pool);
@@ -47,14 +45,10 @@ public record Operand(
         : new Operand(kv, false, null, null);
   }
 
-  /** In INT8, smoothed and rotated: kept beside the cache once k̄, the first block's, is final. */
+  /** In INT8, smoothed and rotated, kept beside the cache: k̄, the first block's, is final. */
   private static Operand smoothed(AttentionKind kind, PagedKvLayer kv, WorkPool pool) {
     KvFormat format = BlockRecoder.format(kind, kv.format(), true);
     Rotation rotation = Rotation.of(format.body());
-    if (kv.length() < BLOCK) {
-      float[] mean = means(kv);
-      return new Operand(BlockRecoder.copy(kv, format, mean, pool), true, rotation, mean);
-    }
     PagedKvLayer kept = kv.recoded(format);
     if (kept == null) {
       kept = kv.keepRecoded(format, means(kv));

@@ -3,6 +3,7 @@ package dev.octet.kernels.vector;
 import static dev.octet.kernels.KvSpec.BLOCK;
 
 import dev.octet.kernels.AttentionKind;
+import dev.octet.kernels.attention.FastStep;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -65,8 +66,9 @@ final class TileSoftmax {
    * Takes 64 scores in the log2 domain, −∞ where the row does not see the key.
    *
    * @param valueScale token scales of V to fold into P
+   * @param bound {@link FastStep#bound} of them
    */
-  void add(float[] s, int at, int row, float[] valueScale) {
+  void add(float[] s, int at, int row, float[] valueScale, float bound) {
     float top = maxOf(s, at);
     if (top == Float.NEGATIVE_INFINITY) {
       skip(s, at, row);
@@ -84,6 +86,10 @@ final class TileSoftmax {
           case BF16, INT8_BF16 -> bf16(s, at, raised, valueScale);
           case INT_FLASH_HALF -> f16(s, at, raised);
           case INT8 -> int8(s, at, row, raised, valueScale);
+          case INT8_FAST ->
+              bound > 0 && leastOf(s, at) != Float.NEGATIVE_INFINITY
+                  ? int8Fast(s, at, row, top, valueScale, bound)
+                  : int8(s, at, row, raised, valueScale);
           case INT_FLASH -> intFlash(s, at, raised);
         };
     sum[row] = alpha * sum[row] + added;
@@ -99,6 +105,14 @@ final class TileSoftmax {
       m = m.max(FloatVector.fromArray(F, s, at + j));
     }
     return m.reduceLanes(VectorOperators.MAX);
+  }
+
+  private static float leastOf(float[] s, int at) {
+    FloatVector m = FloatVector.fromArray(F, s, at);
+    for (int j = VL; j < BLOCK; j += VL) {
+      m = m.min(FloatVector.fromArray(F, s, at + j));
+    }
+    return m.reduceLanes(VectorOperators.MIN);
   }
 
   private static float plain(float[] s, int at, float max) {
@@ -158,6 +172,21 @@ final class TileSoftmax {
       }
     }
     return Lanes.sum(l);
+  }
+
+  /** Codes of c·P relative to {@code bound}, P being 1 at the tile's own largest score. */
+  private float int8Fast(float[] s, int at, int row, float top, float[] valueScale, float bound) {
+    FloatVector l = FloatVector.zero(F);
+    float inverse = 255 / bound;
+    for (int j = 0; j < BLOCK; j += VL) {
+      FloatVector p = Exp2.coarse(FloatVector.fromArray(F, s, at + j).sub(top));
+      l = l.add(p);
+      FloatVector u = p.mul(FloatVector.fromArray(F, valueScale, j).mul(inverse));
+      u.add(Exp2.MAGIC).sub(Exp2.MAGIC).intoArray(s, at + j);
+    }
+    float weight = exp2(top - max[row]);
+    factors[2 * row + 1] = weight * bound / 255;
+    return weight * Lanes.sum(l);
   }
 
   private void skip(float[] s, int at, int row, float alpha) {

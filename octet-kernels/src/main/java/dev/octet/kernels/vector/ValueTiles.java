@@ -4,6 +4,7 @@ import static dev.octet.kernels.KvSpec.BLOCK;
 
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
+import dev.octet.kernels.attention.FastStep;
 import dev.octet.kernels.attention.KvFormat;
 import dev.octet.kernels.attention.PagedKvLayer;
 import java.util.Arrays;
@@ -25,6 +26,9 @@ final class ValueTiles {
   /** Token scales to fold into P; 1 where there are none. */
   final float[] scale = new float[BLOCK];
 
+  /** {@link FastStep#bound} of the scales. */
+  float bound;
+
   ValueTiles(AttentionKind kind, PagedKvLayer kv, int head, float[] tile) {
     this.kind = kind;
     this.kv = kv;
@@ -33,7 +37,7 @@ final class ValueTiles {
     this.tile = tile;
     this.codes =
         switch (kind) {
-          case INT8, INT_FLASH -> true;
+          case INT8, INT8_FAST, INT_FLASH -> true;
           case BF16, INT8_BF16 -> format.valueType().bits() <= 8; // which BF16 holds all of
           case F32, INT_FLASH_HALF -> false;
         };
@@ -46,6 +50,7 @@ final class ValueTiles {
       if (format.tokenValueScales()) {
         StoredTile.scales(kv, block, format.valueScaleOffset(head), scale);
       }
+      bound = kind == AttentionKind.INT8_FAST ? FastStep.bound(scale, kv.tokensIn(block)) : 0;
       return;
     }
     StoredTile.values(kv, head, block, tile);

@@ -57,8 +57,9 @@ public final class VectorAttention implements AttentionKernels {
       @Nullable Tensor lse) {
     PagedKvLayer stored = PagedKvLayer.of(kv);
     AttentionShapes shapes = AttentionShapes.check(spec, q, stored, out, lse);
-    try (Operand operand = Operand.of(kind, stored, pool)) {
-      run(kind, spec, shapes, operand, q, out, lse);
+    AttentionKind computed = stored.computed(kind);
+    try (Operand operand = Operand.of(computed, stored, pool)) {
+      run(computed, spec, shapes, operand, q, out, lse);
     }
     if (stored.offsets() != null) {
       stored.offsets().remove(spec, shapes, stored.length(), q, out, lse);

@@ -22,7 +22,12 @@ import org.junit.jupiter.params.provider.MethodSource;
 class AttentionBoundsTest {
   private static final List<KvType> TYPES = List.of(KvType.BF16, KvType.INT8, KvType.FP8_E4M3);
   private static final List<AttentionKind> KINDS =
-      List.of(AttentionKind.F32, AttentionKind.BF16, AttentionKind.INT8_BF16, AttentionKind.INT8);
+      List.of(
+          AttentionKind.F32,
+          AttentionKind.BF16,
+          AttentionKind.INT8_BF16,
+          AttentionKind.INT8,
+          AttentionKind.INT8_FAST);
 
   /** Java checks its own bounds. */
   static Stream<String> providers() {

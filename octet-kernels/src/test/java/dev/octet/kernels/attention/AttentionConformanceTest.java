@@ -31,6 +31,7 @@ class AttentionConformanceTest {
           AttentionKind.F32, "f32",
           AttentionKind.BF16, "bf16",
           AttentionKind.INT8, "int8",
+          AttentionKind.INT8_FAST, "int8",
           AttentionKind.INT8_BF16, "int8");
 
   @TestFactory

@@ -73,7 +73,7 @@ class AttentionPropertyTest {
     return switch (kind) {
       case F32 -> 3e-6;
       case BF16, INT8_BF16, INT_FLASH_HALF -> 6e-3;
-      case INT8 -> 8e-3;
+      case INT8, INT8_FAST -> 8e-3;
       case INT_FLASH -> 2e-2;
     };
   }

@@ -27,6 +27,7 @@ class CpuAttentionTest {
                         AttentionKind.F32,
                         AttentionKind.BF16,
                         AttentionKind.INT8,
+                        AttentionKind.INT8_FAST,
                         AttentionKind.INT8_BF16)
                     .map(kind -> Arguments.of(name, kind)));
   }
