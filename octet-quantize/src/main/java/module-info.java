@@ -3,9 +3,13 @@ module dev.octet.quantize {
   requires static transitive org.jspecify;
   requires transitive dev.octet.model;
   requires jdk.management;
+  requires tools.jackson.core;
+  requires tools.jackson.dataformat.yaml;
 
   exports dev.octet.quantize;
   exports dev.octet.quantize.calibrate;
   exports dev.octet.quantize.method;
+  exports dev.octet.quantize.observe;
+  exports dev.octet.quantize.recipe;
   exports dev.octet.quantize.rotate;
 }

@@ -45,6 +45,9 @@ import tools.jackson.databind.node.ObjectNode;
  * be symmetric, and group sizes must divide the input features.
  */
 public final class CompressedTensorsWriter implements AutoCloseable {
+  /** The journal's name for what all layers' caches have in common. */
+  private static final String CACHE = "kv_cache";
+
   private final LayerStore store;
   private final Path directory;
   private final WriteOptions options;
@@ -198,12 +201,40 @@ public final class CompressedTensorsWriter implements AutoCloseable {
   }
 
   /**
-   * Stores a layer's calibrated cache scales, and its queries' if it has some.
+   * Refuses scales that {@link #addScales} would.
    *
    * @throws CheckpointException if the format has no form for them
    */
+  public void requireStorable(int layer, KvScales cache, @Nullable QueryScales query) {
+    store.scales(layer, cache, query, config);
+  }
+
+  /**
+   * Stores a layer's calibrated cache scales, and its queries' if it has some.
+   *
+   * @throws CheckpointException if the format has no form for them, or other layers have others
+   */
   public void addScales(int layer, KvScales cache, @Nullable QueryScales query) {
-    partial.add("scales." + layer, store.scales(layer, cache, query, config));
+    SortedMap<String, Tensor> tensors = store.scales(layer, cache, query, config);
+    Optional<ObjectNode> scheme = store.cacheScheme(layer, cache, query, config);
+    try {
+      if (scheme.isPresent()) {
+        requireSame(layer, scheme.get());
+        journal.put(CACHE, scheme.get());
+      }
+      partial.add("scales." + layer, tensors);
+    } catch (IOException e) {
+      throw failed(partial.folder(), e);
+    }
+  }
+
+  private void requireSame(int layer, ObjectNode scheme) {
+    Optional<ObjectNode> known = journal.scheme(CACHE);
+    if (known.isPresent() && !known.get().toString().equals(scheme.toString())) {
+      throw new CheckpointException(
+          "layer %d: its cache scales are of another kind than other layers', the format has one for all"
+              .formatted(layer));
+    }
   }
 
   /**
@@ -217,6 +248,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
     try {
       SequencedMap<String, ObjectNode> schemes = schemes();
       ObjectNode settings = store.settings(schemes, dense(schemes));
+      journal.scheme(CACHE).ifPresent(scheme -> store.addCacheScheme(settings, scheme));
       partial.gather(options.shardBytes(), store.weights());
       copySidecars();
       if (store.settingsFile().isPresent()) {

@@ -40,6 +40,11 @@ public record WriteOptions(
     return new WriteOptions(force, resume, recipe, ShardPlan.SHARD_BYTES);
   }
 
+  /** The same for another recipe. */
+  public WriteOptions named(String other) {
+    return new WriteOptions(force, resume, other, shardBytes, format, untied);
+  }
+
   /** The same in another format. */
   public WriteOptions as(WriteFormat other) {
     return new WriteOptions(force, resume, recipe, shardBytes, other, untied);

@@ -1,19 +1,25 @@
 package dev.octet.cli;
 
-import dev.octet.engine.Tokenizer;
 import dev.octet.quantize.QuantizeOptions;
-import dev.octet.quantize.calibrate.CalibrationText;
+import dev.octet.quantize.calibrate.AttentionQuant;
 import dev.octet.quantize.calibrate.Recipe;
 import dev.octet.quantize.calibrate.Recipe.Rounding;
 import dev.octet.quantize.method.ActOrder;
 import dev.octet.quantize.method.GptqOptions;
+import dev.octet.quantize.method.HqqOptions;
 import dev.octet.quantize.method.Smoothing;
+import dev.octet.quantize.observe.ObserverSpec;
+import dev.octet.quantize.recipe.CalibrationData;
+import dev.octet.quantize.recipe.RecipeNames;
 import dev.octet.quantize.rotate.RotationOptions;
 import dev.octet.tensor.Clipping;
 import java.nio.file.Path;
-import java.util.Comparator;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -21,20 +27,46 @@ import picocli.CommandLine.Option;
 final class MethodOptions {
   /** A step that {@code --method} names. */
   enum Method {
+    ROTATION(Stage.ROTATION),
+    SMOOTHQUANT(Stage.SMOOTHING),
+    AWQ(Stage.SMOOTHING),
+    RTN(Stage.ROUNDING),
+    GPTQ(Stage.ROUNDING),
+    HQQ(Stage.ROUNDING),
+    FAQUANT(Stage.ATTENTION),
+    C8(Stage.ATTENTION),
+    KV_FP8(Stage.ATTENTION);
+
+    private final Stage stage;
+
+    Method(Stage stage) {
+      this.stage = stage;
+    }
+
+    /** As it is spelled: {@code kv-fp8}. */
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+  }
+
+  /** The order in which steps follow each other, one of each at most. */
+  private enum Stage {
     ROTATION,
-    RTN,
-    SMOOTHQUANT,
-    AWQ,
-    GPTQ
+    SMOOTHING,
+    ROUNDING,
+    ATTENTION
   }
 
   @Option(
       names = "--method",
       paramLabel = "METHOD",
       split = ",",
-      description =
-          "rtn (round to nearest, the default), gptq, awq, smoothquant, rotation; they may follow each"
-              + " other in the order rotation, smoothquant or awq, gptq: rotation,gptq")
+      description = {
+        "steps in their order, for instance smoothquant,gptq,faquant:",
+        "rotation; then smoothquant or awq; then rtn (round to nearest, the default), gptq or hqq; then static "
+            + "scales of attention (faquant) or of the cache (c8, kv-fp8)"
+      })
   List<Method> methods = List.of(Method.RTN);
 
   @Option(
@@ -103,19 +135,29 @@ final class MethodOptions {
       description = "one activation scale a layer, from calibration, instead of one a token")
   boolean fixedInputs;
 
-  @Option(names = "--explain", description = "say what would be done, step by step, and stop")
-  boolean explain;
+  @Option(
+      names = "--observer",
+      paramLabel = "RULE",
+      description =
+          "range of static inputs and cache scales: minmax (default), percentile:99.99, mse, "
+              + "entropy, running:0.01, window:99.99")
+  @Nullable String observer;
 
-  /** Whether what is asked for needs a look at activations. */
-  boolean calibrates() {
-    return fixedInputs
-        || !List.of(Method.ROTATION, Method.RTN).containsAll(methods)
-        || !clip.equals("auto");
-  }
+  @Option(
+      names = "--kv-scales",
+      paramLabel = "WHAT",
+      description = "kv-fp8: a scale for each tensor (default) or head")
+  @Nullable KvScale kvScales;
 
-  /** How the model is turned before anything else; null: not. */
-  @Nullable RotationOptions rotation() {
-    return methods.contains(Method.ROTATION) ? new RotationOptions(seed) : null;
+  @Option(
+      names = "--kv-offsets",
+      description = "c8: offsets, too; vllm-ascend does not decode them, MindIE does")
+  boolean kvOffsets;
+
+  /** What shares a scale of an FP8 cache. */
+  enum KvScale {
+    TENSOR,
+    HEAD
   }
 
   /**
@@ -124,96 +166,110 @@ final class MethodOptions {
    * @throws CliException if they do not go together
    */
   Recipe recipe(QuantizeOptions options) {
-    return new Recipe(rotation(), smoothing(), rounding(), fixedInputs, options);
+    requireOrder();
+    requireMeaning();
+    return new Recipe(
+        methods.contains(Method.ROTATION) ? new RotationOptions(seed) : null,
+        smoothing(),
+        rounding(),
+        fixedInputs ? observer() : null,
+        attention(),
+        options);
+  }
+
+  private void requireOrder() {
+    Set<Stage> seen = EnumSet.noneOf(Stage.class);
+    for (Method method : methods) {
+      boolean late = seen.stream().anyMatch(stage -> stage.compareTo(method.stage) >= 0);
+      if (late) {
+        throw new CliException(
+            "--method "
+                + methods.stream().map(Method::toString).collect(Collectors.joining(","))
+                + ": name rotation first, then smoothquant or awq, then gptq, hqq or rtn, then"
+                + " faquant, c8 or kv-fp8, one of each");
+      }
+      seen.add(method.stage);
+    }
+  }
+
+  private void requireMeaning() {
+    boolean cache = methods.contains(Method.C8) || methods.contains(Method.KV_FP8);
+    if (observer != null && !fixedInputs && !cache) {
+      throw new CliException("--observer is for --static-inputs, --method c8 or kv-fp8");
+    }
+    if (kvScales != null && !methods.contains(Method.KV_FP8)) {
+      throw new CliException("--kv-scales is for --method kv-fp8");
+    }
+    if (kvOffsets && !methods.contains(Method.C8)) {
+      throw new CliException("--kv-offsets is for --method c8");
+    }
   }
 
   private @Nullable Smoothing smoothing() {
-    boolean smooth = methods.contains(Method.SMOOTHQUANT);
-    boolean awq = methods.contains(Method.AWQ);
-    boolean twice = methods.stream().distinct().count() < methods.size();
-    boolean ordered =
-        methods.stream()
-            .sorted(Comparator.comparingInt(MethodOptions::turn))
-            .toList()
-            .equals(methods);
-    boolean rounds = methods.contains(Method.GPTQ) && methods.contains(Method.RTN);
-    if (smooth && awq || twice || !ordered || rounds) {
-      throw new CliException(
-          "--method "
-              + String.join(",", methods.stream().map(MethodOptions::name).toList())
-              + ": name rotation first, then smoothquant or awq, then gptq or rtn");
+    if (methods.contains(Method.SMOOTHQUANT)) {
+      return new Smoothing.SmoothQuant(named("--alpha", RecipeNames::alpha, alpha));
     }
-    return smooth ? new Smoothing.SmoothQuant(alpha()) : awq ? new Smoothing.Awq() : null;
-  }
-
-  private static int turn(Method method) {
-    return switch (method) {
-      case ROTATION -> 0;
-      case SMOOTHQUANT, AWQ -> 1;
-      case GPTQ, RTN -> 2;
-    };
-  }
-
-  private static String name(Method method) {
-    return method.name().toLowerCase(Locale.ROOT);
-  }
-
-  private double alpha() {
-    if (alpha.equals("auto")) {
-      return Double.NaN;
-    }
-    try {
-      double value = Double.parseDouble(alpha);
-      if (value >= 0 && value <= 1) {
-        return value;
-      }
-    } catch (NumberFormatException e) {
-      throw new CliException("--alpha " + alpha + ": a number from 0 to 1, or auto", e);
-    }
-    throw new CliException("--alpha " + alpha + ": a number from 0 to 1, or auto");
+    return methods.contains(Method.AWQ) ? new Smoothing.Awq() : null;
   }
 
   private Rounding rounding() {
     if (methods.contains(Method.GPTQ)) {
       return new Rounding.Compensated(new GptqOptions(order, damping, clipping(false)));
     }
+    if (methods.contains(Method.HQQ)) {
+      if (!clip.equals("auto")) {
+        throw new CliException("--clip has no meaning for hqq, which chooses the range itself");
+      }
+      return new Rounding.HalfQuadratic(HqqOptions.DEFAULT);
+    }
     Clipping clipping = clipping(methods.contains(Method.AWQ));
     return clipping.equals(Clipping.NONE) ? new Rounding.Nearest() : new Rounding.Clipped(clipping);
   }
 
   private Clipping clipping(boolean searches) {
-    return switch (clip) {
-      case "auto" -> searches ? Clipping.SEARCH : Clipping.NONE;
-      case "none" -> Clipping.NONE;
-      case "search" -> Clipping.SEARCH;
-      default -> percentile();
-    };
+    if (clip.equals("auto")) {
+      return searches ? Clipping.SEARCH : Clipping.NONE;
+    }
+    return named("--clip", RecipeNames::clipping, clip);
   }
 
-  private Clipping percentile() {
+  private ObserverSpec observer() {
+    return observer == null
+        ? ObserverSpec.MIN_MAX
+        : named("--observer", ObserverSpec::of, observer);
+  }
+
+  private @Nullable AttentionQuant attention() {
+    if (methods.contains(Method.FAQUANT)) {
+      return AttentionQuant.FaQuant.USUAL;
+    }
+    if (methods.contains(Method.C8)) {
+      return new AttentionQuant.C8(observer(), kvOffsets);
+    }
+    return methods.contains(Method.KV_FP8)
+        ? new AttentionQuant.KvFp8(kvScales == KvScale.HEAD, observer())
+        : null;
+  }
+
+  private static <T> T named(String option, Function<String, T> of, String text) {
     try {
-      return Clipping.ofPercentile(Double.parseDouble(clip));
+      return of.apply(text);
     } catch (IllegalArgumentException e) {
-      throw new CliException("--clip " + clip + ": none, search, auto or a percentile", e);
+      throw new CliException(option + " " + e.getMessage(), e);
     }
   }
 
-  /** What decides the choice of sequences, for telling one interrupted run from another. */
-  String textSettings() {
-    return "calibration %s, %d samples of %d tokens, seed %d"
-        .formatted(text == null ? "default" : text.toAbsolutePath(), samples, length, seed);
+  /** Whether something is asked for, but nothing that changes codes of weights. */
+  boolean leavesWeights() {
+    return !methods.equals(List.of(Method.RTN))
+        && methods.stream()
+            .allMatch(m -> m.stage == Stage.ROTATION || m.stage == Stage.ATTENTION)
+        && !fixedInputs
+        && clip.equals("auto");
   }
 
-  /** The text that was named, or the one that comes along. */
-  EvalText read(Tokenizer tokenizer) {
-    if (text == null) {
-      return EvalText.ofText("calibration.txt", CalibrationText.bundled(), tokenizer);
-    }
-    return EvalText.ofText(String.valueOf(text.getFileName()), EvalText.readUtf8(text), tokenizer);
-  }
-
-  /** The sequences to calibrate with. */
-  List<int[]> sequences(EvalText source) {
-    return CalibrationText.cut(source.ids(), samples, length, seed, source.bos());
+  /** The text to calibrate on. */
+  CalibrationData calibration() {
+    return new CalibrationData(text, samples, length, seed);
   }
 }

@@ -34,6 +34,7 @@ import picocli.CommandLine.TypeConversionException;
       TrainCommand.class,
       VerifyCommand.class,
       BenchCommand.class,
+      InjectOutliersCommand.class,
     },
     footer = {
       "  octet demo                                see it all on the bundled model",

@@ -10,13 +10,19 @@ import dev.octet.quantize.CheckpointQuantizer;
 import dev.octet.quantize.CheckpointQuantizer.Outcome;
 import dev.octet.quantize.QuantizeOptions;
 import dev.octet.quantize.calibrate.CalibratedQuantizer;
+import dev.octet.quantize.calibrate.CalibrationText;
 import dev.octet.quantize.calibrate.Recipe;
+import dev.octet.quantize.recipe.CalibrationData;
+import dev.octet.quantize.recipe.RecipeFile;
 import dev.octet.tensor.QuantScheme;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -38,10 +44,16 @@ import picocli.CommandLine.Option;
       "  octet quantize --model DIR --out DIR-gptq --scheme w4a16 --method gptq",
       "  octet quantize --model DIR --out DIR-w4a4 --scheme w4a4 --method rotation,gptq",
       "  octet quantize --model DIR --out DIR-sq --scheme w8a8 --static-inputs \\",
-      "      --method smoothquant --calibration text.txt",
+      "      --method smoothquant,gptq --calibration text.txt",
+      "  octet quantize --model DIR --out DIR-fa --scheme w8a8 --format ascend \\",
+      "      --method smoothquant,gptq,faquant --write-recipe recipe.yaml",
+      "  octet quantize --model DIR --out DIR-again --recipe recipe.yaml",
       "  octet quantize --model DIR --out model.gguf --format gguf --scheme q4_k"
     })
 final class QuantizeCommand extends OctetCommand {
+  /** Weights stay as they are. */
+  private static final String NO_SCHEME = "none";
+
   @Mixin ModelOptions model = new ModelOptions();
 
   @Option(
@@ -53,16 +65,13 @@ final class QuantizeCommand extends OctetCommand {
 
   @Option(
       names = "--scheme",
-      required = true,
       paramLabel = "SCHEME",
       description = {
         "int8, int4, fp8, w8a8, w8a16, w4a16, w4a16-asym, w4a8, w4a4, fp8-dynamic, fp8-block",
-        "none: no quantization, for --method rotation alone",
+        "none: weights stay as they are, for --method rotation, faquant, c8 or kv-fp8",
         "gguf: q8_0, q6_k, q4_k, q4_0, f16, bf16, f32"
       })
-  String schemeName = "";
-
-  private QuantScheme scheme = QuantScheme.W8A8;
+  @Nullable String schemeName;
 
   @Option(
       names = "--group-size",
@@ -87,9 +96,9 @@ final class QuantizeCommand extends OctetCommand {
               + "fp8-block), ascend (MindIE, vllm-ascend), gguf (one file, its tokenizer included)")
   String formatName = "";
 
-  private WriteFormat format = WriteFormat.COMPRESSED_TENSORS;
-
   @Mixin MethodOptions method = new MethodOptions();
+
+  @Mixin RecipeOptions recipes = new RecipeOptions();
 
   @Mixin ComputeOptions compute = new ComputeOptions();
 
@@ -103,14 +112,16 @@ final class QuantizeCommand extends OctetCommand {
   public Integer call() {
     if (formatName.equals(GgufOutput.FORMAT)) {
       requireNothingElse();
-      GgufOutput.write(model.directory(), out, schemeName, force, terminal());
+      GgufOutput.write(model.directory(), out, requireScheme(), force, terminal());
       return ExitCode.OK;
     }
-    format = named("--format", WriteFormat::of, formatName);
-    QuantizeOptions options = options();
-    Recipe recipe = method.recipe(options);
-    if (method.explain) {
-      recipe.steps().forEach(terminal().out()::println);
+    RecipeFile plan =
+        recipes.file == null
+            ? options()
+            : recipes.read(recipes.file, spec.commandLine().getParseResult());
+    recipes.write(plan, force);
+    if (recipes.explain) {
+      recipes.explanation(plan).forEach(terminal().out()::println);
       return ExitCode.OK;
     }
     Path in = model.directory();
@@ -118,7 +129,7 @@ final class QuantizeCommand extends OctetCommand {
     if (!resume && Files.isDirectory(begun)) {
       terminal().note(begun + ": starting over; with --resume a run is continued where it ended");
     }
-    Outcome outcome = method.calibrates() ? calibrated(in, recipe) : nearest(in, options);
+    Outcome outcome = plan.recipe().calibrates() ? calibrated(in, plan) : weights(in, plan);
     outcome.notices().forEach(terminal()::note);
     terminal()
         .out()
@@ -127,25 +138,48 @@ final class QuantizeCommand extends OctetCommand {
                 Locale.ROOT,
                 "%s: %s, %s instead of %s (%.0f %%)",
                 out,
-                schemeName.equals("none")
+                outcome.quantizedLayers() == 0
                     ? "no layers quantized"
-                    : outcome.quantizedLayers() + " layers as " + options.scheme(),
+                    : outcome.quantizedLayers() + " layers as " + schemes(plan),
                 Human.bytes(outcome.writtenBytes()),
                 Human.bytes(outcome.modelBytes()),
                 100.0 * outcome.writtenBytes() / outcome.modelBytes()));
     return ExitCode.OK;
   }
 
-  /** Without a scheme every layer is left as the method makes it. */
-  private QuantizeOptions options() {
-    if (!schemeName.equals("none")) {
-      scheme = named("--scheme", QuantScheme::of, schemeName);
-      return QuantizeOptions.of(grouped()).ignoring(ignore);
+  private static String schemes(RecipeFile plan) {
+    return plan.recipe()
+        .options()
+        .schemes()
+        .distinct()
+        .map(QuantScheme::toString)
+        .collect(Collectors.joining(", "));
+  }
+
+  private String requireScheme() {
+    if (schemeName == null) {
+      throw new CliException("name a --scheme, such as w8a8, or a --recipe");
     }
-    if (method.rotation() == null || method.calibrates() || group != 0) {
-      throw new CliException("--scheme none: for --method rotation, and nothing else to do");
+    return schemeName;
+  }
+
+  /** What the options say, as a recipe would. */
+  private RecipeFile options() {
+    WriteFormat format = named("--format", WriteFormat::of, formatName);
+    Recipe recipe = method.recipe(layers(requireScheme()));
+    return new RecipeFile(recipe, method.calibration(), format);
+  }
+
+  private QuantizeOptions layers(String name) {
+    if (!name.equals(NO_SCHEME)) {
+      QuantScheme scheme = grouped(named("--scheme", QuantScheme::of, name));
+      return QuantizeOptions.of(scheme).ignoring(ignore);
     }
-    return QuantizeOptions.of(scheme).ignoring(List.of("*"));
+    if (group != 0 || !method.leavesWeights()) {
+      throw new CliException(
+          "--scheme none: for --method rotation, faquant, c8 or kv-fp8, and nothing else to do");
+    }
+    return QuantizeOptions.of(QuantScheme.W8A8).ignoring(List.of("*"));
   }
 
   private static <T> T named(String option, Function<String, T> of, String name) {
@@ -158,37 +192,59 @@ final class QuantizeCommand extends OctetCommand {
 
   /** What has no meaning for GGUF must not seem to have had one. */
   private void requireNothingElse() {
-    if (group != 0 || !ignore.isEmpty() || resume || method.explain || method.calibrates()) {
+    Set<String> known = Set.of("--model", "--out", "--scheme", "--format", "--force", "--debug");
+    List<String> others =
+        spec.commandLine().getParseResult().matchedOptions().stream()
+            .map(option -> option.longestName())
+            .filter(name -> !known.contains(name))
+            .distinct()
+            .toList();
+    if (!others.isEmpty()) {
       throw new CliException(
-          "--group-size, --ignore, --resume and methods have no meaning for --format gguf");
+          "%s: no meaning for --format gguf".formatted(String.join(", ", others)));
     }
   }
 
-  private Outcome nearest(Path in, QuantizeOptions options) {
-    try (ProgressBar bar = terminal().progress(scheme.name())) {
+  private Outcome weights(Path in, RecipeFile plan) {
+    Recipe recipe = plan.recipe();
+    WriteOptions write = WriteOptions.of(force, resume, "").as(plan.format());
+    try (ProgressBar bar = terminal().progress(recipe.options().scheme().name())) {
       return CheckpointQuantizer.run(
-          in, out, format, method.rotation(), options, force, resume, bar::update);
+          in,
+          out,
+          recipe.rotation(),
+          recipe.options(),
+          recipe.weightRounding(),
+          write,
+          bar::update);
     }
   }
 
-  private Outcome calibrated(Path in, Recipe recipe) {
-    List<int[]> sequences = sequences(in);
+  private Outcome calibrated(Path in, RecipeFile plan) {
+    List<int[]> sequences = sequences(in, plan.calibration());
     String settings =
-        "%s%n%s%n%s%n".formatted(in.toAbsolutePath().normalize(), recipe, method.textSettings());
-    WriteOptions write = WriteOptions.of(force, resume, settings).as(format);
+        "%s%n%s%n%s%n"
+            .formatted(in.toAbsolutePath().normalize(), plan.recipe(), plan.calibration());
+    WriteOptions write = WriteOptions.of(force, resume, settings).as(plan.format());
     try (Kernels kernels = compute.open(terminal());
-        ProgressBar bar = terminal().progress(scheme.name())) {
-      return CalibratedQuantizer.run(in, out, recipe, sequences, kernels, write, bar::update);
+        ProgressBar bar = terminal().progress(plan.recipe().options().scheme().name())) {
+      return CalibratedQuantizer.run(
+          in, out, plan.recipe(), sequences, kernels, write, bar::update);
     }
   }
 
-  private List<int[]> sequences(Path in) {
+  private static List<int[]> sequences(Path in, CalibrationData data) {
     try (Tokenizer tokenizer = Tokenizer.load(in)) {
-      return method.sequences(method.read(tokenizer));
+      EvalText text =
+          data.text() == null
+              ? EvalText.ofText("calibration.txt", CalibrationText.bundled(), tokenizer)
+              : EvalText.ofText(data.text().toString(), EvalText.readUtf8(data.text()), tokenizer);
+      return CalibrationText.cut(
+          text.ids(), data.samples(), data.length(), data.seed(), text.bos());
     }
   }
 
-  private QuantScheme grouped() {
+  private QuantScheme grouped(QuantScheme scheme) {
     if (group == 0) {
       return scheme;
     }

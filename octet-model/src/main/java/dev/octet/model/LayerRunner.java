@@ -1,6 +1,8 @@
 package dev.octet.model;
 
+import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.AttentionSpec;
@@ -10,6 +12,8 @@ import dev.octet.kernels.KvSpec;
 import dev.octet.kernels.KvType;
 import dev.octet.kernels.Linear;
 import dev.octet.kernels.RotaryTable;
+import dev.octet.kernels.StaticKvScales;
+import dev.octet.kernels.StaticQuery;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
@@ -18,6 +22,7 @@ import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One decoder layer run by itself, stage by stage, so that a quantizer sees what each linear layer
@@ -87,6 +92,8 @@ public final class LayerRunner implements AutoCloseable {
   private final Map<Part, Linear> linears = new EnumMap<>(Part.class);
   private final Map<Norm, RmsNorm> norms = new EnumMap<>(Norm.class);
   private final Map<Part, RmsNorm> headNorms = new EnumMap<>(Part.class);
+  private KvSpec cache;
+  private @Nullable StaticQuery query;
 
   /**
    * Loads a layer's norms and linear layers.
@@ -99,6 +106,7 @@ public final class LayerRunner implements AutoCloseable {
     this.config = source.config();
     this.rotary = new Rotary(config);
     this.window = config.windows().get(layer);
+    this.cache = new KvSpec(config.kvHeads(), config.headDim(), config.headDim(), KvType.F32, null);
     try {
       for (Norm norm : Norm.values()) {
         norms.put(norm, RmsNorm.load(source, norm.module(layer), config.hiddenSize(), arena));
@@ -129,6 +137,24 @@ public final class LayerRunner implements AutoCloseable {
   /** Exchanges a linear layer. Its memory must stay alive as long as it is used here. */
   public void set(Part part, LinearWeights weights) {
     linears.put(part, kernels.linear(weights, arena));
+  }
+
+  /** Attends from now on to keys and values, and with queries, rounded as static scales say. */
+  public void round(KvScales scales, @Nullable QueryScales queries) {
+    int dim = config.headDim();
+    StaticKvScales fixed =
+        new StaticKvScales(
+            scales.key(), scales.value(), scales.keyOffset(), scales.valueOffset());
+    cache = new KvSpec(config.kvHeads(), dim, dim, KvPlan.typeOf(scales.type()), fixed);
+    query =
+        queries == null
+            ? null
+            : new StaticQuery(
+                KvPlan.typeOf(queries.type()),
+                config.heads(),
+                dim,
+                queries.scale(),
+                queries.offset());
   }
 
   /** Divides a norm's weight and bias, channel by channel. */
@@ -183,14 +209,15 @@ public final class LayerRunner implements AutoCloseable {
     kernels.rope(x, positions, table);
   }
 
-  /** What the output projection is given. */
+  /** What the output projection is given. Queries may be rounded in place. */
   public Tensor attend(Operands operands, Arena to) {
-    int dim = config.headDim();
-    KvSpec spec = new KvSpec(config.kvHeads(), dim, dim, KvType.F32, null);
     Tensor q = heads(operands.query(), config.heads());
+    if (query != null) {
+      query.round(q);
+    }
     Tensor out = Tensor.allocate(to, DType.F32, q.shape());
-    float scale = (float) (1 / Math.sqrt(dim));
-    try (KvLayer kv = kernels.attention().newKvLayer(spec)) {
+    float scale = (float) (1 / Math.sqrt(config.headDim()));
+    try (KvLayer kv = kernels.attention().newKvLayer(cache)) {
       kv.append(heads(operands.key(), config.kvHeads()), heads(operands.value(), config.kvHeads()));
       AttentionSpec see = new AttentionSpec(config.heads(), scale, true, 0, window, null);
       kernels.attention().attend(AttentionKind.F32, see, q, kv, out, null);

@@ -9,7 +9,6 @@ import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.ModelLayout.LinearShape;
 import dev.octet.checkpoint.ModelLayout.PlainShape;
 import dev.octet.checkpoint.WeightSource;
-import dev.octet.checkpoint.WriteFormat;
 import dev.octet.checkpoint.WriteOptions;
 import dev.octet.quantize.rotate.RotationOptions;
 import dev.octet.tensor.DenseWeight;
@@ -25,7 +24,7 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes a quantized copy of a checkpoint, in any {@link WriteFormat}, layer by layer: memory holds
+ * Writes a quantized copy of a checkpoint, in any format, layer by layer: memory holds
  * one layer at a time. An interrupted run can be resumed; until the last step the result is not
  * there at all.
  */
@@ -64,36 +63,25 @@ public final class CheckpointQuantizer {
       boolean force,
       boolean resume,
       Progress progress) {
-    return run(in, out, WriteFormat.COMPRESSED_TENSORS, options, force, resume, progress);
-  }
-
-  /** The same in another format. */
-  public static Outcome run(
-      Path in,
-      Path out,
-      WriteFormat format,
-      QuantizeOptions options,
-      boolean force,
-      boolean resume,
-      Progress progress) {
-    return run(in, out, format, null, options, force, resume, progress);
+    WriteOptions write = WriteOptions.of(force, resume, "");
+    return run(in, out, null, options, WeightRounding.NEAREST, write, progress);
   }
 
   /**
-   * The same of the model rotated.
+   * The same in any format and by another rounding.
    *
-   * @param rotation how it is turned before it is quantized; null: not at all
+   * @param rotation how the model is turned before it is quantized; null: not at all
+   * @param write how and over what; its recipe is replaced by this run's
    */
   public static Outcome run(
       Path in,
       Path out,
-      WriteFormat format,
       @Nullable RotationOptions rotation,
       QuantizeOptions options,
-      boolean force,
-      boolean resume,
+      WeightRounding rounding,
+      WriteOptions write,
       Progress progress) {
-    if (options.scheme().type() == WeightType.FP8_E5M2) {
+    if (options.schemes().anyMatch(s -> s.type() == WeightType.FP8_E5M2)) {
       throw new CheckpointException(
           "compressed-tensors stores E4M3, not E5M2; use fp8, fp8-dynamic or fp8-block");
     }
@@ -108,10 +96,11 @@ public final class CheckpointQuantizer {
             "lm_head is tied to the embedding and is not stored by itself; leave it ignored");
       }
       DiskRoom.require(out, MemoryEstimate.weightBytes(weights.config(), options));
-      WriteOptions write = WriteOptions.of(force, resume, recipe(in, rotation, options)).as(format);
-      write = rotation == null ? write : write.withHead();
-      try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, write)) {
-        List<String> notices = new Run(weights, writer, rotation != null, options, progress).run();
+      WriteOptions named = write.named(recipe(in, rotation, options, rounding));
+      named = rotation == null ? named : named.withHead();
+      try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, named)) {
+        List<String> notices =
+            new Run(weights, writer, rotation != null, options, rounding, progress).run();
         writer.finish();
         return outcome(source, out, options, notices);
       }
@@ -119,10 +108,19 @@ public final class CheckpointQuantizer {
   }
 
   private static String recipe(
-      Path in, @Nullable RotationOptions rotation, QuantizeOptions options) {
+      Path in,
+      @Nullable RotationOptions rotation,
+      QuantizeOptions options,
+      WeightRounding rounding) {
     String how = rotation == null ? "" : rotation.step() + System.lineSeparator();
-    return "%s%n%s%s%nignore %s%n"
-        .formatted(in.toAbsolutePath().normalize(), how, options.scheme(), options.ignore());
+    return "%s%n%s%s%nignore %s%nlayers %s%n%s%n"
+        .formatted(
+            in.toAbsolutePath().normalize(),
+            how,
+            options.scheme(),
+            options.ignore(),
+            options.rules(),
+            rounding.name());
   }
 
   private static Outcome outcome(
@@ -148,6 +146,7 @@ public final class CheckpointQuantizer {
     private final CompressedTensorsWriter writer;
     private final boolean rotated;
     private final QuantizeOptions options;
+    private final WeightRounding rounding;
     private final Progress progress;
     private final List<PlainShape> plain = new ArrayList<>();
     private final List<LinearShape> linears = new ArrayList<>();
@@ -158,11 +157,13 @@ public final class CheckpointQuantizer {
         CompressedTensorsWriter writer,
         boolean rotated,
         QuantizeOptions options,
+        WeightRounding rounding,
         Progress progress) {
       this.source = source;
       this.writer = writer;
       this.rotated = rotated;
       this.options = options;
+      this.rounding = rounding;
       this.progress = progress;
       ModelConfig config = source.config();
       ModelLayout.plain(config, plain::add);
@@ -170,8 +171,8 @@ public final class CheckpointQuantizer {
     }
 
     List<String> run() {
-      QuantizeOptions.unmatched(options.ignore(), source.config())
-          .forEach(pattern -> notices.add("ignored '" + pattern + "' is no layer of this model"));
+      QuantizeOptions.unmatched(options.patterns(), source.config())
+          .forEach(pattern -> notices.add("'" + pattern + "' is no layer of this model"));
       long total = plain.size() + (long) linears.size();
       long done = 0;
       for (PlainShape shape : plain) {
@@ -209,7 +210,7 @@ public final class CheckpointQuantizer {
     private LinearWeights quantized(
         String module, LinearWeights layer, QuantScheme scheme, Arena arena) {
       try {
-        LinearWeights result = LayerQuantizer.quantize(module, layer, scheme, arena);
+        LinearWeights result = LayerQuantizer.quantize(module, layer, scheme, rounding, arena);
         writer.requireStorable(module, result);
         return result;
       } catch (CheckpointException e) {
@@ -229,7 +230,7 @@ public final class CheckpointQuantizer {
     }
 
     private QuantScheme scheme(LinearShape shape) {
-      QuantScheme wanted = options.scheme();
+      QuantScheme wanted = options.schemeOf(shape.module());
       QuantScheme scheme = LayerQuantizer.dividing(wanted, shape.columns());
       if (!scheme.equals(wanted) && !options.ignores(shape.module())) {
         notices.add(

@@ -6,7 +6,6 @@ import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.QuantizedWeight;
-import dev.octet.tensor.RoundToNearest;
 import dev.octet.tensor.ScaleGranularity;
 import java.lang.foreign.Arena;
 
@@ -17,13 +16,23 @@ public final class LayerQuantizer {
 
   private LayerQuantizer() {}
 
+  /** Rounds every weight to its nearest code. */
+  static LinearWeights quantize(
+      String module, LinearWeights layer, QuantScheme scheme, Arena arena) {
+    return quantize(module, layer, scheme, WeightRounding.NEAREST, arena);
+  }
+
   /**
    * @param arena owns the result's weight; a shared or automatic one lets rows be worked on in
    *     parallel
    * @throws CheckpointException if the layer is quantized already or holds NaN, naming it
    */
   static LinearWeights quantize(
-      String module, LinearWeights layer, QuantScheme scheme, Arena arena) {
+      String module,
+      LinearWeights layer,
+      QuantScheme scheme,
+      WeightRounding rounding,
+      Arena arena) {
     if (!(layer.weight() instanceof DenseWeight dense)) {
       throw new CheckpointException(
           "%s is quantized already (%s); run the checkpoint as it is, or quantize the original"
@@ -33,7 +42,7 @@ public final class LayerQuantizer {
       throw new CheckpointException(module + " has quantized activations already");
     }
     try {
-      QuantizedWeight weight = RoundToNearest.quantize(dense.values(), scheme, arena);
+      QuantizedWeight weight = rounding.method().quantize(dense.values(), scheme, arena);
       return new LinearWeights(weight, layer.bias(), scheme.activation(), layer.inputScale());
     } catch (IllegalArgumentException e) {
       throw new CheckpointException(module + ": " + reason(e), e);

@@ -121,7 +121,7 @@ public record MemoryEstimate(
     if (module.equals(ModelLayout.LM_HEAD) && outer.head() != null) {
       return outer.head();
     }
-    return options == null || options.ignores(module) ? null : options.scheme();
+    return options == null || options.ignores(module) ? null : options.schemeOf(module);
   }
 
   private static void add(AtomicLong sum, double bits) {

@@ -5,6 +5,7 @@ import dev.octet.checkpoint.ModelLayout;
 import dev.octet.tensor.QuantScheme;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * What to quantize, and how.
@@ -14,16 +15,42 @@ import java.util.List;
  * 0.036 of mean NLL in the head alone, as much as half a layer. No decoder layer stood out in the
  * same measurement (each linear layer alone: −0.001 to 0.008), so none is left out.
  *
- * @param scheme weights and activations
+ * @param scheme weights and activations, where no rule says otherwise
  * @param ignore patterns of the modules that stay as they are, see {@link ModulePattern}
+ * @param rules schemes of some modules; the first that matches counts
  */
-public record QuantizeOptions(QuantScheme scheme, List<String> ignore) {
+public record QuantizeOptions(QuantScheme scheme, List<String> ignore, List<LayerRule> rules) {
   /** Modules that stay unquantized unless asked for. */
   public static final List<String> DEFAULT_IGNORE = List.of("lm_head");
 
+  /**
+   * Another scheme for some modules.
+   *
+   * @param targets patterns of the modules, at least one, see {@link ModulePattern}
+   */
+  public record LayerRule(List<String> targets, QuantScheme scheme) {
+    public LayerRule {
+      targets = List.copyOf(targets);
+      if (targets.isEmpty()) {
+        throw new IllegalArgumentException(scheme.name() + " for no layers");
+      }
+      targets.forEach(ModulePattern::of); // refuses what is no pattern
+    }
+
+    boolean matches(String module) {
+      return matchesAny(targets, module);
+    }
+  }
+
   public QuantizeOptions {
     ignore = List.copyOf(ignore);
-    ignore.forEach(ModulePattern::of); // refuses what is no pattern
+    ignore.forEach(ModulePattern::of);
+    rules = List.copyOf(rules);
+  }
+
+  /** One scheme for all. */
+  public QuantizeOptions(QuantScheme scheme, List<String> ignore) {
+    this(scheme, ignore, List.of());
   }
 
   /** All decoder layers, not {@code lm_head}. */
@@ -35,7 +62,12 @@ public record QuantizeOptions(QuantScheme scheme, List<String> ignore) {
   public QuantizeOptions ignoring(List<String> more) {
     List<String> all = new ArrayList<>(ignore);
     all.addAll(more);
-    return new QuantizeOptions(scheme, all);
+    return new QuantizeOptions(scheme, all, rules);
+  }
+
+  /** The same with other schemes for some modules. */
+  public QuantizeOptions with(List<LayerRule> layers) {
+    return new QuantizeOptions(scheme, ignore, layers);
   }
 
   /** The patterns that mean no linear layer of a model, misspelt as a rule. */
@@ -49,6 +81,30 @@ public record QuantizeOptions(QuantScheme scheme, List<String> ignore) {
 
   /** Whether a module stays as it is. */
   public boolean ignores(String module) {
-    return ignore.stream().anyMatch(pattern -> ModulePattern.of(pattern).matches(module));
+    return matchesAny(ignore, module);
+  }
+
+  /** How a module is quantized that is not ignored. */
+  public QuantScheme schemeOf(String module) {
+    return rules.stream()
+        .filter(rule -> rule.matches(module))
+        .map(LayerRule::scheme)
+        .findFirst()
+        .orElse(scheme);
+  }
+
+  /** All schemes that occur. */
+  public Stream<QuantScheme> schemes() {
+    return Stream.concat(Stream.of(scheme), rules.stream().map(LayerRule::scheme));
+  }
+
+  /** All patterns that name modules. */
+  public List<String> patterns() {
+    return Stream.concat(ignore.stream(), rules.stream().flatMap(r -> r.targets().stream()))
+        .toList();
+  }
+
+  private static boolean matchesAny(List<String> patterns, String module) {
+    return patterns.stream().anyMatch(pattern -> ModulePattern.of(pattern).matches(module));
   }
 }

@@ -67,7 +67,7 @@ public final class QuantizedSource implements WeightSource {
       return layer;
     }
     LinearWeights quantized =
-        LayerQuantizer.quantize(module, layer, options.scheme(), Arena.ofAuto());
+        LayerQuantizer.quantize(module, layer, options.schemeOf(module), Arena.ofAuto());
     OffHeapGarbage.made(quantized.byteSize());
     return quantized;
   }

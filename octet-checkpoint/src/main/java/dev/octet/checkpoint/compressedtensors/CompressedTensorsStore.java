@@ -1,5 +1,9 @@
 package dev.octet.checkpoint.compressedtensors;
 
+import dev.octet.checkpoint.CheckpointException;
+import dev.octet.checkpoint.KvScales;
+import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.internal.Json;
 import dev.octet.checkpoint.internal.LayerStore;
 import dev.octet.tensor.DType;
@@ -13,6 +17,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.SortedMap;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Writes compressed-tensors: any mixture of forms, one of {@code config_groups} for each. */
@@ -57,6 +63,51 @@ public final class CompressedTensorsStore implements LayerStore {
     var ignored = json.putArray("ignore");
     dense.forEach(ignored::add);
     return json;
+  }
+
+  @Override
+  public SortedMap<String, Tensor> scales(
+      int layer, KvScales cache, @Nullable QueryScales query, ModelConfig config) {
+    cacheScheme(layer, cache, query, config);
+    String attention = "model.layers." + layer + ".self_attn.";
+    SortedMap<String, Tensor> tensors = new TreeMap<>();
+    tensors.put(attention + "k_scale", scale(cache.key()));
+    tensors.put(attention + "v_scale", scale(cache.value()));
+    return tensors;
+  }
+
+  /** [1], or [heads, 1, 1], as vLLM's attention layers have them. */
+  private static Tensor scale(float[] scales) {
+    return scales.length == 1
+        ? Tensor.ofFloats(scales, 1)
+        : Tensor.ofFloats(scales, scales.length, 1, 1);
+  }
+
+  @Override
+  public Optional<ObjectNode> cacheScheme(
+      int layer, KvScales cache, @Nullable QueryScales query, ModelConfig config) {
+    if (query != null) {
+      throw scaleProblem(layer, "queries have scales, which are written as ascend only");
+    }
+    if (cache.keyOffset().length > 0 || cache.valueOffset().length > 0) {
+      throw scaleProblem(layer, "the cache has offsets, which are written as ascend only");
+    }
+    int n = cache.key().length;
+    if (n != cache.value().length || n != 1 && n != config.kvHeads()) {
+      throw scaleProblem(
+          layer, "the cache has a scale a channel; here it is one for all or one a head, else ascend");
+    }
+    return Optional.of(Scheme.cache(cache.type(), n == 1));
+  }
+
+  private static CheckpointException scaleProblem(int layer, String what) {
+    return new CheckpointException(
+        "layer %d: compressed-tensors has no form for this: %s".formatted(layer, what));
+  }
+
+  @Override
+  public void addCacheScheme(ObjectNode settings, ObjectNode scheme) {
+    settings.set("kv_cache_scheme", scheme);
   }
 
   private static String format(List<Map.Entry<ObjectNode, List<String>>> sorted) {

@@ -55,6 +55,12 @@ public final class Scheme {
     };
   }
 
+  /** The {@code kv_cache_scheme} of static scales: one for all, or one a head. */
+  static ObjectNode cache(DType type, boolean tensor) {
+    String codes = type == DType.I8 ? "int" : "float";
+    return args(8, codes, true, tensor ? "tensor" : "attn_head", false);
+  }
+
   private static ObjectNode fp4(String module, Fp4Weight w, LinearWeights layer) {
     boolean nvfp4 = w.scales().dtype() == DType.F8_E4M3 && w.group() == 16;
     boolean mxfp4 = w.scales().dtype() == DType.F8_E8M0 && w.group() == 32 && w.global() == 1;

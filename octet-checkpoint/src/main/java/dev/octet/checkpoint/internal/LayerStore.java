@@ -79,7 +79,20 @@ public interface LayerStore {
   default SortedMap<String, Tensor> scales(
       int layer, KvScales cache, @Nullable QueryScales query, ModelConfig config) {
     throw new CheckpointException(
-        "layer %d: static scales of attention and cache are written for Ascend only"
+        "layer %d: the format has no place for scales of attention or cache; compressed-tensors has for FP8 and INT8 caches, ascend for C8 and FAQuant"
             .formatted(layer));
   }
+
+  /**
+   * What the settings must say of all layers' cache scales; empty if nothing.
+   *
+   * @throws CheckpointException if the format has no form for them
+   */
+  default Optional<ObjectNode> cacheScheme(
+      int layer, KvScales cache, @Nullable QueryScales query, ModelConfig config) {
+    return Optional.empty();
+  }
+
+  /** Puts what {@link #cacheScheme} found into the settings. */
+  default void addCacheScheme(ObjectNode settings, ObjectNode scheme) {}
 }

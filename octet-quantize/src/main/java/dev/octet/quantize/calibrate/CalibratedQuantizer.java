@@ -4,9 +4,11 @@ import dev.octet.checkpoint.Checkpoint;
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.Checkpoints;
 import dev.octet.checkpoint.CompressedTensorsWriter;
+import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.ModelLayout.PlainShape;
+import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.checkpoint.WriteOptions;
 import dev.octet.kernels.Kernels;
@@ -24,6 +26,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Writes a quantized copy of a checkpoint, calibrated on text: decoder layer by decoder layer, each
@@ -86,6 +89,7 @@ public final class CalibratedQuantizer {
         state = state.resolveSibling(state.getFileName() + ".partial").resolve("calibration.state");
         CalibratedQuantizer run =
             new CalibratedQuantizer(weights, writer, recipe, sequences, kernels, state, progress);
+        run.requireStorableScales();
         run.layers();
         run.rest();
         ResidualStream.delete(state);
@@ -133,6 +137,20 @@ public final class CalibratedQuantizer {
     }
   }
 
+  /** Asked before hours of work. */
+  private void requireStorableScales() {
+    if (recipe.attention() == null) {
+      return;
+    }
+    OperandScales untold = new OperandScales(recipe.attention(), source.config());
+    try {
+      writer.requireStorable(0, untold.cache(), untold.query());
+    } catch (CheckpointException e) {
+      writer.discard();
+      throw e;
+    }
+  }
+
   private void layers() {
     ModelConfig config = source.config();
     try (ResidualStream stream = new ResidualStream(source, sequences)) {
@@ -159,6 +177,7 @@ public final class CalibratedQuantizer {
     return layers;
   }
 
+  /** Scales of attention are written before the last of the linear layers. */
   private boolean isWritten(int layer) {
     for (Part part : Part.values()) {
       if (!writer.has(part.module(layer))) {
@@ -183,6 +202,11 @@ public final class CalibratedQuantizer {
           public void norm(String name, Tensor weight) {
             norms.add(name);
             parts.add(() -> writer.addDense(name, weight));
+          }
+
+          @Override
+          public void scales(KvScales cache, @Nullable QueryScales query) {
+            parts.add(() -> writer.addScales(layer, cache, query));
           }
         };
     try (LayerCalibration work =

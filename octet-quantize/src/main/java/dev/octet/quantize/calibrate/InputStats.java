@@ -3,9 +3,12 @@ package dev.octet.quantize.calibrate;
 import dev.octet.kernels.Kernels;
 import dev.octet.quantize.linalg.Gram;
 import dev.octet.quantize.linalg.Products;
+import dev.octet.quantize.observe.Observer;
+import dev.octet.quantize.observe.Range;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,6 +30,8 @@ public final class InputStats {
   private final Tensor sample;
   private final @Nullable Gram gram;
   private final Tensor batch;
+  private final @Nullable Supplier<Observer> observers;
+  private @Nullable Observer observer;
   private int waiting;
   private @Nullable Tensor gramMatrix;
   private long seen;
@@ -36,9 +41,15 @@ public final class InputStats {
    * @param channels input features
    * @param expected rows that will be added
    * @param kernels to compute the Gram matrix with; null: none is wanted
+   * @param observers make what finds the range; null: it is that of the extremes
    * @param arena owns the sample and the matrix
    */
-  public InputStats(int channels, long expected, @Nullable Kernels kernels, Arena arena) {
+  public InputStats(
+      int channels,
+      long expected,
+      @Nullable Kernels kernels,
+      @Nullable Supplier<Observer> observers,
+      Arena arena) {
     this.channels = channels;
     this.expected = expected;
     this.lowest = new float[channels];
@@ -49,10 +60,12 @@ public final class InputStats {
     this.gram = kernels == null ? null : new Gram(kernels, channels, arena);
     this.batch =
         Tensor.allocate(arena, DType.F32, gram == null ? 0 : Math.min(BATCH, expected), channels);
+    this.observers = observers;
+    this.observer = observers == null ? null : observers.get();
   }
 
   /**
-   * Adds rows.
+   * Adds rows, those of one sequence.
    *
    * @param x F32 [rows, channels]
    */
@@ -69,6 +82,34 @@ public final class InputStats {
       gather(row);
       seen++;
     }
+    observe(x);
+  }
+
+  /** Whether a range is lost with {@link #divide}, and rows must be shown again. */
+  public boolean observes() {
+    return observers != null;
+  }
+
+  /** Shows a sequence's rows to the observer only, if there is one. */
+  public void observe(Tensor x) {
+    if (observer == null) {
+      return;
+    }
+    float[] row = new float[channels];
+    for (long r = 0; r < x.rows(); r++) {
+      Products.read(x, r, 0, row, channels);
+      observer.add(row, 0, channels);
+    }
+    observer.endBatch();
+  }
+
+  /**
+   * The range that codes of all channels together should span.
+   *
+   * @throws IllegalArgumentException if a value was no finite number
+   */
+  public Range range() {
+    return observer == null ? new Range(minimum(), maximum()) : observer.range();
   }
 
   private void gather(float[] row) {
@@ -157,8 +198,14 @@ public final class InputStats {
     return gramMatrix;
   }
 
-  /** What the statistics become when every channel is divided by its divisor. */
+  /**
+   * What the statistics become when every channel is divided by its divisor. The observer forgets
+   * what it saw: {@link #observe} must be given all sequences once more.
+   */
   public void divide(float[] divisors) {
+    if (observers != null) {
+      observer = observers.get();
+    }
     for (int j = 0; j < channels; j++) {
       lowest[j] /= divisors[j];
       highest[j] /= divisors[j];

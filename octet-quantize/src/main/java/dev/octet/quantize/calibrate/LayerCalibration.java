@@ -1,6 +1,8 @@
 package dev.octet.quantize.calibrate;
 
 import dev.octet.checkpoint.CheckpointException;
+import dev.octet.checkpoint.KvScales;
+import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.kernels.Kernels;
 import dev.octet.model.LayerRunner;
@@ -10,8 +12,12 @@ import dev.octet.quantize.LayerQuantizer;
 import dev.octet.quantize.method.ClippedRounding;
 import dev.octet.quantize.method.FixedInputs;
 import dev.octet.quantize.method.Gptq;
+import dev.octet.quantize.method.Hqq;
 import dev.octet.quantize.method.ScaleSearch;
 import dev.octet.quantize.method.Smoothing;
+import dev.octet.quantize.observe.CodeGrid;
+import dev.octet.quantize.observe.Observer;
+import dev.octet.quantize.observe.ObserverSpec;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
@@ -27,6 +33,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,6 +47,8 @@ final class LayerCalibration implements AutoCloseable {
     void linear(String module, LinearWeights weights);
 
     void norm(String name, Tensor weight);
+
+    void scales(KvScales cache, @Nullable QueryScales query);
   }
 
   /** What a stage of the layer makes of a sequence's residual stream. */
@@ -102,9 +111,10 @@ final class LayerCalibration implements AutoCloseable {
     Stage context = (hidden, a) -> runner.attend(runner.project(input.apply(hidden, a), a), a);
     try (Arena a = Arena.ofShared()) {
       InputStats stats = observe(Part.QUERY, input, a);
-      smooth(Norm.ATTENTION, stats, Part.QUERY, Part.KEY, Part.VALUE);
+      smooth(Norm.ATTENTION, stats, input, Part.QUERY, Part.KEY, Part.VALUE);
       quantize(stats, Part.QUERY, Part.KEY, Part.VALUE);
     }
+    scaleOperands(input);
     try (Arena a = Arena.ofShared()) {
       quantize(observe(Part.OUTPUT, context, a), Part.OUTPUT);
     }
@@ -115,12 +125,33 @@ final class LayerCalibration implements AutoCloseable {
         });
   }
 
+  /** What comes after it sees attention as it will be computed under these scales. */
+  private void scaleOperands(Stage input) {
+    if (recipe.attention() == null) {
+      return;
+    }
+    OperandScales seen = new OperandScales(recipe.attention(), source.config());
+    try {
+      forEachSequence(
+          (hidden, a) -> {
+            seen.add(runner.project(input.apply(hidden, a), a));
+            return hidden;
+          });
+    } catch (IllegalArgumentException e) {
+      throw new CheckpointException("layer " + layer + ": attention: " + e.getMessage(), e);
+    }
+    KvScales cache = seen.cache();
+    QueryScales query = seen.query();
+    runner.round(cache, query);
+    sink.scales(cache, query);
+  }
+
   private void feedForward() {
     Stage input = runner::feedForwardInput;
     Stage active = (hidden, a) -> runner.activate(input.apply(hidden, a), a);
     try (Arena a = Arena.ofShared()) {
       InputStats stats = observe(Part.GATE, input, a);
-      smooth(Norm.FEED_FORWARD, stats, Part.GATE, Part.UP);
+      smooth(Norm.FEED_FORWARD, stats, input, Part.GATE, Part.UP);
       if (recipe.smoothing() instanceof Smoothing.Awq) {
         try (Arena b = Arena.ofShared()) {
           smoothDown(observe(Part.DOWN, active, b, false));
@@ -144,7 +175,8 @@ final class LayerCalibration implements AutoCloseable {
 
   private InputStats observe(Part reader, Stage stage, Arena to, boolean gram) {
     InputStats stats =
-        new InputStats(runner.inputs(reader), stream.rows(), gram ? kernels : null, to);
+        new InputStats(
+            runner.inputs(reader), stream.rows(), gram ? kernels : null, observers(reader), to);
     forEachSequence(
         (hidden, a) -> {
           Tensor x = stage.apply(hidden, a);
@@ -152,6 +184,17 @@ final class LayerCalibration implements AutoCloseable {
           return x;
         });
     return stats;
+  }
+
+  /** Extremes are known anyway. */
+  private @Nullable Supplier<Observer> observers(Part reader) {
+    ObserverSpec spec = recipe.inputs();
+    ActivationQuant dynamic = scheme(reader).activation();
+    if (spec == null || spec.equals(ObserverSpec.MIN_MAX) || !dynamic.quantizes()) {
+      return null;
+    }
+    CodeGrid grid = FixedInputs.grid(dynamic);
+    return () -> spec.create(grid);
   }
 
   private void forEachSequence(Stage stage) {
@@ -163,7 +206,7 @@ final class LayerCalibration implements AutoCloseable {
   }
 
   /** Divides a norm's output and multiplies the columns of all that read it. */
-  private void smooth(Norm norm, InputStats stats, Part... readers) {
+  private void smooth(Norm norm, InputStats stats, Stage input, Part... readers) {
     Smoothing smoothing = recipe.smoothing();
     if (smoothing == null || Arrays.stream(readers).allMatch(this::ignored)) {
       return;
@@ -173,6 +216,13 @@ final class LayerCalibration implements AutoCloseable {
     stats.divide(s);
     for (Part reader : readers) {
       exchange(reader, ScaleSearch.scaled(weight(reader), s, false, arena));
+    }
+    if (stats.observes()) {
+      forEachSequence(
+          (hidden, a) -> {
+            stats.observe(input.apply(hidden, a));
+            return hidden;
+          });
     }
     Tensor stored = source.tensor(norm.module(layer) + ".weight");
     sink.norm(norm.module(layer) + ".weight", runner.weight(norm).to(stored.dtype(), arena));
@@ -221,7 +271,7 @@ final class LayerCalibration implements AutoCloseable {
       }
     }
     QuantScheme scheme = scheme(readers[0]);
-    return new ScaleSearch(kernels, read, stats.sample(), scheme, recipe.fixedInputs())
+    return new ScaleSearch(kernels, read, stats.sample(), scheme, recipe.inputs())
         .best(smoothing, stats.largest(), stats.meanSizes());
   }
 
@@ -253,11 +303,12 @@ final class LayerCalibration implements AutoCloseable {
 
   private LinearWeights quantized(Part part, InputStats stats) {
     QuantScheme scheme = scheme(part);
-    ActivationQuant activation =
-        recipe.fixedInputs()
-            ? FixedInputs.of(scheme.activation(), Math.max(-stats.minimum(), stats.maximum()))
-            : scheme.activation();
+    ActivationQuant dynamic = scheme.activation();
     try {
+      ActivationQuant activation =
+          recipe.inputs() != null && dynamic.quantizes()
+              ? FixedInputs.of(dynamic, stats.range())
+              : dynamic;
       return new LinearWeights(codes(part, stats, scheme), bias(part), activation);
     } catch (IllegalArgumentException e) {
       throw new CheckpointException(part.module(layer) + ": " + e.getMessage(), e);
@@ -266,17 +317,19 @@ final class LayerCalibration implements AutoCloseable {
 
   private QuantizedWeight codes(Part part, InputStats stats, QuantScheme scheme) {
     Tensor w = weight(part);
-    return switch (recipe.rounding()) {
+    return switch (recipe.rounding(scheme)) {
       case Recipe.Rounding.Nearest _ -> RoundToNearest.quantize(w, scheme, arena);
       case Recipe.Rounding.Clipped(var clipping) ->
           ClippedRounding.quantize(w, stats.sample(), scheme, clipping, arena);
       case Recipe.Rounding.Compensated(var gptq) ->
           Gptq.quantize(w, stats.gram(), scheme, gptq, kernels, arena);
+      case Recipe.Rounding.HalfQuadratic(var hqq) -> Hqq.quantize(w, scheme, hqq, arena);
     };
   }
 
   private QuantScheme scheme(Part part) {
-    return LayerQuantizer.dividing(recipe.options().scheme(), runner.inputs(part));
+    return LayerQuantizer.dividing(
+        recipe.options().schemeOf(part.module(layer)), runner.inputs(part));
   }
 
   private boolean ignored(Part part) {

@@ -1,14 +1,18 @@
 package dev.octet.quantize.calibrate;
 
 import dev.octet.quantize.QuantizeOptions;
+import dev.octet.quantize.WeightRounding;
 import dev.octet.quantize.method.ActOrder;
 import dev.octet.quantize.method.FixedInputs;
 import dev.octet.quantize.method.GptqOptions;
+import dev.octet.quantize.method.Hqq;
+import dev.octet.quantize.method.HqqOptions;
 import dev.octet.quantize.method.Smoothing;
+import dev.octet.quantize.observe.ObserverSpec;
 import dev.octet.quantize.rotate.RotationOptions;
 import dev.octet.tensor.Clipping;
-import dev.octet.tensor.GroupCoder;
 import dev.octet.tensor.QuantScheme;
+import dev.octet.tensor.RoundToNearest;
 import dev.octet.tensor.WeightType;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,32 +25,33 @@ import org.jspecify.annotations.Nullable;
  * @param rotation turns the model before anything else; null: not
  * @param smoothing moves difficulty from inputs to weights before anything is quantized; null: not
  * @param rounding how weights become codes
- * @param fixedInputs whether activations get static scales instead of one a token
- * @param options scheme, and the modules that stay as they are
+ * @param inputs how the range of static activation scales is found; null: activations get one scale
+ *     a token
+ * @param attention what of attention gets static scales; null: nothing
+ * @param options schemes, and the modules that stay as they are
  */
 public record Recipe(
     @Nullable RotationOptions rotation,
     @Nullable Smoothing smoothing,
     Rounding rounding,
-    boolean fixedInputs,
+    @Nullable ObserverSpec inputs,
+    @Nullable AttentionQuant attention,
     QuantizeOptions options) {
 
   /**
    * @throws IllegalArgumentException if the steps do not suit the scheme
    */
   public Recipe {
-    QuantScheme scheme = options.scheme();
-    if (fixedInputs) {
-      FixedInputs.of(scheme.activation(), 1); // refuses what has no static form
+    if (inputs != null) {
+      options
+          .schemes()
+          .map(QuantScheme::activation)
+          .filter(a -> a.quantizes() || a.equals(options.scheme().activation()))
+          .forEach(FixedInputs::grid); // refuses what has no static form
     }
-    if (!(rounding instanceof Rounding.Nearest)) {
-      new GroupCoder(scheme, Clipping.NONE); // refuses codes that are no integers
-    }
-    if (rounding instanceof Rounding.Compensated(GptqOptions gptq)
-        && gptq.order() == ActOrder.GROUP
-        && scheme.type() != WeightType.INT4) {
-      throw new IllegalArgumentException(
-          scheme.name() + ": groups in the order of importance are for INT4; use static");
+    String objection = rounding.objection(options.scheme());
+    if (objection != null) {
+      throw new IllegalArgumentException(objection);
     }
   }
 
@@ -54,26 +59,96 @@ public record Recipe(
   public Recipe(
       @Nullable Smoothing smoothing,
       Rounding rounding,
+      @Nullable ObserverSpec inputs,
+      @Nullable AttentionQuant attention,
+      QuantizeOptions options) {
+    this(null, smoothing, rounding, inputs, attention, options);
+  }
+
+  /** Attention as it is, and static activation scales from extremes or none. */
+  public Recipe(
+      @Nullable Smoothing smoothing,
+      Rounding rounding,
       boolean fixedInputs,
       QuantizeOptions options) {
-    this(null, smoothing, rounding, fixedInputs, options);
+    this(smoothing, rounding, fixedInputs ? ObserverSpec.MIN_MAX : null, null, options);
   }
 
   /** How weights become codes. */
   public sealed interface Rounding {
+    /** Why it cannot make a scheme's codes; null if it can. */
+    @Nullable String objection(QuantScheme scheme);
+
     /** Each to its nearest. */
-    record Nearest() implements Rounding {}
+    record Nearest() implements Rounding {
+      @Override
+      public @Nullable String objection(QuantScheme scheme) {
+        return null;
+      }
+    }
 
     /** Each to its nearest, in ranges that make the output's error small. */
-    record Clipped(Clipping clipping) implements Rounding {}
+    record Clipped(Clipping clipping) implements Rounding {
+      @Override
+      public @Nullable String objection(QuantScheme scheme) {
+        return unlessIntegers(scheme);
+      }
+    }
 
     /** Later columns make up for the errors of earlier ones. */
-    record Compensated(GptqOptions options) implements Rounding {}
+    record Compensated(GptqOptions options) implements Rounding {
+      @Override
+      public @Nullable String objection(QuantScheme scheme) {
+        return options.order() == ActOrder.GROUP && scheme.type() != WeightType.INT4
+            ? scheme.name() + ": groups in the order of importance are for INT4; use static"
+            : unlessIntegers(scheme);
+      }
+    }
+
+    /** Each to its nearest, with zero points and scales for a small p-norm of the error. */
+    record HalfQuadratic(HqqOptions options) implements Rounding {
+      @Override
+      public @Nullable String objection(QuantScheme scheme) {
+        return scheme.symmetric()
+            ? scheme.name()
+                + ": HQQ chooses zero points, a symmetric scheme has none; use w4a16-asym"
+            : unlessIntegers(scheme);
+      }
+    }
+
+    private static @Nullable String unlessIntegers(QuantScheme scheme) {
+      return switch (scheme.type()) {
+        case INT8, INT4 -> null;
+        case FP8_E4M3, FP8_E5M2 -> scheme.type().label() + " codes are no integers";
+      };
+    }
+  }
+
+  /** How a scheme's weights become codes: to the nearest where a rule's scheme knows no other. */
+  Rounding rounding(QuantScheme scheme) {
+    return rounding.objection(scheme) == null ? rounding : new Rounding.Nearest();
+  }
+
+  /** What a recipe that learns nothing from a text does to weights. */
+  public WeightRounding weightRounding() {
+    return new WeightRounding(
+        rounding.toString(),
+        (values, scheme, arena) ->
+            rounding(scheme) instanceof Rounding.HalfQuadratic(HqqOptions hqq)
+                ? Hqq.quantize(values, scheme, hqq, arena)
+                : RoundToNearest.quantize(values, scheme, arena));
   }
 
   /** Whether the Gram matrices of inputs are needed. */
   boolean needsGram() {
     return rounding instanceof Rounding.Compensated;
+  }
+
+  /** Whether anything is learned from a text. */
+  public boolean calibrates() {
+    boolean weightsAlone =
+        rounding instanceof Rounding.Nearest || rounding instanceof Rounding.HalfQuadratic;
+    return smoothing != null || inputs != null || attention != null || !weightsAlone;
   }
 
   /** One line a step, for people. */
@@ -83,9 +158,18 @@ public record Recipe(
       steps.add(rotation.step());
     }
     if (options.ignore().contains("*")) {
-      steps.add("nothing is quantized");
-      return steps;
+      steps.add("weights stay as they are");
+    } else {
+      addWeights(steps);
     }
+    if (attention != null) {
+      steps.add(attention.describe());
+    }
+    steps.add("left as they are: " + String.join(", ", options.ignore()));
+    return steps;
+  }
+
+  private void addWeights(List<String> steps) {
     switch (smoothing) {
       case null -> {}
       case Smoothing.SmoothQuant(double alpha) ->
@@ -95,22 +179,40 @@ public record Recipe(
       case Smoothing.Awq() ->
           steps.add("AWQ scale search of attention, feed-forward and down inputs");
     }
-    String scheme = options.scheme().toString();
-    steps.add(
-        switch (rounding) {
-          case Rounding.Nearest _ -> scheme + ", rounded to nearest";
-          case Rounding.Clipped(Clipping c) ->
-              c.percentile() < 100
-                  ? scheme + ", ranges of the " + c.percentile() + "th percentile"
-                  : scheme + ", ranges searched down to " + Math.round(100 * c.least()) + " %";
-          case Rounding.Compensated(GptqOptions g) ->
-              "%s, GPTQ: act-order %s, damping %s"
-                  .formatted(scheme, g.order().name().toLowerCase(Locale.ROOT), g.damping());
-        });
-    if (fixedInputs) {
-      steps.add("static activation scales from the largest inputs seen");
+    steps.add(options.scheme() + ", " + describe(rounding));
+    for (QuantizeOptions.LayerRule rule : options.rules()) {
+      steps.add(
+          "%s: %s, %s"
+              .formatted(
+                  String.join(", ", rule.targets()),
+                  rule.scheme(),
+                  describe(rounding(rule.scheme()))));
     }
-    steps.add("left as they are: " + String.join(", ", options.ignore()));
-    return steps;
+    if (inputs != null) {
+      steps.add(
+          inputs.equals(ObserverSpec.MIN_MAX)
+              ? "static activation scales from the largest inputs seen"
+              : "static activation scales, observer " + inputs);
+    }
+  }
+
+  private static String describe(Rounding rounding) {
+    return switch (rounding) {
+      case Rounding.Nearest _ -> "rounded to nearest";
+      case Rounding.Clipped(Clipping c) ->
+          c.percentile() < 100
+              ? "ranges of the " + c.percentile() + "th percentile"
+              : "ranges searched down to " + Math.round(100 * c.least()) + " %";
+      case Rounding.Compensated(GptqOptions g) ->
+          "GPTQ: act-order %s, damping %s%s"
+              .formatted(
+                  g.order().name().toLowerCase(Locale.ROOT),
+                  g.damping(),
+                  g.clipping().equals(Clipping.NONE)
+                      ? ""
+                      : ", " + describe(new Rounding.Clipped(g.clipping())));
+      case Rounding.HalfQuadratic(HqqOptions h) ->
+          "HQQ: %d iterations, norm %s".formatted(h.iterations(), h.norm());
+    };
   }
 }

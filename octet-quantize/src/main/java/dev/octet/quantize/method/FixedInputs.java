@@ -1,29 +1,39 @@
 package dev.octet.quantize.method;
 
+import dev.octet.quantize.observe.CodeGrid;
+import dev.octet.quantize.observe.Range;
 import dev.octet.tensor.ActivationQuant;
-import dev.octet.tensor.Codecs;
 
-/** Static activation scales: one a layer, from the largest input that calibration has seen. */
+/** Static activation scales: one a layer, from the range that calibration has found. */
 public final class FixedInputs {
   private FixedInputs() {}
 
   /**
-   * The static form of a dynamic quantization.
+   * The codes of a dynamic quantization's static form.
    *
-   * @param largest largest magnitude of the layer's inputs
-   * @throws IllegalArgumentException if there is none
+   * @throws IllegalArgumentException if it has none
    */
-  public static ActivationQuant of(ActivationQuant dynamic, float largest) {
+  public static CodeGrid grid(ActivationQuant dynamic) {
     return switch (dynamic) {
-      case ActivationQuant.DynamicInt8 _ -> new ActivationQuant.StaticInt8(scale(largest, 127), 0);
-      case ActivationQuant.DynamicFp8 _ ->
-          new ActivationQuant.StaticFp8(scale(largest, Codecs.E4M3_MAX));
+      case ActivationQuant.DynamicInt8 _ -> CodeGrid.INT8;
+      case ActivationQuant.DynamicFp8 _ -> CodeGrid.FP8;
       default ->
           throw new IllegalArgumentException("no static form of activations " + dynamic.label());
     };
   }
 
-  private static float scale(float largest, float codes) {
-    return Math.max(largest / codes, Float.MIN_NORMAL);
+  /**
+   * The static form of a dynamic quantization, symmetric.
+   *
+   * @param range of the layer's inputs
+   * @throws IllegalArgumentException if there is none
+   */
+  public static ActivationQuant of(ActivationQuant dynamic, Range range) {
+    CodeGrid grid = grid(dynamic);
+    float scale = grid.scale(range);
+    return switch (grid) {
+      case INT8 -> new ActivationQuant.StaticInt8(scale, 0);
+      case FP8 -> new ActivationQuant.StaticFp8(scale);
+    };
   }
 }

@@ -2,6 +2,9 @@ package dev.octet.quantize.method;
 
 import dev.octet.kernels.Kernels;
 import dev.octet.quantize.linalg.Products;
+import dev.octet.quantize.observe.Observer;
+import dev.octet.quantize.observe.ObserverSpec;
+import dev.octet.quantize.observe.Range;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.LinearWeights;
@@ -12,6 +15,7 @@ import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Finds the factors by which a layer's input channels are divided and its weights' columns
@@ -23,20 +27,20 @@ public final class ScaleSearch {
   private final List<Tensor> weights;
   private final Tensor sample;
   private final QuantScheme scheme;
-  private final boolean fixedInputs;
+  private final @Nullable ObserverSpec fixedInputs;
 
   /**
    * @param weights F32 [n, k] each: all that read the same input
    * @param sample inputs, F32 [rows, k]
    * @param scheme of weights and activations
-   * @param fixedInputs whether activations get a static scale
+   * @param fixedInputs how activations get a static scale; null: one a token
    */
   public ScaleSearch(
       Kernels kernels,
       List<Tensor> weights,
       Tensor sample,
       QuantScheme scheme,
-      boolean fixedInputs) {
+      @Nullable ObserverSpec fixedInputs) {
     this.kernels = kernels;
     this.weights = weights;
     this.sample = sample;
@@ -79,7 +83,7 @@ public final class ScaleSearch {
     double sum = 0;
     try (Arena arena = Arena.ofShared()) {
       Tensor x = scaled(sample, s, true, arena);
-      ActivationQuant activation = activation(s, largestInput);
+      ActivationQuant activation = activation(s, largestInput, x);
       for (int i = 0; i < weights.size(); i++) {
         Tensor w = scaled(weights.get(i), s, false, arena);
         LinearWeights layer =
@@ -92,16 +96,32 @@ public final class ScaleSearch {
     return sum;
   }
 
-  /** A static scale depends on the factors: it must hold the largest input that is left. */
-  private ActivationQuant activation(float[] s, float[] largestInput) {
-    if (!fixedInputs) {
-      return scheme.activation();
+  /**
+   * A static scale depends on the factors: it must hold the largest input that is left, which the
+   * sample may lack. Where extremes do not decide, the sample will do.
+   */
+  private ActivationQuant activation(float[] s, float[] largestInput, Tensor x) {
+    ActivationQuant dynamic = scheme.activation();
+    if (fixedInputs == null || !dynamic.quantizes()) {
+      return dynamic;
+    }
+    if (fixedInputs.kind() != ObserverSpec.Kind.MINMAX) {
+      return FixedInputs.of(dynamic, observed(fixedInputs.create(FixedInputs.grid(dynamic)), x));
     }
     float largest = 0;
     for (int j = 0; j < s.length; j++) {
       largest = Math.max(largest, largestInput[j] / s[j]);
     }
-    return FixedInputs.of(scheme.activation(), largest);
+    return FixedInputs.of(dynamic, new Range(-largest, largest));
+  }
+
+  private static Range observed(Observer observer, Tensor x) {
+    float[] row = new float[Math.toIntExact(x.columns())];
+    for (long r = 0; r < x.rows(); r++) {
+      Products.read(x, r, 0, row, row.length);
+      observer.add(row, 0, row.length);
+    }
+    return observer.range();
   }
 
   private static double distance(Tensor a, Tensor b) {

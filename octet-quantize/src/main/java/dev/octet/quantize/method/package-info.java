@@ -1,4 +1,4 @@
-/** Quantizing one linear layer with knowledge of its inputs: GPTQ, scale search, clipping. */
+/** Quantizing one linear layer: GPTQ, HQQ, scale search, clipping, static input scales. */
 @NullMarked
 package dev.octet.quantize.method;
 

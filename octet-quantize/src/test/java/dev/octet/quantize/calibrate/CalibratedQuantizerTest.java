@@ -4,18 +4,25 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.octet.checkpoint.Checkpoint;
 import dev.octet.checkpoint.CheckpointException;
+import dev.octet.checkpoint.Checkpoints;
 import dev.octet.checkpoint.WriteOptions;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Providers;
 import dev.octet.quantize.Progress;
 import dev.octet.quantize.QuantizeOptions;
+import dev.octet.quantize.QuantizeOptions.LayerRule;
 import dev.octet.quantize.calibrate.Recipe.Rounding;
 import dev.octet.quantize.method.ActOrder;
 import dev.octet.quantize.method.GptqOptions;
 import dev.octet.quantize.method.Smoothing;
+import dev.octet.quantize.observe.ObserverSpec;
 import dev.octet.quantize.rotate.RotationOptions;
 import dev.octet.tensor.Clipping;
+import dev.octet.tensor.Fp8Weight;
+import dev.octet.tensor.Int4Weight;
+import dev.octet.tensor.Int8Weight;
 import dev.octet.tensor.QuantScheme;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -27,6 +34,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class CalibratedQuantizerTest {
   private static final List<int[]> TEXT = TinyCheckpoint.sequences(24, 100);
@@ -156,6 +164,45 @@ class CalibratedQuantizerTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"minmax", "percentile:99.99", "mse", "entropy", "running:0.1"})
+  void everyObserverServesStaticInputs(String observer) throws IOException {
+    Path base = TinyCheckpoint.write(dir.resolve("base"), 20);
+    Recipe recipe =
+        new Recipe(
+            new Smoothing.SmoothQuant(Double.NaN),
+            new Rounding.Nearest(),
+            ObserverSpec.of(observer),
+            null,
+            QuantizeOptions.of(QuantScheme.W8A8));
+    Path out = quantize(base, recipe, "out");
+    assertThat(distance(out, base)).isLessThan(observer.equals("entropy") ? 0.3 : 0.12);
+    float[] scale = TinyCheckpoint.stored(out, "model.layers.0.self_attn.q_proj.input_scale");
+    assertThat(scale).hasSize(1);
+    assertThat(scale[0]).isPositive();
+  }
+
+  @Test
+  void aRuleGivesSomeLayersAnotherScheme() throws IOException {
+    Path base = TinyCheckpoint.write(dir.resolve("base"), 1);
+    QuantizeOptions options =
+        QuantizeOptions.of(INT4)
+            .with(
+                List.of(
+                    new LayerRule(List.of("*.down_proj"), QuantScheme.W8A16),
+                    new LayerRule(List.of("*.layers.1.mlp.*"), QuantScheme.FP8)));
+    Rounding gptq = new Rounding.Compensated(GptqOptions.DEFAULT);
+    Path out = quantize(base, new Recipe(null, gptq, false, options), "out");
+    try (Checkpoint c = Checkpoints.open(out)) {
+      assertThat(c.linear("model.layers.1.mlp.down_proj").weight()).isInstanceOf(Int8Weight.class);
+      assertThat(c.linear("model.layers.1.mlp.up_proj").weight()).isInstanceOf(Fp8Weight.class);
+      assertThat(c.linear("model.layers.2.mlp.up_proj").weight()).isInstanceOf(Int4Weight.class);
+    }
+    assertThat(distance(out, base))
+        .isLessThan(distance(quantize(base, new Recipe(null, gptq, false,
+            QuantizeOptions.of(INT4)), "uniform"), base));
+  }
+
   @Test
   void rotationSavesFourBitInputsFromOutliersAndGptqMakesTheMostOfIt() throws IOException {
     Path base = TinyCheckpoint.write(dir.resolve("base"), 30);
@@ -163,9 +210,10 @@ class CalibratedQuantizerTest {
     RotationOptions rotation = new RotationOptions(1);
     Rounding gptq = new Rounding.Compensated(GptqOptions.DEFAULT);
     Path plain = quantize(base, nearest(w4a4.scheme()), "plain");
+    Rounding nearest = new Rounding.Nearest();
     Path rotated =
-        quantize(base, new Recipe(rotation, null, new Rounding.Nearest(), false, w4a4), "rotated");
-    Path chain = quantize(base, new Recipe(rotation, null, gptq, false, w4a4), "chain");
+        quantize(base, new Recipe(rotation, null, nearest, null, null, w4a4), "rotated");
+    Path chain = quantize(base, new Recipe(rotation, null, gptq, null, null, w4a4), "chain");
     assertThat(distance(rotated, base)).isLessThan(0.6 * distance(plain, base));
     assertThat(distance(chain, base)).isLessThan(distance(rotated, base));
   }
@@ -178,7 +226,8 @@ class CalibratedQuantizerTest {
             new RotationOptions(2),
             null,
             new Rounding.Compensated(GptqOptions.DEFAULT),
-            false,
+            null,
+            null,
             QuantizeOptions.of(QuantScheme.W4A4.withGroup(32)));
     Path whole = quantize(base, recipe, "whole");
     Path out = dir.resolve("out");

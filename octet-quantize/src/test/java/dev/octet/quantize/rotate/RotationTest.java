@@ -9,7 +9,7 @@ import dev.octet.checkpoint.Checkpoints;
 import dev.octet.checkpoint.SafetensorsFile;
 import dev.octet.checkpoint.SafetensorsWriter;
 import dev.octet.checkpoint.WeightSource;
-import dev.octet.checkpoint.WriteFormat;
+import dev.octet.checkpoint.WriteOptions;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Providers;
 import dev.octet.model.CausalLm;
@@ -18,6 +18,7 @@ import dev.octet.model.RunOptions;
 import dev.octet.quantize.CheckpointQuantizer;
 import dev.octet.quantize.Progress;
 import dev.octet.quantize.QuantizeOptions;
+import dev.octet.quantize.WeightRounding;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.Tensor;
@@ -68,7 +69,13 @@ class RotationTest {
 
   private Path write(Path in, Path out) {
     CheckpointQuantizer.run(
-        in, out, WriteFormat.COMPRESSED_TENSORS, ROTATION, NOTHING, false, false, Progress.NONE);
+        in,
+        out,
+        ROTATION,
+        NOTHING,
+        WeightRounding.NEAREST,
+        WriteOptions.of(false, false, ""),
+        Progress.NONE);
     return out;
   }
 

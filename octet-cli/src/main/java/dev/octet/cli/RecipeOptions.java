@@ -1,0 +1,94 @@
+package dev.octet.cli;
+
+import dev.octet.quantize.recipe.RecipeFile;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParseResult;
+
+/** {@code --recipe}: a YAML file instead of many options; and what shows or writes one. */
+final class RecipeOptions {
+  /** Options that say nothing of how a model is quantized. */
+  private static final Set<String> BESIDE =
+      Set.of(
+          "--recipe",
+          "--explain",
+          "--yaml",
+          "--write-recipe",
+          "--model",
+          "--out",
+          "--force",
+          "--resume",
+          "--threads",
+          "--provider",
+          "--debug");
+
+  @Option(
+      names = "--recipe",
+      paramLabel = "FILE",
+      description =
+          "YAML file that says it all, instead of --scheme, --method and the like: schemes of "
+              + "layers, steps, calibration, format")
+  @Nullable Path file;
+
+  @Option(names = "--explain", description = "say what would be done, step by step, and stop")
+  boolean explain;
+
+  @Option(names = "--yaml", description = "with --explain: say it as a recipe in YAML")
+  boolean yaml;
+
+  @Option(
+      names = "--write-recipe",
+      paramLabel = "FILE",
+      description = "write these options as a recipe in YAML, too")
+  @Nullable Path written;
+
+  /**
+   * The recipe of {@code --recipe}.
+   *
+   * @throws CliException if other options say what it should
+   */
+  RecipeFile read(Path from, ParseResult given) {
+    List<String> others =
+        given.matchedOptions().stream()
+            .map(option -> option.longestName())
+            .filter(name -> !BESIDE.contains(name))
+            .distinct()
+            .toList();
+    if (!others.isEmpty()) {
+      throw new CliException(
+          "--recipe says it all: leave out %s, or put it into %s"
+              .formatted(String.join(", ", others), from));
+    }
+    return RecipeFile.read(from);
+  }
+
+  /** What {@code --explain} prints. */
+  List<String> explanation(RecipeFile plan) {
+    return yaml ? plan.toYaml().lines().toList() : plan.recipe().steps();
+  }
+
+  /** Writes the recipe where {@code --write-recipe} wants it. */
+  void write(RecipeFile plan, boolean force) {
+    if (written == null) {
+      return;
+    }
+    if (Files.exists(written) && !force) {
+      throw new CliException(written + ": exists; --force replaces it");
+    }
+    String text = plan.toYaml();
+    Path temporary = written.resolveSibling("." + written.getFileName() + ".tmp");
+    try {
+      Files.writeString(temporary, text);
+      Files.move(temporary, written, StandardCopyOption.REPLACE_EXISTING);
+    } catch (IOException e) {
+      throw new UncheckedIOException(written + ": cannot be written", e);
+    }
+  }
+}

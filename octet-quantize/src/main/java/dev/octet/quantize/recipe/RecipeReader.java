@@ -1,0 +1,321 @@
+package dev.octet.quantize.recipe;
+
+import dev.octet.checkpoint.WriteFormat;
+import dev.octet.quantize.QuantizeOptions;
+import dev.octet.quantize.QuantizeOptions.LayerRule;
+import dev.octet.quantize.calibrate.AttentionQuant;
+import dev.octet.quantize.calibrate.Recipe;
+import dev.octet.quantize.calibrate.Recipe.Rounding;
+import dev.octet.quantize.method.ActOrder;
+import dev.octet.quantize.method.GptqOptions;
+import dev.octet.quantize.method.HqqOptions;
+import dev.octet.quantize.method.Smoothing;
+import dev.octet.quantize.observe.ObserverSpec;
+import dev.octet.quantize.rotate.RotationOptions;
+import dev.octet.tensor.Clipping;
+import dev.octet.tensor.QuantScheme;
+import dev.octet.tensor.ScaleGranularity;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/** Makes a recipe of a YAML document; what it does not know, it refuses. */
+final class RecipeReader {
+  private static final List<String> TOP =
+      List.of("scheme", "group-size", "ignore", "layers", "steps", "calibration", "format");
+
+  private static final List<String> STEPS =
+      List.of(
+          "rotation", "smoothquant", "awq", "rtn", "gptq", "hqq", "static-inputs", "faquant", "c8", "kv-fp8");
+
+  private static final int MAX_GROUP = 1 << 20;
+
+  private final String where;
+  private final Path file;
+  private @Nullable RotationOptions rotation;
+  private @Nullable Smoothing smoothing;
+  private @Nullable Rounding rounding;
+  private @Nullable ObserverSpec inputs;
+  private @Nullable AttentionQuant attention;
+
+  /**
+   * @param where names the document in errors
+   * @param file relative paths count from its folder
+   */
+  RecipeReader(String where, Path file) {
+    this.where = where;
+    this.file = file;
+  }
+
+  RecipeFile read(Yaml root) {
+    YamlFields top = fields("the recipe", root, TOP);
+    QuantizeOptions options =
+        new QuantizeOptions(scheme(top), ignored(top)).with(rules(top.value("layers")));
+    steps(top);
+    WriteFormat format =
+        top.parsed("format", WriteFormat::of).orElse(WriteFormat.COMPRESSED_TENSORS);
+    CalibrationData calibration = calibration(top.value("calibration"));
+    Rounding weights = rounding;
+    if (weights == null) {
+      weights =
+          smoothing instanceof Smoothing.Awq
+              ? new Rounding.Clipped(Clipping.SEARCH)
+              : new Rounding.Nearest();
+    }
+    try {
+      return new RecipeFile(
+          new Recipe(rotation, smoothing, weights, inputs, attention, options),
+          calibration,
+          format);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(where + ": " + e.getMessage(), e);
+    }
+  }
+
+  private YamlFields fields(String what, Yaml node, List<String> known) {
+    if (node instanceof Yaml.Keys keys) {
+      return new YamlFields(where, what, keys, known);
+    }
+    throw problem(node.line(), what + " must have keys: " + String.join(", ", known));
+  }
+
+  private IllegalArgumentException problem(int line, String what) {
+    return new IllegalArgumentException("%s: line %d: %s".formatted(where, line, what));
+  }
+
+  private QuantScheme scheme(YamlFields fields) {
+    QuantScheme scheme =
+        fields
+            .parsed("scheme", QuantScheme::of)
+            .orElseThrow(() -> problem(fields.line(), "a scheme is missing, such as 'scheme: w8a8'"));
+    OptionalLong group = fields.integer("group-size", 1, MAX_GROUP);
+    if (group.isEmpty()) {
+      return scheme;
+    }
+    if (scheme.granularity() != ScaleGranularity.GROUP) {
+      throw problem(fields.line(), "group-size: " + scheme.name() + " has no groups");
+    }
+    return scheme.withGroup((int) group.getAsLong());
+  }
+
+  private List<String> ignored(YamlFields top) {
+    return top.value("ignore") == null
+        ? QuantizeOptions.DEFAULT_IGNORE
+        : patterns(top, "ignore", top.texts("ignore"));
+  }
+
+  private List<String> patterns(YamlFields fields, String key, List<String> patterns) {
+    try {
+      return new QuantizeOptions(QuantScheme.W8A8, patterns).ignore();
+    } catch (IllegalArgumentException e) {
+      throw problem(fields.line(), key + ": " + e.getMessage());
+    }
+  }
+
+  private List<LayerRule> rules(@Nullable Yaml layers) {
+    List<LayerRule> rules = new ArrayList<>();
+    for (Yaml item : layers == null ? List.<Yaml>of() : YamlFields.items(layers)) {
+      YamlFields rule = fields("a rule", item, List.of("targets", "scheme", "group-size"));
+      List<String> targets = patterns(rule, "targets", rule.texts("targets"));
+      if (targets.isEmpty()) {
+        throw problem(item.line(), "targets are missing, such as 'targets: [\"*.down_proj\"]'");
+      }
+      rules.add(new LayerRule(targets, scheme(rule)));
+    }
+    return rules;
+  }
+
+  private CalibrationData calibration(@Nullable Yaml node) {
+    if (node == null) {
+      return CalibrationData.USUAL;
+    }
+    YamlFields data = fields("calibration", node, List.of("text", "samples", "length", "seed"));
+    CalibrationData usual = CalibrationData.USUAL;
+    return new CalibrationData(
+        data.parsed("text", this::path).orElse(null),
+        (int) data.integer("samples", 1, Integer.MAX_VALUE).orElse(usual.samples()),
+        (int) data.integer("length", 2, Integer.MAX_VALUE).orElse(usual.length()),
+        data.integer("seed", Long.MIN_VALUE, Long.MAX_VALUE).orElse(usual.seed()));
+  }
+
+  private Path path(String text) {
+    try {
+      return file.resolveSibling(text);
+    } catch (InvalidPathException e) {
+      throw new IllegalArgumentException("'" + text + "' is no path", e);
+    }
+  }
+
+  private void steps(YamlFields top) {
+    Yaml list = top.value("steps");
+    int last = 0;
+    for (Yaml item : list == null ? List.<Yaml>of() : YamlFields.items(list)) {
+      Map.Entry<String, Yaml> step = step(item);
+      int stage = step(step.getKey(), item.line(), step.getValue());
+      if (stage <= last) {
+        throw problem(
+            item.line(),
+            step.getKey()
+                + " comes too late or twice: first rotation, then smoothquant or awq, then gptq, hqq or rtn,"
+                + " then static-inputs, then faquant, c8 or kv-fp8");
+      }
+      last = stage;
+    }
+  }
+
+  /** A name, or a name with its options. */
+  private Map.Entry<String, Yaml> step(Yaml item) {
+    Yaml none = new Yaml.Keys(item.line(), new LinkedHashMap<>());
+    if (item instanceof Yaml.Text(_, String name)) {
+      return Map.entry(name, none);
+    }
+    if (item instanceof Yaml.Keys(_, var entries) && entries.size() == 1) {
+      Map.Entry<String, Yaml> only = entries.firstEntry();
+      return only.getValue() instanceof Yaml.Nothing ? Map.entry(only.getKey(), none) : only;
+    }
+    throw problem(item.line(), "a step is a name, or a name with its options");
+  }
+
+  /** Takes note of a step; returns its place in the order. */
+  private int step(String name, int line, Yaml options) {
+    switch (name) {
+      case "rotation" -> {
+        YamlFields f = fields(name, options, List.of("seed"));
+        rotation =
+            new RotationOptions(f.integer("seed", Long.MIN_VALUE, Long.MAX_VALUE).orElse(0));
+        return 1;
+      }
+      case "smoothquant" -> {
+        YamlFields f = fields(name, options, List.of("alpha"));
+        smoothing =
+            new Smoothing.SmoothQuant(f.parsed("alpha", RecipeNames::alpha).orElse(Double.NaN));
+        return 2;
+      }
+      case "awq" -> {
+        fields(name, options, List.of());
+        smoothing = new Smoothing.Awq();
+        return 2;
+      }
+      case "rtn", "gptq", "hqq" -> {
+        rounding = rounding(name, line, options);
+        return 3;
+      }
+      case "static-inputs" -> {
+        inputs = observer(fields(name, options, List.of("observer")));
+        return 4;
+      }
+      case "faquant", "c8", "kv-fp8" -> {
+        attention = attention(name, line, options);
+        return 5;
+      }
+      default ->
+          throw problem(
+              line, "unknown step '%s'; known are %s".formatted(name, String.join(", ", STEPS)));
+    }
+  }
+
+  private Rounding rounding(String name, int line, Yaml options) {
+    try {
+      return switch (name) {
+        case "gptq" -> gptq(fields(name, options, List.of("act-order", "damping", "clip")));
+        case "hqq" ->
+            hqq(fields(name, options, List.of("iterations", "norm", "beta", "growth")));
+        default -> nearest(fields(name, options, List.of("clip")));
+      };
+    } catch (IllegalArgumentException e) {
+      throw named(line, e);
+    }
+  }
+
+  /** With the line in front, if it is not there yet. */
+  private IllegalArgumentException named(int line, IllegalArgumentException e) {
+    String message = String.valueOf(e.getMessage());
+    return message.startsWith(where) ? e : problem(line, message);
+  }
+
+  private static Rounding gptq(YamlFields f) {
+    GptqOptions usual = GptqOptions.DEFAULT;
+    return new Rounding.Compensated(
+        new GptqOptions(
+            f.parsed("act-order", RecipeReader::order).orElse(usual.order()),
+            f.number("damping").orElse(usual.damping()),
+            f.parsed("clip", RecipeNames::clipping).orElse(usual.clipping())));
+  }
+
+  private static ActOrder order(String text) {
+    return Arrays.stream(ActOrder.values())
+        .filter(o -> o.name().equals(text.toUpperCase(Locale.ROOT)))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "'%s'; choose one of %s"
+                        .formatted(
+                            text,
+                            Arrays.stream(ActOrder.values())
+                                .map(o -> o.name().toLowerCase(Locale.ROOT))
+                                .collect(Collectors.joining(", ")))));
+  }
+
+  private static Rounding hqq(YamlFields f) {
+    HqqOptions usual = HqqOptions.DEFAULT;
+    return new Rounding.HalfQuadratic(
+        new HqqOptions(
+            (int) f.integer("iterations", 1, 10_000).orElse(usual.iterations()),
+            f.number("norm").orElse(usual.norm()),
+            f.number("beta").orElse(usual.beta()),
+            f.number("growth").orElse(usual.growth())));
+  }
+
+  private static Rounding nearest(YamlFields f) {
+    Clipping clipping = f.parsed("clip", RecipeNames::clipping).orElse(Clipping.NONE);
+    return clipping.equals(Clipping.NONE) ? new Rounding.Nearest() : new Rounding.Clipped(clipping);
+  }
+
+  private AttentionQuant attention(String name, int line, Yaml options) {
+    try {
+      return switch (name) {
+        case "faquant" -> faQuant(fields(name, options, List.of("query", "key", "value")));
+        case "c8" -> {
+          YamlFields f = fields(name, options, List.of("observer", "offsets"));
+          yield new AttentionQuant.C8(observer(f), f.flag("offsets", false));
+        }
+        default -> {
+          YamlFields f = fields(name, options, List.of("scales", "observer"));
+          yield new AttentionQuant.KvFp8(
+              f.parsed("scales", RecipeReader::perHead).orElse(false), observer(f));
+        }
+      };
+    } catch (IllegalArgumentException e) {
+      throw named(line, e);
+    }
+  }
+
+  private static AttentionQuant faQuant(YamlFields f) {
+    AttentionQuant.FaQuant usual = AttentionQuant.FaQuant.USUAL;
+    return new AttentionQuant.FaQuant(
+        f.number("query").orElse(usual.query()),
+        f.number("key").orElse(usual.key()),
+        f.number("value").orElse(usual.value()));
+  }
+
+  private static boolean perHead(String text) {
+    return switch (text) {
+      case "tensor" -> false;
+      case "head" -> true;
+      default -> throw new IllegalArgumentException("must be tensor or head, not " + text);
+    };
+  }
+
+  private static ObserverSpec observer(YamlFields f) {
+    return f.parsed("observer", ObserverSpec::of).orElse(ObserverSpec.MIN_MAX);
+  }
+}

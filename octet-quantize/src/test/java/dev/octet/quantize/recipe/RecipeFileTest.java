@@ -1,0 +1,203 @@
+package dev.octet.quantize.recipe;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.octet.checkpoint.WriteFormat;
+import dev.octet.quantize.QuantizeOptions;
+import dev.octet.quantize.QuantizeOptions.LayerRule;
+import dev.octet.quantize.calibrate.AttentionQuant;
+import dev.octet.quantize.calibrate.Recipe;
+import dev.octet.quantize.calibrate.Recipe.Rounding;
+import dev.octet.quantize.method.ActOrder;
+import dev.octet.quantize.method.GptqOptions;
+import dev.octet.quantize.method.HqqOptions;
+import dev.octet.quantize.method.Smoothing;
+import dev.octet.quantize.observe.ObserverSpec;
+import dev.octet.quantize.rotate.RotationOptions;
+import dev.octet.tensor.Clipping;
+import dev.octet.tensor.QuantScheme;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class RecipeFileTest {
+  @TempDir private Path dir;
+
+  private static RecipeFile parse(String yaml) {
+    return RecipeFile.parse("r.yaml", yaml, Path.of("/folder/r.yaml"));
+  }
+
+  @Test
+  void everythingThatCanBeSaidIsRead() {
+    RecipeFile file =
+        parse(
+            """
+            # all of it
+            scheme: w4a8
+            group-size: 64
+            ignore: [lm_head, "*.o_proj"]
+            steps:
+              - smoothquant: {alpha: 0.75}
+              - gptq:
+                  act-order: group
+                  damping: 0.05
+                  clip: 99.5
+              - static-inputs: {observer: percentile:99.9}
+              - c8: {observer: "running:0.1", offsets: true}
+            layers:
+              - targets: ["model.layers.0.*", "re:.*down_proj$"]
+                scheme: w8a8
+            calibration: {text: texts/book.txt, samples: 8, length: 64, seed: 3}
+            format: ascend
+            """);
+    QuantizeOptions options =
+        new QuantizeOptions(QuantScheme.W4A8.withGroup(64), List.of("lm_head", "*.o_proj"))
+            .with(
+                List.of(
+                    new LayerRule(
+                        List.of("model.layers.0.*", "re:.*down_proj$"), QuantScheme.W8A8)));
+    Recipe recipe =
+        new Recipe(
+            new Smoothing.SmoothQuant(0.75),
+            new Rounding.Compensated(
+                new GptqOptions(ActOrder.GROUP, 0.05, Clipping.ofPercentile(99.5))),
+            ObserverSpec.of("percentile:99.9"),
+            new AttentionQuant.C8(ObserverSpec.of("running:0.1"), true),
+            options);
+    CalibrationData data = new CalibrationData(Path.of("/folder/texts/book.txt"), 8, 64, 3);
+    assertThat(file).isEqualTo(new RecipeFile(recipe, data, WriteFormat.ASCEND));
+  }
+
+  @Test
+  void whatIsNotSaidIsUsual() {
+    RecipeFile file = parse("scheme: w4a16\nsteps: [awq, kv-fp8]\n");
+    assertThat(file.recipe().rounding()).isEqualTo(new Rounding.Clipped(Clipping.SEARCH));
+    assertThat(file.recipe().attention()).isEqualTo(AttentionQuant.KvFp8.USUAL);
+    assertThat(file.recipe().options()).isEqualTo(QuantizeOptions.of(QuantScheme.W4A16));
+    assertThat(file.calibration()).isEqualTo(CalibrationData.USUAL);
+    assertThat(file.format()).isEqualTo(WriteFormat.COMPRESSED_TENSORS);
+    assertThat(parse("scheme: w8a8").recipe().calibrates()).isFalse();
+  }
+
+  static Stream<RecipeFile> recipes() {
+    List<RecipeFile> all = new ArrayList<>();
+    List<Rounding> roundings =
+        List.of(
+            new Rounding.Nearest(),
+            new Rounding.Clipped(Clipping.SEARCH),
+            new Rounding.Clipped(Clipping.ofPercentile(99.75)),
+            new Rounding.Compensated(GptqOptions.DEFAULT),
+            new Rounding.HalfQuadratic(new HqqOptions(5, 0.5, 3, 1.5)));
+    AttentionQuant[] attentions = {
+      null,
+      new AttentionQuant.FaQuant(99.9, 99.99, 100),
+      new AttentionQuant.C8(ObserverSpec.of("entropy"), true),
+      new AttentionQuant.KvFp8(true, ObserverSpec.of("window:99.5")),
+      AttentionQuant.KvFp8.USUAL
+    };
+    Smoothing[] smoothings = {
+      null, new Smoothing.Awq(), new Smoothing.SmoothQuant(Double.NaN),
+      new Smoothing.SmoothQuant(0.3), null
+    };
+    for (int i = 0; i < roundings.size(); i++) {
+      QuantScheme scheme = i == 4 ? QuantScheme.W4A16_ASYM.withGroup(32) : QuantScheme.W8A8;
+      QuantizeOptions options =
+          new QuantizeOptions(scheme, List.of("lm_head", "*.\"o\\dd\" name", "null", "a: b #c"))
+              .with(i < 3 ? List.of() : List.of(new LayerRule(List.of("*"), QuantScheme.FP8)));
+      Recipe recipe =
+          new Recipe(
+              i == 3 ? new RotationOptions(7) : null,
+              smoothings[i],
+              roundings.get(i),
+              i == 1 ? ObserverSpec.of("mse") : null,
+              attentions[i],
+              options);
+      Path text = i % 2 == 0 ? null : Path.of("/a folder/ä: text.txt");
+      all.add(
+          new RecipeFile(
+              recipe, new CalibrationData(text, 1 + i, 2 + i, -i), WriteFormat.values()[i]));
+    }
+    return all.stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("recipes")
+  void whatIsWrittenReadsTheSame(RecipeFile recipe) throws IOException {
+    Path file = dir.resolve("recipe.yaml");
+    Files.writeString(file, recipe.toYaml());
+    assertThat(RecipeFile.read(file)).isEqualTo(recipe);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      textBlock =
+          """
+          schema: w8a8                               | line 1: unknown key 'schema' of the recipe; known are scheme, group-size
+          steps: []                                  | a scheme is missing
+          scheme: w3a3                               | line 1: scheme: unknown quantization 'w3a3'; choose one of w8a8
+          scheme: [w8a8]                             | 'scheme' must be a single value
+          scheme:                                    | 'scheme' has no value
+          scheme: w8a8;group-size: 64                | w8a8 has no groups
+          scheme: w4a16;group-size: many             | line 2: group-size: 'many' is no number
+          scheme: w4a16;group-size: 0                | line 2: group-size: must be from 1
+          scheme: w8a8;scheme: fp8                   | uplicate
+          scheme: w8a8;ignore: "re:("                | no regular expression
+          scheme: w8a8;ignore: [*.down_proj]         | line 2
+          scheme: w8a8;steps: [spin]                 | line 2: unknown step 'spin'; known are smoothquant, awq
+          scheme: w8a8;steps:;  - awq: {alpha: 1}    | line 3: awq takes no options, not 'alpha'
+          scheme: w8a8;steps:;  - gptq: {damp: 1}    | line 3: unknown key 'damp' of gptq; known are act-order, damping, clip
+          scheme: w8a8;steps:;  - gptq: {damping: 2} | line 3: damping must be in (0, 1]
+          scheme: w8a8;steps:;  - gptq: {damping: NaN} | damping: must be finite
+          scheme: w8a8;steps:;  - gptq: {act-order: up} | choose one of none, static, group
+          scheme: w8a8;steps:;  - smoothquant: {alpha: 2} | line 3: alpha: 2: a number from 0 to 1, or auto
+          scheme: w8a8;steps: [gptq, smoothquant]    | smoothquant comes too late
+          scheme: w8a8;steps: [awq, rotation]           | rotation comes too late
+          scheme: w8a8;steps: [gptq, rtn]            | rtn comes too late or twice
+          scheme: w8a8;steps: [[gptq]]               | a step is a name
+          scheme: w8a8;steps: [hqq]                  | use w4a16-asym
+          scheme: w4a16;steps: [static-inputs]       | no static form
+          scheme: fp8;steps: [gptq]                  | no integers
+          scheme: w8a8;steps:;  - kv-fp8: {scales: channel} | must be tensor or head
+          scheme: w8a8;steps:;  - faquant: {key: 0}  | (0, 100]
+          scheme: w8a8;steps:;  - c8: {offsets: yes} | must be true or false
+          scheme: w8a8;steps:;  - c8: {observer: max}| unknown observer 'max'
+          scheme: w8a8;layers: [{scheme: fp8}]       | targets are missing
+          scheme: w8a8;layers: [fp8]                 | a rule must have keys: targets, scheme
+          scheme: w8a8;calibration: {samples: 0}     | samples: must be from 1
+          scheme: w8a8;calibration: book.txt         | calibration must have keys
+          scheme: w8a8;format: exl2                  | format: unknown format 'exl2'
+          scheme: !x w8a8                            | tags
+          scheme: &a w8a8;format: *a                 | alias
+          scheme: {                                  | not valid YAML
+          w8a8                                       | the recipe must have keys
+          scheme: w8a8;---;scheme: fp8               | one
+          """)
+  void whatIsWrongIsNamedWithItsLine(String yaml, String message) {
+    assertThatThrownBy(() -> parse(yaml.replace(';', '\n') + "\n"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageStartingWith("r.yaml: ")
+        .hasMessageContaining(message)
+        .satisfies(e -> assertThat(e.getMessage().lines()).hasSize(1));
+  }
+
+  @Test
+  void whatIsNoFileIsRefused() throws IOException {
+    assertThatThrownBy(() -> RecipeFile.read(dir)).hasMessageContaining("not a regular file");
+    assertThatThrownBy(() -> RecipeFile.read(dir.resolve("none"))).hasMessageContaining("no such");
+    Path empty = Files.writeString(dir.resolve("empty"), "# nothing\n");
+    assertThatThrownBy(() -> RecipeFile.read(empty)).hasMessageContaining("is empty");
+    Path bytes = Files.write(dir.resolve("bytes"), new byte[] {(byte) 0xC3, 0x28});
+    assertThatThrownBy(() -> RecipeFile.read(bytes)).hasMessageContaining("UTF-8");
+  }
+}
