@@ -262,8 +262,7 @@ final class MethodOptions {
   /** Whether something is asked for, but nothing that changes codes of weights. */
   boolean leavesWeights() {
     return !methods.equals(List.of(Method.RTN))
-        && methods.stream()
-            .allMatch(m -> m.stage == Stage.ROTATION || m.stage == Stage.ATTENTION)
+        && methods.stream().allMatch(m -> m.stage == Stage.ROTATION || m.stage == Stage.ATTENTION)
         && !fixedInputs
         && clip.equals("auto");
   }

@@ -143,8 +143,7 @@ public final class LayerRunner implements AutoCloseable {
   public void round(KvScales scales, @Nullable QueryScales queries) {
     int dim = config.headDim();
     StaticKvScales fixed =
-        new StaticKvScales(
-            scales.key(), scales.value(), scales.keyOffset(), scales.valueOffset());
+        new StaticKvScales(scales.key(), scales.value(), scales.keyOffset(), scales.valueOffset());
     cache = new KvSpec(config.kvHeads(), dim, dim, KvPlan.typeOf(scales.type()), fixed);
     query =
         queries == null

@@ -24,9 +24,8 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes a quantized copy of a checkpoint, in any format, layer by layer: memory holds
- * one layer at a time. An interrupted run can be resumed; until the last step the result is not
- * there at all.
+ * Writes a quantized copy of a checkpoint, in any format, layer by layer: memory holds one layer at
+ * a time. An interrupted run can be resumed; until the last step the result is not there at all.
  */
 public final class CheckpointQuantizer {
   private CheckpointQuantizer() {}

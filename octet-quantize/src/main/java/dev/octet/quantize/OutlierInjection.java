@@ -6,7 +6,6 @@ import dev.octet.checkpoint.Checkpoints;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.SafetensorsWriter;
 import dev.octet.checkpoint.TensorSpec;
-import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.io.IOException;
 import java.io.UncheckedIOException;

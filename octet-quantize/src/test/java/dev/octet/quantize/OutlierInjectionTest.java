@@ -77,8 +77,7 @@ class OutlierInjectionTest {
                     model, dir.resolve("many"), new Plan(Set.of(Site.NORM), 65, 3, 1)))
         .isInstanceOf(CheckpointException.class)
         .hasMessageContaining("65 outlier channels of 64");
-    assertThatThrownBy(
-            () -> OutlierInjection.run(model, dir, new Plan(Set.of(Site.NORM), 6, 3, 1)))
+    assertThatThrownBy(() -> OutlierInjection.run(model, dir, new Plan(Set.of(Site.NORM), 6, 3, 1)))
         .hasMessageContaining("exists");
   }
 }

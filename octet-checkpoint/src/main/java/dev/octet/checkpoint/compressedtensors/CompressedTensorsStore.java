@@ -95,7 +95,8 @@ public final class CompressedTensorsStore implements LayerStore {
     int n = cache.key().length;
     if (n != cache.value().length || n != 1 && n != config.kvHeads()) {
       throw scaleProblem(
-          layer, "the cache has a scale a channel; here it is one for all or one a head, else ascend");
+          layer,
+          "the cache has a scale a channel; here it is one for all or one a head, else ascend");
     }
     return Optional.of(Scheme.cache(cache.type(), n == 1));
   }

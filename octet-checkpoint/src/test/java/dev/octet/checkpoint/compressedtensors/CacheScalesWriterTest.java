@@ -128,8 +128,7 @@ class CacheScalesWriterTest {
               () -> writer.addScales(0, new KvScales(DType.I8, one, one, one, one), null))
           .hasMessageContaining("offsets");
       writer.addScales(0, plain, null);
-      assertThatThrownBy(
-              () -> writer.addScales(1, new KvScales(DType.F8_E4M3, one, one), null))
+      assertThatThrownBy(() -> writer.addScales(1, new KvScales(DType.F8_E4M3, one, one), null))
           .hasMessageContaining("layer 1: its cache scales are of another kind");
     }
   }

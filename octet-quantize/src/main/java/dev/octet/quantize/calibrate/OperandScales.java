@@ -35,8 +35,7 @@ final class OperandScales {
       case AttentionQuant.FaQuant fa -> {
         this.grid = CodeGrid.INT8;
         this.query =
-            new Slices(
-                config.heads() * dim, dim, AttentionQuant.FaQuant.window(fa.query()), grid);
+            new Slices(config.heads() * dim, dim, AttentionQuant.FaQuant.window(fa.query()), grid);
         this.key = new Slices(width, dim, AttentionQuant.FaQuant.window(fa.key()), grid);
         this.value = new Slices(width, dim, AttentionQuant.FaQuant.window(fa.value()), grid);
       }

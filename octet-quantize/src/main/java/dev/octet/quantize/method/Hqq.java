@@ -25,9 +25,9 @@ import java.util.stream.IntStream;
  * <p>Errors are counted in steps of the scale, so that β means the same for weights of any size.
  *
  * <p>The authors keep z in floating point. The formats of INT4 weights hold whole ones, so z is
- * rounded at the end, and then the scale is chosen by the same iteration instead: {@code s ←
- * s·⟨q − z, w/s − e⟩ / ⟨q − z, q − z⟩}. Whatever does not lower the p-norm is not taken: a group never ends
- * worse than rounded to nearest over its whole range.
+ * rounded at the end, and then the scale is chosen by the same iteration instead: {@code s ← s·⟨q −
+ * z, w/s − e⟩ / ⟨q − z, q − z⟩}. Whatever does not lower the p-norm is not taken: a group never
+ * ends worse than rounded to nearest over its whole range.
  */
 public final class Hqq {
   /** Parts of the whole range from which the iteration starts. */

@@ -34,7 +34,16 @@ final class RecipeReader {
 
   private static final List<String> STEPS =
       List.of(
-          "rotation", "smoothquant", "awq", "rtn", "gptq", "hqq", "static-inputs", "faquant", "c8", "kv-fp8");
+          "rotation",
+          "smoothquant",
+          "awq",
+          "rtn",
+          "gptq",
+          "hqq",
+          "static-inputs",
+          "faquant",
+          "c8",
+          "kv-fp8");
 
   private static final int MAX_GROUP = 1 << 20;
 
@@ -95,7 +104,8 @@ final class RecipeReader {
     QuantScheme scheme =
         fields
             .parsed("scheme", QuantScheme::of)
-            .orElseThrow(() -> problem(fields.line(), "a scheme is missing, such as 'scheme: w8a8'"));
+            .orElseThrow(
+                () -> problem(fields.line(), "a scheme is missing, such as 'scheme: w8a8'"));
     OptionalLong group = fields.integer("group-size", 1, MAX_GROUP);
     if (group.isEmpty()) {
       return scheme;
@@ -189,8 +199,7 @@ final class RecipeReader {
     switch (name) {
       case "rotation" -> {
         YamlFields f = fields(name, options, List.of("seed"));
-        rotation =
-            new RotationOptions(f.integer("seed", Long.MIN_VALUE, Long.MAX_VALUE).orElse(0));
+        rotation = new RotationOptions(f.integer("seed", Long.MIN_VALUE, Long.MAX_VALUE).orElse(0));
         return 1;
       }
       case "smoothquant" -> {
@@ -226,8 +235,7 @@ final class RecipeReader {
     try {
       return switch (name) {
         case "gptq" -> gptq(fields(name, options, List.of("act-order", "damping", "clip")));
-        case "hqq" ->
-            hqq(fields(name, options, List.of("iterations", "norm", "beta", "growth")));
+        case "hqq" -> hqq(fields(name, options, List.of("iterations", "norm", "beta", "growth")));
         default -> nearest(fields(name, options, List.of("clip")));
       };
     } catch (IllegalArgumentException e) {

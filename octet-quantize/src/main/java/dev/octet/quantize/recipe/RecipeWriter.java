@@ -14,7 +14,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/** Writes a recipe as YAML with every option named, so that it reads the same when defaults change. */
+/**
+ * Writes a recipe as YAML with every option named, so that it reads the same when defaults change.
+ */
 final class RecipeWriter {
   private final StringBuilder out = new StringBuilder();
 
@@ -99,7 +101,8 @@ final class RecipeWriter {
           line("  - faquant: {query: %s, key: %s, value: %s}".formatted(q, k, v));
       case AttentionQuant.C8(var observer, boolean offsets) ->
           line(
-              "  - c8: {observer: %s, offsets: %s}".formatted(quoted(observer.toString()), offsets));
+              "  - c8: {observer: %s, offsets: %s}"
+                  .formatted(quoted(observer.toString()), offsets));
       case AttentionQuant.KvFp8(boolean perHead, var observer) ->
           line(
               "  - kv-fp8: {scales: %s, observer: %s}"

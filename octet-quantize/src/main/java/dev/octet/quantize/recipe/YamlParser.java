@@ -37,8 +37,7 @@ final class YamlParser {
    * @throws IllegalArgumentException if it is none, naming the line
    */
   static Yaml parse(String where, String text) {
-    try (YAMLParser parser =
-        (YAMLParser) FACTORY.createParser(ObjectReadContext.empty(), text)) {
+    try (YAMLParser parser = (YAMLParser) FACTORY.createParser(ObjectReadContext.empty(), text)) {
       YamlParser document = new YamlParser(where, parser);
       JsonToken first = parser.nextToken();
       if (first == null) {

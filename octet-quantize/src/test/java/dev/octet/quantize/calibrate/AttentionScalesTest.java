@@ -156,8 +156,7 @@ class AttentionScalesTest {
       assertThat(cache.key()).hasSize(2 * DIM);
       assertThat(cache.keyOffset()).hasSize(offsets ? 2 * DIM : 0);
       for (int j = 0; j < 2 * DIM; j++) {
-        float wanted =
-            offsets ? (keys[1][j] - keys[0][j]) / 255 : largest(keys, j, j + 1) / 127;
+        float wanted = offsets ? (keys[1][j] - keys[0][j]) / 255 : largest(keys, j, j + 1) / 127;
         assertThat(cache.key()[j]).isCloseTo(wanted, within(1e-6f * wanted));
         if (offsets) {
           double lowest = Math.rint(keys[0][j] / cache.key()[j]) + cache.keyOffset()[j];

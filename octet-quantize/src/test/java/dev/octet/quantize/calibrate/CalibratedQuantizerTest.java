@@ -199,8 +199,10 @@ class CalibratedQuantizerTest {
       assertThat(c.linear("model.layers.2.mlp.up_proj").weight()).isInstanceOf(Int4Weight.class);
     }
     assertThat(distance(out, base))
-        .isLessThan(distance(quantize(base, new Recipe(null, gptq, false,
-            QuantizeOptions.of(INT4)), "uniform"), base));
+        .isLessThan(
+            distance(
+                quantize(base, new Recipe(null, gptq, false, QuantizeOptions.of(INT4)), "uniform"),
+                base));
   }
 
   @Test
@@ -211,8 +213,7 @@ class CalibratedQuantizerTest {
     Rounding gptq = new Rounding.Compensated(GptqOptions.DEFAULT);
     Path plain = quantize(base, nearest(w4a4.scheme()), "plain");
     Rounding nearest = new Rounding.Nearest();
-    Path rotated =
-        quantize(base, new Recipe(rotation, null, nearest, null, null, w4a4), "rotated");
+    Path rotated = quantize(base, new Recipe(rotation, null, nearest, null, null, w4a4), "rotated");
     Path chain = quantize(base, new Recipe(rotation, null, gptq, null, null, w4a4), "chain");
     assertThat(distance(rotated, base)).isLessThan(0.6 * distance(plain, base));
     assertThat(distance(chain, base)).isLessThan(distance(rotated, base));

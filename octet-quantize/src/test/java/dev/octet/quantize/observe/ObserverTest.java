@@ -255,8 +255,17 @@ class ObserverTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "", "max", "percentile:", "percentile:x", "percentile:0", "percentile:101",
-        "percentile:NaN", "mse:3", "minmax:1", "running:2", "window:-1"
+        "",
+        "max",
+        "percentile:",
+        "percentile:x",
+        "percentile:0",
+        "percentile:101",
+        "percentile:NaN",
+        "mse:3",
+        "minmax:1",
+        "running:2",
+        "window:-1"
       })
   void otherNamesAreRefused(String spec) {
     assertThatThrownBy(() -> ObserverSpec.of(spec))

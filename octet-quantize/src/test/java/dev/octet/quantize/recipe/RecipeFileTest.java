@@ -105,8 +105,11 @@ class RecipeFileTest {
       AttentionQuant.KvFp8.USUAL
     };
     Smoothing[] smoothings = {
-      null, new Smoothing.Awq(), new Smoothing.SmoothQuant(Double.NaN),
-      new Smoothing.SmoothQuant(0.3), null
+      null,
+      new Smoothing.Awq(),
+      new Smoothing.SmoothQuant(Double.NaN),
+      new Smoothing.SmoothQuant(0.3),
+      null
     };
     for (int i = 0; i < roundings.size(); i++) {
       QuantScheme scheme = i == 4 ? QuantScheme.W4A16_ASYM.withGroup(32) : QuantScheme.W8A8;
