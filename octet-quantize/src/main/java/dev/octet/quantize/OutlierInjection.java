@@ -149,7 +149,7 @@ public final class OutlierInjection {
     List<Change> changes = new ArrayList<>();
     float larger = 1 << plan.exponent;
     for (Site site : EnumSet.copyOf(plan.sites)) {
-      SplittableRandom random = new SplittableRandom(plan.seed + site.ordinal());
+      SplittableRandom random = new SplittableRandom(plan.seed + site.name().hashCode());
       int[] channels = choose(channels(config, site), plan.channels, random);
       for (int layer = 0; layer < config.layers(); layer++) {
         String prefix = "model.layers." + layer + ".";
