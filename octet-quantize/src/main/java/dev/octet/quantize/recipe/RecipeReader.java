@@ -196,39 +196,39 @@ final class RecipeReader {
 
   /** Takes note of a step; returns its place in the order. */
   private int step(String name, int line, Yaml options) {
-    switch (name) {
+    return switch (name) {
       case "rotation" -> {
         YamlFields f = fields(name, options, List.of("seed"));
         rotation = new RotationOptions(f.integer("seed", Long.MIN_VALUE, Long.MAX_VALUE).orElse(0));
-        return 1;
+        yield 1;
       }
       case "smoothquant" -> {
         YamlFields f = fields(name, options, List.of("alpha"));
         smoothing =
             new Smoothing.SmoothQuant(f.parsed("alpha", RecipeNames::alpha).orElse(Double.NaN));
-        return 2;
+        yield 2;
       }
       case "awq" -> {
         fields(name, options, List.of());
         smoothing = new Smoothing.Awq();
-        return 2;
+        yield 2;
       }
       case "rtn", "gptq", "hqq" -> {
         rounding = rounding(name, line, options);
-        return 3;
+        yield 3;
       }
       case "static-inputs" -> {
         inputs = observer(fields(name, options, List.of("observer")));
-        return 4;
+        yield 4;
       }
       case "faquant", "c8", "kv-fp8" -> {
         attention = attention(name, line, options);
-        return 5;
+        yield 5;
       }
       default ->
           throw problem(
               line, "unknown step '%s'; known are %s".formatted(name, String.join(", ", STEPS)));
-    }
+    };
   }
 
   private Rounding rounding(String name, int line, Yaml options) {
