@@ -16,6 +16,10 @@ import java.util.regex.Pattern;
  */
 final class AscendFiles {
   static final String DESCRIPTION = "quant_model_description";
+
+  /** What msModelSlim adds to config.json. */
+  static final List<String> IN_CONFIG = List.of("quantize", "mla_quantize", "mtp_quantize");
+
   private static final String WEIGHTS = "quant_model_weight";
   private static final Pattern PART = Pattern.compile("(.*)-(\\d{5})-of-(\\d{5})\\.safetensors");
 

@@ -5,6 +5,7 @@ import dev.octet.checkpoint.internal.Json;
 import dev.octet.checkpoint.internal.LayerStore;
 import dev.octet.checkpoint.internal.Texts;
 import dev.octet.checkpoint.internal.Trees;
+import dev.octet.tensor.DType;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.io.IOException;
@@ -237,6 +238,18 @@ public final class CompressedTensorsWriter implements AutoCloseable {
     }
   }
 
+  /** What config.json is to name as the type of the model's floats, where not the source's. */
+  public void declareType(DType type) {
+    String name =
+        switch (type) {
+          case F32 -> "float32";
+          case F16 -> "float16";
+          case BF16 -> "bfloat16";
+          default -> throw new IllegalArgumentException(type + " is no model's type");
+        };
+    configJson.put(configJson.has("dtype") ? "dtype" : "torch_dtype", name);
+  }
+
   /**
    * Completes the directory: shards, index, tokenizer files, config.json last.
    *
@@ -259,6 +272,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
       } else {
         configJson.remove("quantization_config");
       }
+      configJson.remove(AscendFiles.IN_CONFIG);
       write("config.json", configJson);
       moveIntoPlace();
       SchemeJournal.delete(directory);
@@ -323,6 +337,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
         boolean ours =
             name.equals("config.json")
                 || name.endsWith(".index.json")
+                || FormatReaders.SETTINGS.contains(name)
                 || name.startsWith(AscendFiles.DESCRIPTION);
         if (!ours && Files.isRegularFile(file) && Files.size(file) <= Json.MAX_FILE) {
           Files.copy(file, partial.folder().resolve(name), StandardCopyOption.REPLACE_EXISTING);

@@ -9,6 +9,7 @@ import dev.octet.checkpoint.internal.Fields;
 import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.checkpoint.modelopt.ModelOptFormat;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
@@ -47,6 +48,9 @@ final class FormatReaders {
   private static final String GPTQ_FILE = "quantize_config.json";
   private static final String AWQ_FILE = "quant_config.json";
   private static final String MODELOPT_FILE = "hf_quant_config.json";
+
+  /** Files beside config.json that say how a model is quantized. */
+  static final Set<String> SETTINGS = Set.of(GPTQ_FILE, AWQ_FILE, MODELOPT_FILE);
 
   private FormatReaders() {}
 

@@ -34,6 +34,17 @@ public final class ModelLayout {
    */
   public record PlainShape(String name, List<Long> shape) {}
 
+  /**
+   * The bias beside a norm's weight, which no architecture has and some quantizers add.
+   *
+   * @param weight the name of a norm's weight, or of another tensor, which has none
+   */
+  public static String normBias(String weight) {
+    return weight.endsWith("norm.weight")
+        ? weight.substring(0, weight.length() - "weight".length()) + "bias"
+        : "";
+  }
+
   /** All linear layers in the order of the forward pass, {@code lm_head} last unless tied. */
   public static void linears(ModelConfig config, Consumer<LinearShape> to) {
     for (int layer = 0; layer < config.layers(); layer++) {

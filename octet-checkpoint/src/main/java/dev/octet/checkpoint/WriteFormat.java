@@ -5,6 +5,7 @@ import dev.octet.checkpoint.awq.AwqStore;
 import dev.octet.checkpoint.compressedtensors.CompressedTensorsStore;
 import dev.octet.checkpoint.fp8.Fp8BlockStore;
 import dev.octet.checkpoint.gptq.GptqStore;
+import dev.octet.checkpoint.internal.DenseStore;
 import dev.octet.checkpoint.internal.LayerStore;
 import java.util.Arrays;
 import java.util.Locale;
@@ -21,7 +22,9 @@ public enum WriteFormat {
   /** E4M3 weights in blocks, inputs quantized block by block, as DeepSeek's. */
   FP8("fp8"),
   /** What MindIE and vllm-ascend read: INT8, INT4 weights, FP8 with dynamic inputs. */
-  ASCEND("ascend");
+  ASCEND("ascend"),
+  /** No quantization at all: what a quantized checkpoint stands for. */
+  DENSE("dense");
 
   private final String label;
 
@@ -60,6 +63,7 @@ public enum WriteFormat {
       case AWQ -> new AwqStore();
       case FP8 -> new Fp8BlockStore();
       case ASCEND -> new AscendStore();
+      case DENSE -> new DenseStore();
     };
   }
 }

@@ -4,18 +4,27 @@ import dev.octet.checkpoint.gguf.GgufType;
 import dev.octet.cli.output.Human;
 import dev.octet.cli.output.ProgressBar;
 import dev.octet.cli.output.Terminal;
+import dev.octet.quantize.ConvertOptions;
 import dev.octet.quantize.GgufQuantizer;
+import dev.octet.quantize.GgufTarget;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
-/** What {@code octet quantize --format gguf} does: one file, by a type of GGUF. */
+/** What writing a GGUF file prints: one file, its tensors by type. */
 final class GgufOutput {
   static final String FORMAT = "gguf";
 
   private GgufOutput() {}
 
-  static void write(Path in, Path out, String scheme, boolean force, Terminal terminal) {
+  static void write(
+      Path in, Path out, String scheme, List<String> ignore, boolean force, Terminal terminal) {
     GgufType type;
     try {
       type = GgufQuantizer.type(scheme);
@@ -24,8 +33,55 @@ final class GgufOutput {
     }
     GgufQuantizer.Outcome outcome;
     try (ProgressBar bar = terminal.progress(scheme)) {
-      outcome = GgufQuantizer.run(in, out, type, force, bar::update);
+      outcome = GgufQuantizer.run(in, out, type, ignore, force, bar::update);
     }
+    print(out, outcome, terminal);
+  }
+
+  /**
+   * Runs a method into a directory beside the file and stores its result; the directory goes, or
+   * stays where the method was interrupted and can be resumed.
+   */
+  static void quantized(
+      Path in,
+      Path out,
+      GgufTarget target,
+      List<String> ignore,
+      boolean force,
+      Consumer<Path> method,
+      Terminal terminal) {
+    target.require(in, out, force);
+    Path beside = out.resolveSibling(out.getFileName() + ".layers");
+    method.accept(beside);
+    try (ProgressBar bar = terminal.progress(FORMAT)) {
+      print(
+          out, GgufQuantizer.store(beside, in, out, target, ignore, force, bar::update), terminal);
+    } finally {
+      delete(beside);
+    }
+  }
+
+  private static void delete(Path folder) {
+    try (Stream<Path> files = Files.list(folder)) {
+      for (Path file : files.toList()) {
+        Files.delete(file);
+      }
+      Files.delete(folder);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** What {@code octet convert --format gguf} does. */
+  static void convert(Path in, Path out, ConvertOptions options, Terminal terminal) {
+    GgufQuantizer.Outcome outcome;
+    try (ProgressBar bar = terminal.progress(FORMAT)) {
+      outcome = GgufQuantizer.convert(in, out, options, bar::update);
+    }
+    print(out, outcome, terminal);
+  }
+
+  private static void print(Path out, GgufQuantizer.Outcome outcome, Terminal terminal) {
     outcome.notices().forEach(terminal::note);
     String types =
         outcome.tensors().entrySet().stream()

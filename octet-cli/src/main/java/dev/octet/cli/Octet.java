@@ -28,6 +28,7 @@ import picocli.CommandLine.TypeConversionException;
       GenerateCommand.class,
       EvalCommand.class,
       QuantizeCommand.class,
+      ConvertCommand.class,
       DoctorCommand.class,
       InspectCommand.class,
       LogitsCommand.class,

@@ -8,6 +8,8 @@ import dev.octet.engine.Tokenizer;
 import dev.octet.kernels.Kernels;
 import dev.octet.quantize.CheckpointQuantizer;
 import dev.octet.quantize.CheckpointQuantizer.Outcome;
+import dev.octet.quantize.GgufQuantizer;
+import dev.octet.quantize.GgufTarget;
 import dev.octet.quantize.QuantizeOptions;
 import dev.octet.quantize.calibrate.CalibratedQuantizer;
 import dev.octet.quantize.calibrate.CalibrationText;
@@ -48,7 +50,8 @@ import picocli.CommandLine.Option;
       "  octet quantize --model DIR --out DIR-fa --scheme w8a8 --format ascend \\",
       "      --method smoothquant,gptq,faquant --write-recipe recipe.yaml",
       "  octet quantize --model DIR --out DIR-again --recipe recipe.yaml",
-      "  octet quantize --model DIR --out model.gguf --format gguf --scheme q4_k"
+      "  octet quantize --model DIR --out model.gguf --format gguf --scheme q4_k",
+      "  octet quantize --model DIR --out model.gguf --format gguf --scheme q4_0 --method gptq"
     })
 final class QuantizeCommand extends OctetCommand {
   /** Weights stay as they are. */
@@ -69,7 +72,7 @@ final class QuantizeCommand extends OctetCommand {
       description = {
         "int8, int4, fp8, w8a8, w8a16, w4a16, w4a16-asym, w4a8, w4a4, fp8-dynamic, fp8-block",
         "none: weights stay as they are, for --method rotation, faquant, c8 or kv-fp8",
-        "gguf: q8_0, q6_k, q4_k, q4_0, f16, bf16, f32"
+        "gguf: q8_0, q6_k, q4_k, q4_1, q4_0, f16, bf16, f32, and with methods q8_0, q4_1, q4_0"
       })
   @Nullable String schemeName;
 
@@ -111,8 +114,7 @@ final class QuantizeCommand extends OctetCommand {
   @Override
   public Integer call() {
     if (formatName.equals(GgufOutput.FORMAT)) {
-      requireNothingElse();
-      GgufOutput.write(model.directory(), out, requireScheme(), force, terminal());
+      gguf(model.directory(), requireScheme());
       return ExitCode.OK;
     }
     RecipeFile plan =
@@ -129,8 +131,7 @@ final class QuantizeCommand extends OctetCommand {
     if (!resume && Files.isDirectory(begun)) {
       terminal().note(begun + ": starting over; with --resume a run is continued where it ended");
     }
-    Outcome outcome = plan.recipe().calibrates() ? calibrated(in, plan) : weights(in, plan);
-    outcome.notices().forEach(terminal()::note);
+    Outcome outcome = run(in, out, plan, force);
     terminal()
         .out()
         .println(
@@ -182,7 +183,7 @@ final class QuantizeCommand extends OctetCommand {
     return QuantizeOptions.of(QuantScheme.W8A8).ignoring(List.of("*"));
   }
 
-  private static <T> T named(String option, Function<String, T> of, String name) {
+  static <T> T named(String option, Function<String, T> of, String name) {
     try {
       return of.apply(name);
     } catch (IllegalArgumentException e) {
@@ -190,28 +191,67 @@ final class QuantizeCommand extends OctetCommand {
     }
   }
 
-  /** What has no meaning for GGUF must not seem to have had one. */
-  private void requireNothingElse() {
-    Set<String> known = Set.of("--model", "--out", "--scheme", "--format", "--force", "--debug");
-    List<String> others =
-        spec.commandLine().getParseResult().matchedOptions().stream()
-            .map(option -> option.longestName())
-            .filter(name -> !known.contains(name))
-            .distinct()
-            .toList();
-    if (!others.isEmpty()) {
-      throw new CliException(
-          "%s: no meaning for --format gguf".formatted(String.join(", ", others)));
+  /** GGUF's own rounding for a type's name alone; any method where GGUF holds its result. */
+  private void gguf(Path in, String name) {
+    List<String> others = others();
+    boolean own = GgufQuantizer.names().contains(name.toLowerCase(Locale.ROOT));
+    if (own && others.isEmpty()) {
+      GgufOutput.write(in, out, name, ignore, force, terminal());
+      return;
     }
+    GgufTarget target =
+        named("--group-size", size -> GgufTarget.of(name, Integer.parseInt(size)), "" + group)
+            .orElseThrow(() -> notGguf(name, others));
+    Recipe recipe = method.recipe(QuantizeOptions.of(target.scheme()).ignoring(ignore));
+    if (recipe.attention() != null || recipes.file != null) {
+      throw new CliException("recipes and scales of attention have no meaning for --format gguf");
+    }
+    RecipeFile plan =
+        new RecipeFile(recipe, method.calibration(), WriteFormat.COMPRESSED_TENSORS);
+    if (recipes.explain) {
+      recipes.explanation(plan).forEach(terminal().out()::println);
+      return;
+    }
+    GgufOutput.quantized(
+        in, out, target, ignore, force, layers -> run(in, layers, plan, true), terminal());
   }
 
-  private Outcome weights(Path in, RecipeFile plan) {
+  private static CliException notGguf(String name, List<String> others) {
+    return new CliException(
+        "--scheme: '%s' is not written as GGUF%s; choose one of %s, w8a16, w4a16, w4a16-asym"
+            .formatted(
+                name,
+                others.isEmpty() ? "" : " with " + String.join(", ", others),
+                others.isEmpty()
+                    ? String.join(", ", GgufQuantizer.names()) + ", q4_1"
+                    : "q8_0, q4_1, q4_0"));
+  }
+
+  /** What GGUF's own rounding has no use for. */
+  private List<String> others() {
+    Set<String> known =
+        Set.of("--model", "--out", "--scheme", "--format", "--force", "--debug", "--ignore");
+    return spec.commandLine().getParseResult().matchedOptions().stream()
+        .map(option -> option.longestName())
+        .filter(name -> !known.contains(name))
+        .distinct()
+        .toList();
+  }
+
+  private Outcome run(Path in, Path to, RecipeFile plan, boolean replace) {
+    Outcome outcome =
+        plan.recipe().calibrates() ? calibrated(in, to, plan, replace) : weights(in, to, plan, replace);
+    outcome.notices().forEach(terminal()::note);
+    return outcome;
+  }
+
+  private Outcome weights(Path in, Path to, RecipeFile plan, boolean replace) {
     Recipe recipe = plan.recipe();
-    WriteOptions write = WriteOptions.of(force, resume, "").as(plan.format());
+    WriteOptions write = WriteOptions.of(replace, resume, "").as(plan.format());
     try (ProgressBar bar = terminal().progress(recipe.options().scheme().name())) {
       return CheckpointQuantizer.run(
           in,
-          out,
+          to,
           recipe.rotation(),
           recipe.options(),
           recipe.weightRounding(),
@@ -220,16 +260,16 @@ final class QuantizeCommand extends OctetCommand {
     }
   }
 
-  private Outcome calibrated(Path in, RecipeFile plan) {
+  private Outcome calibrated(Path in, Path to, RecipeFile plan, boolean replace) {
     List<int[]> sequences = sequences(in, plan.calibration());
     String settings =
         "%s%n%s%n%s%n"
             .formatted(in.toAbsolutePath().normalize(), plan.recipe(), plan.calibration());
-    WriteOptions write = WriteOptions.of(force, resume, settings).as(plan.format());
+    WriteOptions write = WriteOptions.of(replace, resume, settings).as(plan.format());
     try (Kernels kernels = compute.open(terminal());
         ProgressBar bar = terminal().progress(plan.recipe().options().scheme().name())) {
       return CalibratedQuantizer.run(
-          in, out, plan.recipe(), sequences, kernels, write, bar::update);
+          in, to, plan.recipe(), sequences, kernels, write, bar::update);
     }
   }
 

@@ -2,6 +2,9 @@ package dev.octet.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.octet.checkpoint.Checkpoint;
+import dev.octet.checkpoint.Checkpoints;
+import dev.octet.tensor.DenseWeight;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -72,13 +75,54 @@ class GgufCommandsTest {
     assertThat(again.err()).contains("quantize the original");
   }
 
+  /** What a method made of the layers is in the file; the directory it grew in is gone. */
+  @Test
+  void methodsWriteTheBlocksThatHoldTheirResult() throws IOException {
+    Path text =
+        Files.writeString(dir.resolve("text.txt"), "Once upon a time there was a fox. ".repeat(40));
+    for (String[] each :
+        new String[][] {
+          {"q4_0", "30 Q4_0"}, {"q4_1", "30 Q4_1"}, {"q8_0", "31 Q8_0"},
+        }) {
+      Path file = dir.resolve(each[0] + ".gguf");
+      CliRun made =
+          quantize(
+              file,
+              "--scheme",
+              each[0],
+              "--method",
+              "gptq",
+              "--calibration",
+              text.toString(),
+              "--samples",
+              "4",
+              "--sample-length",
+              "64",
+              "--ignore",
+              "*.down_proj");
+      assertThat(made.status()).as(made.err()).isZero();
+      assertThat(made.out()).contains(each[1]);
+      try (Checkpoint read = Checkpoints.open(file)) {
+        assertThat(read.linear("model.layers.0.mlp.down_proj").weight())
+            .isInstanceOf(DenseWeight.class);
+      }
+    }
+    assertThat(left()).containsExactly("q4_0.gguf", "q4_1.gguf", "q8_0.gguf", "text.txt");
+  }
+
   @Test
   void whatGgufDoesNotHaveIsRefused() {
     Path file = dir.resolve("m.gguf");
     assertThat(quantize(file, "--scheme", "w8a8").err())
         .contains("--scheme: 'w8a8' is not written as GGUF", "q4_k");
-    assertThat(quantize(file, "--scheme", "q4_0", "--group-size", "64").err())
+    assertThat(quantize(file, "--scheme", "q6_k", "--group-size", "64").err())
+        .contains("is not written as GGUF with --group-size");
+    assertThat(quantize(file, "--scheme", "q4_0", "--method", "c8").err())
         .contains("no meaning for --format gguf");
+    assertThat(quantize(file, "--scheme", "w4a16", "--group-size", "48").err())
+        .contains("blocks of 32", "48");
+    assertThat(quantize(file, "--scheme", "q4_k", "--method", "gptq").err())
+        .contains("with --method", "q4_1");
     assertThat(quantize(dir, "--scheme", "q4_0").err()).contains("ends in .gguf");
     CliRun unknown = CliRun.of("quantize", "--out", "x", "--format", "exl2", "--scheme", "w8a8");
     assertThat(unknown.status()).isEqualTo(2);

@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.SequencedMap;
+import java.util.function.Predicate;
 
 /**
  * Writes a model as one GGUF file, its tokenizer included: tensor by tensor, a few rows in memory
@@ -76,26 +77,90 @@ public final class GgufQuantizer {
    *
    * @param in an unquantized model directory
    * @param out the file to write, named {@code *.gguf}
+   * @param ignore patterns of the modules that keep their type, see {@link ModulePattern}
    * @param force whether a file that is there may be replaced
    * @throws CheckpointException if the input is unusable or quantized already, or the output is in
    *     the way
    */
-  public static Outcome run(Path in, Path out, GgufType type, boolean force, Progress progress) {
-    if (!GgufHeader.named(out) || Files.isDirectory(out)) {
-      throw new CheckpointException(out + ": name a file that ends in .gguf");
-    }
+  public static Outcome run(
+      Path in, Path out, GgufType type, List<String> ignore, boolean force, Progress progress) {
+    requireFile(out);
     try (Checkpoint source = Checkpoints.open(in)) {
       if (!source.format().equals("dense")) {
         throw new CheckpointException(
             "%s: is quantized already (%s); quantize the original".formatted(in, source.format()));
       }
-      GgufModel model = new GgufModel(source, type);
-      GgufEntries metadata =
-          model.metadata(String.valueOf(in.toAbsolutePath().normalize().getFileName()));
-      List<String> notices = new ArrayList<>();
-      GgufVocabulary.add(in, source.config(), metadata).ifPresent(notices::add);
-      return write(source, model, metadata, out, force, progress, notices);
+      return write(source, new GgufModel(source, type, kept(ignore)), in, out, force, progress);
     }
+  }
+
+  /**
+   * Stores {@code in} as {@code out} without changing a value: quantized layers in the blocks that
+   * hold them, everything else in the type it has.
+   *
+   * @param in a model of any other format that is read
+   * @param out the file to write, named {@code *.gguf}
+   * @throws CheckpointException if a layer has no such blocks, naming it and why; if the input is
+   *     unusable, or the output in the way
+   */
+  public static Outcome convert(Path in, Path out, ConvertOptions options, Progress progress) {
+    requireFile(out);
+    if (options.dtype() != null) {
+      throw new CheckpointException("only a dense checkpoint's type can be chosen");
+    }
+    try (Checkpoint source = Checkpoints.open(in)) {
+      if (source.format().equals("gguf")) {
+        throw new CheckpointException(in + ": is GGUF already");
+      }
+      ConvertedSource weights = new ConvertedSource(source, options.weightsOnly());
+      GgufModel model = new GgufModel(weights, GgufType.F16, _ -> true);
+      return write(source, model, in, out, options.force(), progress);
+    }
+  }
+
+  /**
+   * Stores what a method made of {@code in}.
+   *
+   * @param quantized the result, a directory with scales as the target has them
+   * @param in the original, which names the model and has its tokenizer
+   * @param ignore patterns of the modules that keep their type; embedding and output otherwise get
+   *     the target's outer type
+   */
+  public static Outcome store(
+      Path quantized,
+      Path in,
+      Path out,
+      GgufTarget target,
+      List<String> ignore,
+      boolean force,
+      Progress progress) {
+    requireFile(out);
+    try (Checkpoint source = Checkpoints.open(quantized)) {
+      GgufModel model = new GgufModel(source, target.outer(), kept(ignore));
+      return write(source, model, in, out, force, progress);
+    }
+  }
+
+  private static Predicate<String> kept(List<String> ignore) {
+    List<ModulePattern> patterns = ignore.stream().map(ModulePattern::of).toList();
+    return module -> patterns.stream().anyMatch(pattern -> pattern.matches(module));
+  }
+
+  static void requireFile(Path out) {
+    if (!GgufHeader.named(out) || Files.isDirectory(out)) {
+      throw new CheckpointException(out + ": name a file that ends in .gguf");
+    }
+  }
+
+  private static Outcome write(
+      Checkpoint source, GgufModel model, Path in, Path out, boolean force, Progress progress) {
+    GgufEntries metadata =
+        model.metadata(String.valueOf(in.toAbsolutePath().normalize().getFileName()));
+    List<String> notices = new ArrayList<>();
+    GgufVocabulary.add(in, source.config(), metadata).ifPresent(notices::add);
+    DiskRoom.require(
+        out, model.plan().stream().mapToLong(tensor -> tensor.spec().byteSize()).sum());
+    return write(source, model, metadata, out, force, progress, notices);
   }
 
   private static Outcome write(
@@ -114,7 +179,7 @@ public final class GgufQuantizer {
             out, metadata, plan.stream().map(GgufModel.GgufTensorPlan::spec).toList(), force)) {
       int done = 0;
       for (GgufModel.GgufTensorPlan tensor : plan) {
-        writer.write(tensor.spec().name(), model.rows(tensor));
+        model.write(tensor, writer);
         types.merge(tensor.spec().type(), 1, Integer::sum);
         written += tensor.spec().byteSize();
         progress.update(++done, plan.size(), tensor.spec().name());

@@ -33,6 +33,7 @@ public final class GroupCoder {
   private final WeightType type;
   private final boolean symmetric;
   private final Clipping clipping;
+  private final ScalePrecision precision;
   private final int lowest;
   private final int highest;
   private float[] change = new float[0];
@@ -49,6 +50,7 @@ public final class GroupCoder {
     this.type = scheme.type();
     this.symmetric = scheme.symmetric();
     this.clipping = clipping;
+    this.precision = scheme.scales();
     this.lowest = -(1 << type.bits() - 1);
     this.highest = -lowest - 1;
   }
@@ -114,12 +116,13 @@ public final class GroupCoder {
 
   private void set(float low, float high, int variant) {
     if (symmetric) {
-      use(RULES[variant].scale(type, low, high), 0);
+      use(precision.round(RULES[variant].scale(type, low, high)), 0);
       return;
     }
     float lo = Math.min(low, 0);
     float hi = Math.max(high, 0);
-    float step = Math.max((float) (((double) hi - lo) / (highest - lowest)), ScaleRule.EPSILON);
+    float range = (float) (((double) hi - lo) / (highest - lowest));
+    float step = precision.round(Math.max(range, ScaleRule.EPSILON));
     use(step, (int) Math.min(highest, Math.rint((double) -lo / step) + lowest));
   }
 

@@ -17,6 +17,7 @@ import java.util.stream.Collectors;
  * @param group columns of a group, rows×columns of a block; 0 for tensor and channel
  * @param symmetric whether zero is code 0
  * @param activation dynamic quantization of the input; static scales need calibration
+ * @param scales how exact integer weights' scales may be
  */
 public record QuantScheme(
     String name,
@@ -24,7 +25,19 @@ public record QuantScheme(
     ScaleGranularity granularity,
     int group,
     boolean symmetric,
-    ActivationQuant activation) {
+    ActivationQuant activation,
+    ScalePrecision scales) {
+
+  /** With scales in F32. */
+  public QuantScheme(
+      String name,
+      WeightType type,
+      ScaleGranularity granularity,
+      int group,
+      boolean symmetric,
+      ActivationQuant activation) {
+    this(name, type, granularity, group, symmetric, activation, ScalePrecision.F32);
+  }
 
   public QuantScheme {
     boolean grouped =
@@ -139,12 +152,18 @@ public record QuantScheme(
 
   /** The same scheme with another group size. */
   public QuantScheme withGroup(int columns) {
-    return new QuantScheme(name, type, ScaleGranularity.GROUP, columns, symmetric, activation);
+    return new QuantScheme(
+        name, type, ScaleGranularity.GROUP, columns, symmetric, activation, scales);
   }
 
   /** The same scheme with one scale a row. */
   public QuantScheme perChannel() {
-    return new QuantScheme(name, type, ScaleGranularity.CHANNEL, 0, symmetric, activation);
+    return new QuantScheme(name, type, ScaleGranularity.CHANNEL, 0, symmetric, activation, scales);
+  }
+
+  /** The same scheme with scales rounded so. */
+  public QuantScheme withScales(ScalePrecision precision) {
+    return new QuantScheme(name, type, granularity, group, symmetric, activation, precision);
   }
 
   /** Bits a weight takes, scales and zero points included, for rows of {@code columns}. */
@@ -165,8 +184,10 @@ public record QuantScheme(
               type.label(),
               granularity == ScaleGranularity.GROUP ? "g" + group : granularity.label(),
               symmetric ? "sym" : "asym",
-              activation.label()
+              activation.label(),
+              scales == ScalePrecision.F32 ? "" : "f16 scales"
             })
+        .filter(word -> !word.isEmpty())
         .collect(Collectors.joining(" ", name + " (", ")"));
   }
 }

@@ -126,7 +126,7 @@ final class RowQuantizer {
   void scalesFromRanges() {
     for (int b = 0; b < blocks; b++) {
       if (scheme.symmetric()) {
-        scales[b] = rule.scale(scheme.type(), low[b], high[b]);
+        scales[b] = scheme.scales().round(rule.scale(scheme.type(), low[b], high[b]));
       } else {
         asymmetric(b);
       }
@@ -137,7 +137,7 @@ final class RowQuantizer {
     float lo = Math.min(low[b], 0);
     float hi = Math.max(high[b], 0);
     float scale = (float) (((double) hi - lo) / (highest - lowest));
-    scales[b] = Math.max(scale, ScaleRule.EPSILON);
+    scales[b] = scheme.scales().round(Math.max(scale, ScaleRule.EPSILON));
     zeros[b] = (short) Math.min(highest, Math.rint((double) -lo / scales[b]) + lowest);
   }
 
@@ -145,7 +145,7 @@ final class RowQuantizer {
     float best = scales[b];
     double bestError = Double.POSITIVE_INFINITY;
     for (ScaleRule candidate : rule.candidates()) {
-      float scale = candidate.scale(scheme.type(), low[b], high[b]);
+      float scale = scheme.scales().round(candidate.scale(scheme.type(), low[b], high[b]));
       double error = squaredError(start(b), end(b), scale);
       if (error < bestError) {
         best = scale;

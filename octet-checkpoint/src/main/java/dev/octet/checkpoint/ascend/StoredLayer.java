@@ -93,8 +93,9 @@ public final class StoredLayer {
         && bound == Float.POSITIVE_INFINITY;
   }
 
+  /** Scales of rows or parts of rows, positive and without offsets. */
   private static boolean isRowWise(ScaleGrid grid) {
-    return grid.granularity() != ScaleGranularity.BLOCK;
+    return grid.granularity() != ScaleGranularity.BLOCK && grid.plain();
   }
 
   /** Other readers divide sizes by the group, and halve them for four-bit codes. */

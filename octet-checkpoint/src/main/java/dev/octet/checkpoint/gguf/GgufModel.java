@@ -4,14 +4,24 @@ import dev.octet.checkpoint.Architecture;
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
+import dev.octet.checkpoint.ModelLayout.LinearShape;
+import dev.octet.checkpoint.ModelLayout.PlainShape;
 import dev.octet.checkpoint.RopeScaling;
 import dev.octet.checkpoint.WeightSource;
+import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.QuantizedWeight;
 import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model as a GGUF file holds it: which tensors of which types, in which order of rows, and the
@@ -21,6 +31,7 @@ public final class GgufModel {
   private final WeightSource source;
   private final ModelConfig config;
   private final GgufType wanted;
+  private final Predicate<String> kept;
   private final List<GgufTensorPlan> plan = new ArrayList<>();
 
   /**
@@ -32,25 +43,30 @@ public final class GgufModel {
   public record GgufTensorPlan(GgufWriter.Spec spec, String name) {}
 
   /**
-   * @param source unquantized weights
+   * Every unquantized matrix in one type.
+   *
    * @param wanted the type of matrices: Q8_0, Q4_0, Q4_K, Q6_K, F16, BF16 or F32
    * @throws CheckpointException for a model that llama.cpp's format cannot describe
    */
   public GgufModel(WeightSource source, GgufType wanted) {
+    this(source, wanted, _ -> false);
+  }
+
+  /**
+   * Quantized layers in the blocks that hold them as they are, other matrices as asked for.
+   *
+   * @param wanted the type of unquantized matrices
+   * @param kept which modules' unquantized matrices keep their own type instead
+   * @throws CheckpointException for a model or a layer that the format cannot hold
+   */
+  public GgufModel(WeightSource source, GgufType wanted, Predicate<String> kept) {
     this.source = source;
     this.config = source.config();
     this.wanted = wanted;
+    this.kept = kept;
     requireDescribable();
-    ModelLayout.plain(
-        config, p -> add(p.name(), p.shape().stream().mapToLong(Long::longValue).toArray()));
-    ModelLayout.linears(
-        config,
-        l -> {
-          add(l.module() + ".weight", l.rows(), l.columns());
-          if (l.bias()) {
-            add(l.module() + ".bias", l.rows());
-          }
-        });
+    ModelLayout.plain(config, this::addPlain);
+    ModelLayout.linears(config, this::addLinear);
     ropeFactors()
         .ifPresent(
             f ->
@@ -73,11 +89,43 @@ public final class GgufModel {
     }
   }
 
-  private void add(String name, long... shape) {
+  private void addPlain(PlainShape plain) {
+    long[] shape = plain.shape().stream().mapToLong(Long::longValue).toArray();
+    String bias = ModelLayout.normBias(plain.name());
+    if (source.hasTensor(bias)) {
+      throw new CheckpointException(bias + ": GGUF has no norms with a bias");
+    }
+    boolean own = plain.name().equals(ModelLayout.EMBEDDING) && kept.test(module(plain.name()));
+    add(plain.name(), own ? own(source.tensor(plain.name()).dtype()) : null, shape);
+  }
+
+  private void addLinear(LinearShape shape) {
+    LinearWeights layer = source.linear(shape.module());
+    boolean own = !(layer.weight() instanceof DenseWeight) || kept.test(shape.module());
+    GgufType exact = ExactBlocks.type(shape.module(), layer);
+    add(shape.module() + ".weight", own ? exact : null, shape.rows(), shape.columns());
+    if (shape.bias()) {
+      add(shape.module() + ".bias", null, shape.rows());
+    } else if (layer.bias() != null) {
+      throw new CheckpointException(
+          shape.module() + ": has a bias that its architecture has not, and GGUF no place for it");
+    }
+  }
+
+  private static GgufType own(DType type) {
+    return GgufType.valueOf(type.name());
+  }
+
+  private static String module(String name) {
+    return name.substring(0, name.lastIndexOf('.'));
+  }
+
+  private void add(String name, @Nullable GgufType exact, long... shape) {
     String stored =
         GgufNames.of(name)
             .orElseThrow(() -> new CheckpointException("GGUF has no name for " + name));
-    plan.add(new GgufTensorPlan(new GgufWriter.Spec(stored, type(stored, shape), shape), name));
+    GgufType type = exact == null ? type(stored, shape) : exact;
+    plan.add(new GgufTensorPlan(new GgufWriter.Spec(stored, type, shape), name));
   }
 
   /**
@@ -89,7 +137,7 @@ public final class GgufModel {
       return GgufType.F32;
     }
     boolean outer = stored.equals("token_embd.weight") || stored.equals("output.weight");
-    boolean four = wanted == GgufType.Q4_0 || wanted == GgufType.Q4_K;
+    boolean four = wanted == GgufType.Q4_0 || wanted == GgufType.Q4_1 || wanted == GgufType.Q4_K;
     GgufType type = outer && four ? GgufType.Q6_K : wanted;
     while (shape[1] % type.blockElements() != 0) {
       type =
@@ -100,6 +148,21 @@ public final class GgufModel {
           };
     }
     return type;
+  }
+
+  /** Writes a planned tensor. */
+  public void write(GgufTensorPlan planned, GgufWriter writer) {
+    String name = planned.spec().name();
+    if (planned.spec().shape().length == 2 && planned.name().endsWith(".weight")) {
+      String module = module(planned.name());
+      boolean linear = !planned.name().equals(ModelLayout.EMBEDDING);
+      QuantizedWeight weight = linear ? source.linear(module).weight() : null;
+      if (weight != null && !(weight instanceof DenseWeight)) {
+        writer.write(name, ExactBlocks.of(weight, planned.spec().type(), order(planned.name())));
+        return;
+      }
+    }
+    writer.write(name, rows(planned));
   }
 
   /** All tensors in the order of the file. */
@@ -115,7 +178,7 @@ public final class GgufModel {
     }
     String name = planned.name();
     if (planned.spec().shape().length == 1) {
-      Tensor vector = source.tensor(name);
+      Tensor vector = vector(name);
       return new Reordered(
           new DenseWeight(vector.reshape(1, vector.size())), RowOrder.SAME, order(name));
     }
@@ -124,6 +187,13 @@ public final class GgufModel {
     }
     String module = name.substring(0, name.length() - ".weight".length());
     return new Reordered(source.linear(module).weight(), order(name), RowOrder.SAME);
+  }
+
+  /** A bias may be stored as something else; the layer knows what it is. */
+  private Tensor vector(String name) {
+    return name.endsWith(".bias")
+        ? Objects.requireNonNull(source.linear(module(name)).bias())
+        : source.tensor(name);
   }
 
   private RowOrder order(String name) {
@@ -244,14 +314,30 @@ public final class GgufModel {
 
   /** {@code llama_ftype} of llama.h: what most tensors are. */
   private int fileType() {
-    return switch (wanted) {
+    return switch (mostly()) {
       case F32 -> 0;
       case Q4_0 -> 2;
+      case Q4_1 -> 3;
       case Q8_0 -> 7;
+      case Q5_0 -> 8;
       case Q4_K -> 14;
       case Q6_K -> 18;
       case BF16 -> 32;
       default -> 1;
     };
+  }
+
+  /** The type of most decoder layers' matrices. */
+  private GgufType mostly() {
+    Map<GgufType, Long> bytes = new EnumMap<>(GgufType.class);
+    for (GgufTensorPlan tensor : plan) {
+      if (tensor.spec().name().startsWith("blk.") && tensor.spec().shape().length == 2) {
+        bytes.merge(tensor.spec().type(), tensor.spec().byteSize(), Long::sum);
+      }
+    }
+    return bytes.entrySet().stream()
+        .max(Map.Entry.comparingByValue())
+        .map(Map.Entry::getKey)
+        .orElse(wanted);
   }
 }

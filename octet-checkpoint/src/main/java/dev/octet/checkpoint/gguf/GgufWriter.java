@@ -41,7 +41,8 @@ public final class GgufWriter implements AutoCloseable {
       if (name.length() > 64 || shape.length < 1 || shape.length > 2) {
         throw new IllegalArgumentException(name + " cannot be written");
       }
-      if (BlockEncoder.of(type).isEmpty() || shape[shape.length - 1] % type.blockElements() != 0) {
+      boolean written = BlockEncoder.of(type).isPresent() || type == GgufType.Q4_1;
+      if (!written || shape[shape.length - 1] % type.blockElements() != 0) {
         throw new IllegalArgumentException(
             "%s: rows of %d cannot be written as %s"
                 .formatted(name, shape[shape.length - 1], type));
@@ -145,6 +146,12 @@ public final class GgufWriter implements AutoCloseable {
     return Math.ceilDiv(length, (long) ALIGNMENT) * ALIGNMENT;
   }
 
+  /** Fills a chunk with the blocks of some rows. */
+  @FunctionalInterface
+  private interface Chunk {
+    void encode(long from, int rows, byte[] out);
+  }
+
   /**
    * Writes a declared tensor, rounded to its type.
    *
@@ -152,21 +159,40 @@ public final class GgufWriter implements AutoCloseable {
    * @throws CheckpointException if a weight is infinite or NaN, or writing fails
    */
   public void write(String name, RowTable values) {
+    Slot slot = take(name, values.rows(), values.columns());
+    write(slot, (from, rows, out) -> encode(slot.spec(), values, from, rows, out));
+  }
+
+  /** Writes a declared tensor that is in blocks of its type. */
+  void write(String name, BlockRows blocks) {
+    Slot slot = take(name, blocks.rows(), blocks.columns());
+    write(
+        slot,
+        (from, rows, out) ->
+            IntStream.range(0, rows)
+                .parallel()
+                .forEach(r -> blocks.encode(from + r, out, r * slot.spec().rowBytes())));
+  }
+
+  private Slot take(String name, long rows, long columns) {
     Slot slot = slots.get(name);
     if (slot == null || !missing.remove(name)) {
       throw new IllegalArgumentException(name + " is not declared, or is there already");
     }
-    Spec spec = slot.spec();
-    if (values.rows() != spec.rows() || values.columns() != spec.columns()) {
-      throw new IllegalArgumentException(
-          "%s is [%d, %d]".formatted(name, values.rows(), values.columns()));
+    if (rows != slot.spec().rows() || columns != slot.spec().columns()) {
+      throw new IllegalArgumentException("%s is [%d, %d]".formatted(name, rows, columns));
     }
+    return slot;
+  }
+
+  private void write(Slot slot, Chunk content) {
+    Spec spec = slot.spec();
     int each = (int) Math.clamp((long) CHUNK / spec.columns(), 1, Math.max(1, spec.rows()));
     byte[] chunk = new byte[Math.multiplyExact(each, spec.rowBytes())];
     try {
       for (long from = 0; from < spec.rows(); from += each) {
         int rows = (int) Math.min(each, spec.rows() - from);
-        encode(spec, values, from, rows, chunk);
+        content.encode(from, rows, chunk);
         ByteBuffer bytes = ByteBuffer.wrap(chunk, 0, rows * spec.rowBytes());
         put(bytes, dataStart + slot.begin() + from * spec.rowBytes());
       }
