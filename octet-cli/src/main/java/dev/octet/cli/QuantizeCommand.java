@@ -206,8 +206,7 @@ final class QuantizeCommand extends OctetCommand {
     if (recipe.attention() != null || recipes.file != null) {
       throw new CliException("recipes and scales of attention have no meaning for --format gguf");
     }
-    RecipeFile plan =
-        new RecipeFile(recipe, method.calibration(), WriteFormat.COMPRESSED_TENSORS);
+    RecipeFile plan = new RecipeFile(recipe, method.calibration(), WriteFormat.COMPRESSED_TENSORS);
     if (recipes.explain) {
       recipes.explanation(plan).forEach(terminal().out()::println);
       return;
@@ -240,7 +239,9 @@ final class QuantizeCommand extends OctetCommand {
 
   private Outcome run(Path in, Path to, RecipeFile plan, boolean replace) {
     Outcome outcome =
-        plan.recipe().calibrates() ? calibrated(in, to, plan, replace) : weights(in, to, plan, replace);
+        plan.recipe().calibrates()
+            ? calibrated(in, to, plan, replace)
+            : weights(in, to, plan, replace);
     outcome.notices().forEach(terminal()::note);
     return outcome;
   }
@@ -250,13 +251,7 @@ final class QuantizeCommand extends OctetCommand {
     WriteOptions write = WriteOptions.of(replace, resume, "").as(plan.format());
     try (ProgressBar bar = terminal().progress(recipe.options().scheme().name())) {
       return CheckpointQuantizer.run(
-          in,
-          to,
-          recipe.rotation(),
-          recipe.options(),
-          recipe.weightRounding(),
-          write,
-          bar::update);
+          in, to, recipe.rotation(), recipe.options(), recipe.weightRounding(), write, bar::update);
     }
   }
 
@@ -268,8 +263,7 @@ final class QuantizeCommand extends OctetCommand {
     WriteOptions write = WriteOptions.of(replace, resume, settings).as(plan.format());
     try (Kernels kernels = compute.open(terminal());
         ProgressBar bar = terminal().progress(plan.recipe().options().scheme().name())) {
-      return CalibratedQuantizer.run(
-          in, to, plan.recipe(), sequences, kernels, write, bar::update);
+      return CalibratedQuantizer.run(in, to, plan.recipe(), sequences, kernels, write, bar::update);
     }
   }
 
