@@ -8,8 +8,11 @@ module dev.octet.quantize {
 
   exports dev.octet.quantize;
   exports dev.octet.quantize.calibrate;
+  exports dev.octet.quantize.compare;
   exports dev.octet.quantize.method;
   exports dev.octet.quantize.observe;
   exports dev.octet.quantize.recipe;
+  exports dev.octet.quantize.report;
   exports dev.octet.quantize.rotate;
+  exports dev.octet.quantize.sensitivity;
 }

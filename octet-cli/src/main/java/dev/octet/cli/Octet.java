@@ -4,6 +4,7 @@ import dev.octet.bench.Distribution;
 import dev.octet.cli.output.Terminal;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
+import dev.octet.quantize.sensitivity.Candidate;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -27,6 +28,7 @@ import picocli.CommandLine.TypeConversionException;
       DemoCommand.class,
       GenerateCommand.class,
       EvalCommand.class,
+      AnalyzeCommand.class,
       QuantizeCommand.class,
       ConvertCommand.class,
       DoctorCommand.class,
@@ -117,6 +119,7 @@ public final class Octet extends OctetCommand {
         CommandLine.Help.defaultColorScheme(terminal.outStyle().enabled() ? Ansi.ON : Ansi.OFF));
     keepExamplesWhole(line);
     register(line, QuantChoice.class, QuantChoice::of);
+    register(line, Candidate.class, Candidate::of);
     register(line, AttentionKind.class, AttentionKind::of);
     register(line, KvType.class, KvType::of);
     register(line, Distribution.class, Distribution::of);

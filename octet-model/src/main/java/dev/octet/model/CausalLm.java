@@ -151,12 +151,17 @@ public final class CausalLm implements AutoCloseable {
    * The same with the result in the caller's memory: an arena, or what gives out the same memory
    * again for every step. It must be usable from any thread; what is in it does not matter.
    */
+  public Tensor forward(List<SequenceStep> batch, boolean lastOnly, SegmentAllocator memory) {
+    return forward(batch, lastOnly, memory, LayerTap.NONE);
+  }
+
+  /** The same with a look at the residual stream after every layer. */
   public synchronized Tensor forward(
-      List<SequenceStep> batch, boolean lastOnly, SegmentAllocator memory) {
+      List<SequenceStep> batch, boolean lastOnly, SegmentAllocator memory, LayerTap tap) {
     requireRunnable(batch);
     int[] lengths = batch.stream().mapToInt(step -> step.cache().length()).toArray();
     try {
-      return run(Pass.plan(batch, rotary, passRows, lastOnly), memory);
+      return run(Pass.plan(batch, rotary, passRows, lastOnly), memory, tap);
     } catch (RuntimeException | Error e) {
       for (int i = 0; i < lengths.length; i++) {
         batch.get(i).cache().cut(lengths[i]);
@@ -165,7 +170,7 @@ public final class CausalLm implements AutoCloseable {
     }
   }
 
-  private Tensor run(List<Pass> passes, SegmentAllocator memory) {
+  private Tensor run(List<Pass> passes, SegmentAllocator memory, LayerTap tap) {
     long rows = passes.stream().mapToLong(pass -> pass.wanted().length).sum();
     long bytes = Tensor.byteSize(DType.F32, rows, config.vocabSize());
     MemorySegment segment = memory.allocate(bytes, Tensor.ALIGNMENT);
@@ -173,7 +178,7 @@ public final class CausalLm implements AutoCloseable {
     long done = 0;
     for (Pass pass : passes) {
       long end = done + pass.wanted().length;
-      transformer.forward(pass, buffers(pass.rows()), logits.rowRange(done, end));
+      transformer.forward(pass, buffers(pass.rows()), logits.rowRange(done, end), tap);
       done = end;
     }
     return logits;

@@ -156,6 +156,24 @@ public final class LayerRunner implements AutoCloseable {
                 queries.offset());
   }
 
+  /** Exchanges a linear layer for one that is ready to run. */
+  public void set(Part part, Linear linear) {
+    linears.put(part, linear);
+  }
+
+  /** The linear layer that is in use. */
+  public Linear get(Part part) {
+    return linear(part);
+  }
+
+  /** The whole layer: {@code hidden} becomes the next one's input. */
+  public void run(Tensor hidden) {
+    try (Arena scratch = Arena.ofShared()) {
+      addOutput(attend(project(attentionInput(hidden, scratch), scratch), scratch), hidden);
+      addDown(activate(feedForwardInput(hidden, scratch), scratch), hidden);
+    }
+  }
+
   /** Divides a norm's weight and bias, channel by channel. */
   public void divide(Norm norm, float[] divisors) {
     RmsNorm n = norm(norm);

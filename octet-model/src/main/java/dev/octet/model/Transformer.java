@@ -44,13 +44,15 @@ final class Transformer {
   /**
    * @param a buffers of {@code pass.rows()} rows
    * @param logits F32 [pass.wanted().length, vocab]
+   * @param tap sees the residual stream after every layer
    */
-  void forward(Pass pass, Activations a, Tensor logits) {
+  void forward(Pass pass, Activations a, Tensor logits, LayerTap tap) {
     embedding.lookUp(pass.ids(), a.hidden());
     for (int i = 0; i < layers.size(); i++) {
       DecoderLayer layer = layers.get(i);
       attention(layer, i, pass, a);
       feedForward(layer, pass, a);
+      tap.left(i, a.hidden());
     }
     head(pass.wanted(), a, logits);
   }

@@ -17,12 +17,15 @@ public final class LayerQuantizer {
   private LayerQuantizer() {}
 
   /** Rounds every weight to its nearest code. */
-  static LinearWeights quantize(
+  public static LinearWeights quantize(
       String module, LinearWeights layer, QuantScheme scheme, Arena arena) {
     return quantize(module, layer, scheme, WeightRounding.NEAREST, arena);
   }
 
   /**
+   * Quantizes a layer.
+   *
+   * @param module its name, for messages
    * @param arena owns the result's weight; a shared or automatic one lets rows be worked on in
    *     parallel
    * @throws CheckpointException if the layer is quantized already or holds NaN, naming it

@@ -11,10 +11,10 @@ import java.util.List;
  *     are scored too
  * @param start where in the text it begins
  */
-record Window(int[] ids, int scored, int start) {
+public record Window(int[] ids, int scored, int start) {
 
   /** Tokens scored. */
-  int targets() {
+  public int targets() {
     return ids.length - scored;
   }
 
@@ -24,7 +24,7 @@ record Window(int[] ids, int scored, int start) {
    *
    * @param context tokens of a window
    */
-  static List<Window> cut(int[] ids, int context, PerplexityOptions options) {
+  public static List<Window> cut(int[] ids, int context, PerplexityOptions options) {
     boolean bos = options.bosTokenId() >= 0;
     int payload = context - (bos ? 1 : 0);
     int stride = options.stride() == 0 ? payload : Math.min(options.stride(), payload);

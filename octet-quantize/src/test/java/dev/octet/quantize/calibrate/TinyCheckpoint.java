@@ -21,8 +21,8 @@ import java.util.SplittableRandom;
 import java.util.TreeMap;
 
 /** A small Llama of random weights in a directory, and how far another one's logits are from it. */
-final class TinyCheckpoint {
-  static final int HIDDEN = 64;
+public final class TinyCheckpoint {
+  public static final int HIDDEN = 64;
   private static final int VOCABULARY = 96;
   private static final int INTERMEDIATE = 160;
   private static final int LAYERS = 3;
@@ -30,7 +30,7 @@ final class TinyCheckpoint {
   private TinyCheckpoint() {}
 
   /** Writes it; {@code outliers} makes a few channels of every norm's output that much larger. */
-  static Path write(Path directory, float outliers) throws IOException {
+  public static Path write(Path directory, float outliers) throws IOException {
     Files.createDirectories(directory);
     Files.writeString(
         directory.resolve("config.json"),
@@ -101,7 +101,7 @@ final class TinyCheckpoint {
   }
 
   /** Sequences in which some tokens are frequent, as in text. */
-  static List<int[]> sequences(int count, int length) {
+  public static List<int[]> sequences(int count, int length) {
     SplittableRandom random = new SplittableRandom(3);
     List<int[]> out = new ArrayList<>();
     for (int i = 0; i < count; i++) {

@@ -1,0 +1,101 @@
+package dev.octet.cli;
+
+import dev.octet.checkpoint.Checkpoint;
+import dev.octet.checkpoint.Checkpoints;
+import dev.octet.cli.output.ProgressBar;
+import dev.octet.kernels.Kernels;
+import dev.octet.model.CausalLm;
+import dev.octet.quantize.sensitivity.Candidate;
+import dev.octet.quantize.sensitivity.SensitivityAnalysis;
+import dev.octet.quantize.sensitivity.SensitivityReport;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code octet analyze}: which layers of a model bear being quantized. */
+@Command(
+    name = "analyze",
+    description = {
+      "Measures what every linear layer of a model loses by being quantized.",
+      "",
+      "Of each layer by itself: error of weights and outputs, tails of weights and inputs "
+          + "(kurtosis, 3 for a normal distribution), outlier channels. Of the model: how far its "
+          + "predictions move when only that layer is quantized. Nothing is written but --html."
+    },
+    footer = {
+      "  octet analyze --model DIR",
+      "  octet analyze --model DIR --schemes w8a8,w4a16,w4a16:32 --html layers.html",
+      "  octet analyze --model DIR --calibration text.txt --samples 32 --json",
+      "  octet analyze --model DIR --no-losses         errors of the layers alone: quick"
+    })
+final class AnalyzeCommand extends OctetCommand {
+  @Mixin ModelOptions model = new ModelOptions();
+
+  @Option(
+      names = "--schemes",
+      paramLabel = "SCHEME",
+      split = ",",
+      description =
+          "what to try: w8a8, w4a16, fp8-dynamic …; w4a16:32 for groups of 32, w4a16:channel for "
+              + "one scale a row (default: w8a8,w4a16)")
+  List<Candidate> schemes = List.of(Candidate.of("w8a8"), Candidate.of("w4a16"));
+
+  @Mixin TextOptions text = new TextOptions();
+
+  @Option(
+      names = "--no-losses",
+      description = "do not run the model for every layer: errors of weights and outputs alone")
+  boolean noLosses;
+
+  @Option(
+      names = "--top",
+      paramLabel = "N",
+      defaultValue = "10",
+      description = "layers in the table, the most sensitive first (default: 10)")
+  int top;
+
+  @Mixin ComputeOptions compute = new ComputeOptions();
+
+  @Option(
+      names = "--html",
+      paramLabel = "FILE",
+      description = "write a report with charts: one file, nothing fetched")
+  @Nullable Path html;
+
+  @Option(names = "--json", description = "one JSON object a line instead of a table")
+  boolean json;
+
+  @Override
+  public Integer call() {
+    Path directory = model.directory();
+    try (Checkpoint checkpoint = Checkpoints.open(directory)) {
+      List<int[]> sequences =
+          text.sequences(directory, CausalLm.contextLength(checkpoint.config()));
+      try (Kernels kernels = compute.open(terminal())) {
+        SensitivityReport found;
+        try (ProgressBar bar = terminal().progress("analyze")) {
+          found =
+              SensitivityAnalysis.run(
+                  checkpoint, kernels, sequences, schemes, !noLosses, bar::update);
+        }
+        show(new AnalyzeReport(found, directory, text.name()), kernels);
+      }
+    }
+    return ExitCode.OK;
+  }
+
+  private void show(AnalyzeReport report, Kernels kernels) {
+    if (json) {
+      report.json().forEach(terminal().out()::println);
+    } else {
+      report.print(terminal(), top);
+    }
+    if (html != null) {
+      new AnalyzeHtml(report, ComputeOptions.describe(kernels)).page().write(html);
+      terminal().note("report: " + html);
+    }
+  }
+}

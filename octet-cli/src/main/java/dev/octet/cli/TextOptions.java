@@ -1,0 +1,62 @@
+package dev.octet.cli;
+
+import dev.octet.engine.Tokenizer;
+import dev.octet.quantize.calibrate.CalibrationText;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** {@code --calibration} and what is taken from it: the text that layers are measured on. */
+final class TextOptions {
+  @Option(
+      names = "--calibration",
+      paramLabel = "FILE",
+      description = "UTF-8 text to measure on (default: a text that comes with Octet)")
+  @Nullable Path text;
+
+  @Option(
+      names = "--samples",
+      paramLabel = "N",
+      defaultValue = "16",
+      description = "sequences taken from it (default: 16)")
+  int samples;
+
+  @Option(
+      names = "--sample-length",
+      paramLabel = "N",
+      defaultValue = "256",
+      description = "tokens of each (default: 256)")
+  int length;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "of the choice of sequences (default: 0)")
+  long seed;
+
+  /** What the sequences were taken from. */
+  String name() {
+    return text == null ? "the bundled calibration text" : String.valueOf(text.getFileName());
+  }
+
+  /**
+   * The sequences, with the tokenizer of a model.
+   *
+   * @param longest tokens that the model can read at once
+   */
+  List<int[]> sequences(Path model, int longest) {
+    if (length > longest) {
+      throw new CliException(
+          "--sample-length %d: the model reads %d tokens".formatted(length, longest));
+    }
+    try (Tokenizer tokenizer = Tokenizer.load(model)) {
+      EvalText source =
+          text == null
+              ? EvalText.ofText("calibration.txt", CalibrationText.bundled(), tokenizer)
+              : EvalText.ofText(name(), EvalText.readUtf8(text), tokenizer);
+      return CalibrationText.cut(source.ids(), samples, length, seed, source.bos());
+    }
+  }
+}
