@@ -41,11 +41,7 @@ record AnalyzeReport(SensitivityReport found, Path model, String text) {
   }
 
   private Json line(String what, String scheme) {
-    return new Json()
-        .put("what", what)
-        .put("path", model)
-        .put("input", text)
-        .put("scheme", scheme);
+    return new Json().put("what", what).put("path", model).put("input", text).put("scheme", scheme);
   }
 
   private Json json(LinearReport linear, String scheme, LinearReport.Effect effect) {

@@ -68,8 +68,18 @@ final class CompareHtml {
     return Column.of(
         List.of("model", "attention", "KV cache"),
         List.of(
-            "weights", "perplexity", "change", "± se", "KL mean", "median", "99 %", "max",
-            "same top", "Δp rms", "prefill", "decode"));
+            "weights",
+            "perplexity",
+            "change",
+            "± se",
+            "KL mean",
+            "median",
+            "99 %",
+            "max",
+            "same top",
+            "Δp rms",
+            "prefill",
+            "decode"));
   }
 
   private List<String> cells(ComparedRow row) {
@@ -159,8 +169,7 @@ final class CompareHtml {
       List<Point> points = new ArrayList<>();
       for (double level : levels) {
         if (level > 0 && level < 1) {
-          points.add(
-              new Point(100 * level, comparison(m).distance().quantile(level), ""));
+          points.add(new Point(100 * level, comparison(m).distance().quantile(level), ""));
         }
       }
       lines.add(new Series(others.get(m).model().label(), points, true));

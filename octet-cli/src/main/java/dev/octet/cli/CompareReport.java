@@ -9,6 +9,7 @@ import dev.octet.kernels.Kernels;
 import dev.octet.quantize.Verdict;
 import dev.octet.quantize.compare.Comparison;
 import dev.octet.quantize.compare.DistanceSummary;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -109,8 +110,7 @@ record CompareReport(List<ComparedRow> rows, EvalText text, Kernels kernels) {
     if (first != null) {
       terminal.note(
           "%s: %d tokens predicted; %s; prefill and decode in tokens/s"
-              .formatted(
-                  text.name(), first.distance().tokens(), ComputeOptions.describe(kernels)));
+              .formatted(text.name(), first.distance().tokens(), ComputeOptions.describe(kernels)));
     }
     layers().print(terminal.out(), terminal.outStyle());
     Table verdicts = new Table().text("").text("");
@@ -124,32 +124,33 @@ record CompareReport(List<ComparedRow> rows, EvalText text, Kernels kernels) {
   }
 
   private static void add(Table table, ComparedRow row) {
+    List<String> cells =
+        new ArrayList<>(
+            List.of(row.model().label(), Human.bytes(row.weightBytes()), exact(row.perplexity())));
     Comparison comparison = row.comparison();
+    if (comparison == null) {
+      cells.addAll(List.of("", "", "", ""));
+    } else {
+      DistanceSummary d = comparison.distance();
+      cells.add(Human.change(d.change()));
+      cells.add(small(d.divergence()));
+      cells.add(small(d.quantile(0.99)));
+      cells.add(percent(d.agreement()));
+    }
     SpeedProbe.Speed speed = row.speed();
-    boolean other = comparison != null;
-    table.row(
-        row.model().label(),
-        Human.bytes(row.weightBytes()),
-        exact(row.perplexity()),
-        other ? Human.change(comparison.distance().change()) : "",
-        other ? small(comparison.distance().divergence()) : "",
-        other ? small(comparison.distance().quantile(0.99)) : "",
-        other ? percent(comparison.distance().agreement()) : "",
-        speed == null ? "" : Human.rate(speed.prefill()),
-        speed == null ? "" : Human.rate(speed.decode()));
+    cells.add(speed == null ? "" : Human.rate(speed.prefill()));
+    cells.add(speed == null ? "" : Human.rate(speed.decode()));
+    table.row(cells.toArray(String[]::new));
   }
 
   /** How far the residual stream is off at the end, and where that came from. */
   private Table layers() {
-    Table table =
-        new Table().text("residual stream").number("error").text("layers that add most");
+    Table table = new Table().text("residual stream").number("error").text("layers that add most");
     for (ComparedRow row : rows) {
       Comparison comparison = row.comparison();
       if (comparison != null) {
         table.row(
-            row.model().label(),
-            percent(comparison.layerErrors().getLast()),
-            worst(comparison));
+            row.model().label(), percent(comparison.layerErrors().getLast()), worst(comparison));
       }
     }
     return table;

@@ -194,8 +194,7 @@ final class EvalCompareCommand extends OctetCommand {
     if (rounds == 0 || prompt < 1) {
       return Collections.nCopies(lms.size(), null);
     }
-    SpeedProbe probe =
-        new SpeedProbe(Arrays.copyOf(text.ids(), prompt), DECODE, WARM_UP, rounds);
+    SpeedProbe probe = new SpeedProbe(Arrays.copyOf(text.ids(), prompt), DECODE, WARM_UP, rounds);
     try (ProgressBar bar = terminal().progress("speed, in turns")) {
       return List.copyOf(probe.measure(lms, (done, total) -> bar.update(done, total, "")));
     }

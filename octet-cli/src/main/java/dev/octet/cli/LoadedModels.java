@@ -32,8 +32,7 @@ final class LoadedModels implements AutoCloseable {
   /** Loads one more. */
   CausalLm load(ComparedModel model, List<String> ignore, RunOptions options) {
     CausalLm lm =
-        ModelSession.load(
-            checkpoint(model.directory()), model.choice(), ignore, kernels, options);
+        ModelSession.load(checkpoint(model.directory()), model.choice(), ignore, kernels, options);
     models.add(lm);
     return lm;
   }

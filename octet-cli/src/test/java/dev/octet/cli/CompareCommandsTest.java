@@ -36,8 +36,19 @@ class CompareCommandsTest {
     Path html = scratch.resolve("r.html");
     CliRun run =
         CliRun.of(
-            "eval", "compare", model(), "w8a16", model() + "@w4a16", "--text", text(), "--samples",
-            "2", "--rounds", "1", "--html", html.toString());
+            "eval",
+            "compare",
+            model(),
+            "w8a16",
+            model() + "@w4a16",
+            "--text",
+            text(),
+            "--samples",
+            "2",
+            "--rounds",
+            "1",
+            "--html",
+            html.toString());
     assertThat(run.status()).as(run.err()).isZero();
     assertThat(run.out())
         .contains("KL mean", "same top", "@w8a16", "@w4a16", "layers that add most", "fine: under");
@@ -48,8 +59,18 @@ class CompareCommandsTest {
   void jsonHasALineAModelAndFewerBitsAreFartherAway() throws IOException {
     CliRun run =
         CliRun.of(
-            "eval", "compare", model(), "w8a16", "w4a16", "--text", text(), "--samples", "2",
-            "--rounds", "0", "--json");
+            "eval",
+            "compare",
+            model(),
+            "w8a16",
+            "w4a16",
+            "--text",
+            text(),
+            "--samples",
+            "2",
+            "--rounds",
+            "0",
+            "--json");
     assertThat(run.status()).as(run.err()).isZero();
     assertThat(run.outLines()).hasSize(3);
     JsonNode eight = JSON.readTree(run.outLines().get(1));
@@ -78,8 +99,17 @@ class CompareCommandsTest {
     Path html = scratch.resolve("layers.html");
     CliRun run =
         CliRun.of(
-            "analyze", "--schemes", "w4a16", "--samples", "1", "--sample-length", "64", "--top",
-            "3", "--html", html.toString());
+            "analyze",
+            "--schemes",
+            "w4a16",
+            "--samples",
+            "1",
+            "--sample-length",
+            "64",
+            "--top",
+            "3",
+            "--html",
+            html.toString());
     assertThat(run.status()).as(run.err()).isZero();
     assertThat(run.out()).contains("KL, mnat", "kurtosis", "all at once", "most sensitive of 35");
     assertThat(Files.readString(html))
@@ -90,7 +120,14 @@ class CompareCommandsTest {
   void jsonOfAnAnalysisNamesEveryLinearLayer() throws IOException {
     CliRun run =
         CliRun.of(
-            "analyze", "--schemes", "w8a8", "--samples", "1", "--sample-length", "32", "--json",
+            "analyze",
+            "--schemes",
+            "w8a8",
+            "--samples",
+            "1",
+            "--sample-length",
+            "32",
+            "--json",
             "--no-losses");
     assertThat(run.status()).as(run.err()).isZero();
     assertThat(run.outLines()).hasSize(36);

@@ -34,7 +34,7 @@ public final class StoredScheme {
         .distinct()
         .min(
             Comparator.<QuantScheme>comparingInt(s -> s.type().bits())
-                .thenComparing(s -> -schemes.stream().filter(s::equals).count()));
+                .thenComparingLong(s -> -schemes.stream().filter(s::equals).count()));
   }
 
   /** One layer's; empty for what is not quantized, and for FP4, which no scheme makes. */

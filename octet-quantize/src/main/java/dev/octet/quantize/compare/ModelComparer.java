@@ -106,8 +106,7 @@ public final class ModelComparer {
       }
       for (int at = from; at < ids.length - 1; at += rows) {
         int to = Math.min(at + rows, ids.length - 1);
-        piece(
-            Arrays.copyOfRange(ids, at, to), Arrays.copyOfRange(ids, at + 1, to + 1), caches);
+        piece(Arrays.copyOfRange(ids, at, to), Arrays.copyOfRange(ids, at + 1, to + 1), caches);
       }
     } finally {
       caches.forEach(KvCache::close);

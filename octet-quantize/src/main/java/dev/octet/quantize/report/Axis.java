@@ -80,7 +80,7 @@ record Axis(double low, double high, boolean logarithmic, List<Double> ticks) {
 
   /** A mark's value as short as it can be told from the others. */
   String label(double tick) {
-    if (Math.abs(tick) < (high - low) * 1e-9) {
+    if (!logarithmic && Math.abs(tick) < (high - low) * 1e-9) {
       return "0";
     }
     double size = Math.abs(tick);

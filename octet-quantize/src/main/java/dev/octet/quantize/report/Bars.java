@@ -63,8 +63,19 @@ public record Bars(String title, List<String> names, List<Group> groups) {
         double value = group.values().get(i);
         double length = most > 0 && Double.isFinite(value) ? Math.abs(value) / most * room : 0;
         m.empty(
-            "rect", "class", "bar c" + i % Chart.COLOURS, "x", left, "y", y + 1.5, "width", length,
-            "height", BAR - 3, "rx", 2);
+            "rect",
+            "class",
+            "bar c" + i % Chart.COLOURS,
+            "x",
+            left,
+            "y",
+            y + 1.5,
+            "width",
+            length,
+            "height",
+            BAR - 3,
+            "rx",
+            2);
         m.element("text", group.texts().get(i), "x", left + length + 6, "y", y + BAR - 4);
         y += BAR;
       }

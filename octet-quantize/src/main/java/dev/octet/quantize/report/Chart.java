@@ -109,9 +109,7 @@ public record Chart(
   private static void draw(
       Markup m, Series s, String colour, Axis across, Axis up, List<double[]> labels) {
     List<Point> shown =
-        s.points().stream()
-            .filter(p -> Double.isFinite(p.x()) && Double.isFinite(p.y()))
-            .toList();
+        s.points().stream().filter(p -> Double.isFinite(p.x()) && Double.isFinite(p.y())).toList();
     if (s.connected()) {
       String path =
           shown.stream()

@@ -60,8 +60,21 @@ public record HeatMap(String title, List<String> columns, List<Row> rows) {
       double share = range == null || !(value > 0) ? 0 : range.place(value);
       double x = LEFT + c * width;
       m.empty(
-          "rect", "class", "cell", "x", x + 1, "y", y + 1, "width", width - 2, "height", CELL - 2,
-          "rx", 3, "fill-opacity", 0.06 + 0.94 * share);
+          "rect",
+          "class",
+          "cell",
+          "x",
+          x + 1,
+          "y",
+          y + 1,
+          "width",
+          width - 2,
+          "height",
+          CELL - 2,
+          "rx",
+          3,
+          "fill-opacity",
+          0.06 + 0.94 * share);
       m.element(
           "text",
           row.texts().get(c),

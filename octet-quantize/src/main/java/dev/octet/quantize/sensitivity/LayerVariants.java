@@ -55,8 +55,7 @@ final class LayerVariants implements AutoCloseable {
   private Variant make(Key key) {
     LinearWeights weights = stored(key.part());
     if (key.scheme() != null) {
-      weights =
-          LayerQuantizer.quantize(key.part().module(layer), weights, key.scheme(), arena);
+      weights = LayerQuantizer.quantize(key.part().module(layer), weights, key.scheme(), arena);
     }
     return new Variant(weights, kernels.linear(weights, arena));
   }

@@ -76,8 +76,7 @@ class ModelComparerTest {
           ModelComparer.compare(base, List.of(eight, four), TEXT, OPTIONS, Progress.NONE);
       for (int m = 0; m < 2; m++) {
         DistanceSummary d = found.get(m).distance();
-        var alone =
-            Perplexity.measure(List.of(eight, four).get(m), TEXT, OPTIONS, Progress.NONE);
+        var alone = Perplexity.measure(List.of(eight, four).get(m), TEXT, OPTIONS, Progress.NONE);
         assertThat(d.tokens()).isEqualTo(alone.tokens());
         assertThat(d.nll()).isCloseTo(alone.meanNll(), within(1e-6));
         assertThat(d.basePerplexity())

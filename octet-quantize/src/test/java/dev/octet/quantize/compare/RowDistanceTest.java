@@ -10,8 +10,6 @@ import java.util.Arrays;
 import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
-import net.jqwik.api.constraints.FloatRange;
-import net.jqwik.api.constraints.Size;
 import org.junit.jupiter.api.Test;
 
 class RowDistanceTest {
@@ -52,9 +50,14 @@ class RowDistanceTest {
   }
 
   @Property(tries = 50)
-  void divergenceIsWhatItsDefinitionSays(
-      @ForAll @Size(7) float @FloatRange(min = -20, max = 20) [] base,
-      @ForAll @Size(7) float @FloatRange(min = -20, max = 20) [] other) {
+  void divergenceIsWhatItsDefinitionSays(@ForAll long seed) {
+    Random random = new Random(seed);
+    float[] base = new float[7];
+    float[] other = new float[7];
+    for (int i = 0; i < base.length; i++) {
+      base[i] = (float) (8 * random.nextGaussian());
+      other[i] = (float) (8 * random.nextGaussian());
+    }
     double[] p = softmax(base);
     double[] q = softmax(other);
     double wanted = 0;
@@ -104,8 +107,7 @@ class RowDistanceTest {
     Tensor b = Tensor.ofFloats(base, rows, width);
     Tensor o = Tensor.ofFloats(other, rows, width);
     distances.add(b.rowRange(0, 60), o.rowRange(0, 60), Arrays.copyOf(tokens, 60));
-    distances.add(
-        b.rowRange(60, 100), o.rowRange(60, 100), Arrays.copyOfRange(tokens, 60, 100));
+    distances.add(b.rowRange(60, 100), o.rowRange(60, 100), Arrays.copyOfRange(tokens, 60, 100));
     DistanceSummary summary = distances.summary();
     assertThat(summary.tokens()).isEqualTo(rows);
     assertThat(summary.divergence()).isCloseTo(divergence / rows, within(1e-8));
