@@ -39,8 +39,8 @@ final class AnalyzeCommand extends OctetCommand {
       paramLabel = "SCHEME",
       split = ",",
       description =
-          "what to try: w8a8, w4a16, fp8-dynamic …; w4a16:32 for groups of 32, w4a16:channel for "
-              + "one scale a row (default: w8a8,w4a16)")
+          "what to try: w8a8, w4a16, fp8-dynamic …; w4a16:32 for groups of 32 (default: "
+              + "w8a8,w4a16)")
   List<Candidate> schemes = List.of(Candidate.of("w8a8"), Candidate.of("w4a16"));
 
   @Mixin TextOptions text = new TextOptions();

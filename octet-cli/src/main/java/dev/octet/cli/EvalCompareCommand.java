@@ -7,6 +7,7 @@ import dev.octet.kernels.Kernels;
 import dev.octet.model.CausalLm;
 import dev.octet.model.RunOptions;
 import dev.octet.quantize.ModulePattern;
+import dev.octet.quantize.OuterSchemes;
 import dev.octet.quantize.PerplexityOptions;
 import dev.octet.quantize.StoredScheme;
 import dev.octet.quantize.Verdict;
@@ -80,6 +81,8 @@ final class EvalCompareCommand extends OctetCommand {
       description = "modules to leave unquantized at load besides lm_head")
   List<String> ignore = List.of();
 
+  @Mixin OuterOptions outer = new OuterOptions();
+
   @Mixin RunModeOptions mode = new RunModeOptions();
 
   @Mixin ComputeOptions compute = new ComputeOptions();
@@ -115,7 +118,8 @@ final class EvalCompareCommand extends OctetCommand {
       for (int m = 0; m < models.size(); m++) {
         // The original runs as it is: what attention and cache cost is part of the change.
         RunOptions how = m == 0 ? RunOptions.auto() : options;
-        loaded.load(models.get(m), ignore, how).notices().forEach(terminal()::note);
+        OuterSchemes outside = m == 0 ? OuterSchemes.NONE : outer.schemes();
+        loaded.load(models.get(m), ignore, outside, how).notices().forEach(terminal()::note);
       }
       CompareReport report = new CompareReport(measure(models, loaded, text), text, kernels);
       if (json) {

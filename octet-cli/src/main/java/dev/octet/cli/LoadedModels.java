@@ -5,6 +5,7 @@ import dev.octet.checkpoint.Checkpoints;
 import dev.octet.kernels.Kernels;
 import dev.octet.model.CausalLm;
 import dev.octet.model.RunOptions;
+import dev.octet.quantize.OuterSchemes;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -30,9 +31,10 @@ final class LoadedModels implements AutoCloseable {
   }
 
   /** Loads one more. */
-  CausalLm load(ComparedModel model, List<String> ignore, RunOptions options) {
+  CausalLm load(ComparedModel model, List<String> ignore, OuterSchemes outer, RunOptions options) {
     CausalLm lm =
-        ModelSession.load(checkpoint(model.directory()), model.choice(), ignore, kernels, options);
+        ModelSession.load(
+            checkpoint(model.directory()), model.choice(), ignore, outer, kernels, options);
     models.add(lm);
     return lm;
   }

@@ -9,8 +9,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What a layer may become.
  *
- * @param label as people write it: {@code none}, {@code w8a16}, {@code w4a16:32}, {@code
- *     w4a16:channel}
+ * @param label as people write it: {@code none}, {@code w8a16}, {@code w4a16:32}
  * @param scheme null: the weights as they are stored
  */
 public record Candidate(String label, @Nullable QuantScheme scheme) {
@@ -33,9 +32,6 @@ public record Candidate(String label, @Nullable QuantScheme scheme) {
     }
     QuantScheme scheme = QuantScheme.of(name.substring(0, colon));
     String group = name.substring(colon + 1);
-    if (group.equals("channel")) {
-      return new Candidate(name, scheme.perChannel());
-    }
     try {
       int columns = Integer.parseInt(group);
       if (scheme.group() > 0 && columns > 0) {
@@ -49,7 +45,7 @@ public record Candidate(String label, @Nullable QuantScheme scheme) {
 
   private static IllegalArgumentException invalid(String text, @Nullable Exception cause) {
     return new IllegalArgumentException(
-        "'%s': after the colon of a scheme in groups comes their size or 'channel', as in w4a16:32"
+        "'%s': after the colon of a scheme in groups comes their size, as in w4a16:32"
             .formatted(text),
         cause);
   }
@@ -67,7 +63,7 @@ public record Candidate(String label, @Nullable QuantScheme scheme) {
         of("w4a16:64"),
         of("w4a16-asym:128"),
         of("w4a16:128"),
-        of("w4a16:channel"));
+        of("w4a16:256"));
   }
 
   /** The scheme for layers of so many inputs, its groups dividing them; null for none. */

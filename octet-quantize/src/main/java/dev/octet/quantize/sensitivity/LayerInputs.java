@@ -36,7 +36,7 @@ record LayerInputs(
   }
 
   private static InputStats stats(LayerRunner runner, Part part, long rows, Arena arena) {
-    return new InputStats(runner.inputs(part), rows, null, arena);
+    return new InputStats(runner.inputs(part), rows, null, null, arena);
   }
 
   private void add(LayerRunner runner, Tensor hidden, Arena scratch) {

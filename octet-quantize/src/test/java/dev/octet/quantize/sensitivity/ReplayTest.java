@@ -153,7 +153,6 @@ class ReplayTest {
   @Test
   void candidatesAreReadAsPeopleWriteThem() {
     assertThat(Candidate.of("W4A16:32").scheme()).isEqualTo(QuantScheme.W4A16.withGroup(32));
-    assertThat(Candidate.of("w4a16:channel").scheme()).isEqualTo(QuantScheme.W4A16.perChannel());
     assertThat(Candidate.of("none")).isEqualTo(Candidate.NONE);
     for (String wrong : List.of("w4a16:0", "w4a16:x", "w8a8:32", "w5", "w4a16:")) {
       assertThatThrownBy(() -> Candidate.of(wrong)).isInstanceOf(IllegalArgumentException.class);
