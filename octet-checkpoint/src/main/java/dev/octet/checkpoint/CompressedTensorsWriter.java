@@ -175,6 +175,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
    * @throws CheckpointException if the format has no form for it
    */
   public void requireStorable(String module, LinearWeights layer) {
+    requireSaidInputs(module, layer);
     store.scheme(module, layer, journal.all());
   }
 
@@ -184,6 +185,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
    * @throws CheckpointException if the format has no form for it, or it cannot be written
    */
   public void add(String module, LinearWeights layer) {
+    requireSaidInputs(module, layer);
     Optional<ObjectNode> scheme = store.scheme(module, layer, journal.all());
     SortedMap<String, Tensor> tensors = store.tensors(module, layer, config.dtype());
     try {
@@ -193,6 +195,14 @@ public final class CompressedTensorsWriter implements AutoCloseable {
       partial.add(module, tensors);
     } catch (IOException e) {
       throw failed(partial.folder(), e);
+    }
+  }
+
+  private void requireSaidInputs(String module, LinearWeights layer) {
+    if (layer.inputHadamard() > 0 && options.format() != WriteFormat.COMPRESSED_TENSORS) {
+      throw new CheckpointException(
+          "%s: turns its input while it runs, which only compressed-tensors can say, not %s"
+              .formatted(module, options.format().label()));
     }
   }
 

@@ -70,6 +70,15 @@ final class MethodOptions {
   List<Method> methods = List.of(Method.RTN);
 
   @Option(
+      names = "--rotations",
+      paramLabel = "NAME",
+      split = ",",
+      description =
+          "rotation: R1 (residual stream) and R2 (value heads) are folded into weights; R4 turns the "
+              + "inputs of down_proj while the model runs, said in transform_config (default: R1,R2)")
+  List<String> rotations = List.of("R1", "R2");
+
+  @Option(
       names = "--calibration",
       paramLabel = "FILE",
       description = "UTF-8 text to calibrate on (default: a text that comes with Octet)")
@@ -169,12 +178,7 @@ final class MethodOptions {
     requireOrder();
     requireMeaning();
     return new Recipe(
-        methods.contains(Method.ROTATION) ? new RotationOptions(seed) : null,
-        smoothing(),
-        rounding(),
-        fixedInputs ? observer() : null,
-        attention(),
-        options);
+        rotation(), smoothing(), rounding(), fixedInputs ? observer() : null, attention(), options);
   }
 
   private void requireOrder() {
@@ -203,6 +207,21 @@ final class MethodOptions {
     if (kvOffsets && !methods.contains(Method.C8)) {
       throw new CliException("--kv-offsets is for --method c8");
     }
+  }
+
+  private @Nullable RotationOptions rotation() {
+    if (!methods.contains(Method.ROTATION)) {
+      if (!rotations.equals(List.of("R1", "R2"))) {
+        throw new CliException("--rotations: only with --method rotation");
+      }
+      return null;
+    }
+    List<String> folded = rotations.stream().filter(r -> !r.equals("R4")).sorted().toList();
+    if (!folded.equals(List.of("R1", "R2")) || rotations.size() > 3) {
+      throw new CliException(
+          "--rotations " + String.join(",", rotations) + ": choose R1,R2 or R1,R2,R4");
+    }
+    return new RotationOptions(seed, rotations.contains("R4"));
   }
 
   private @Nullable Smoothing smoothing() {

@@ -109,6 +109,8 @@ class ModelCommandsTest {
         "quantize --scheme w4a16 --out x --method gptq,awq",
         "quantize --scheme w4a16 --out x --method gptq,gptq",
         "quantize --scheme w4a16 --out x --method gptq,rotation",
+        "quantize --scheme w4a4 --out x --method rotation --rotations R1",
+        "quantize --scheme w4a4 --out x --rotations R1,R2,R4",
         "quantize --scheme none --out x --method gptq",
         "quantize --scheme none --out x --method rotation,gptq",
         "quantize --scheme w4a16 --out x --method smoothquant --alpha 1.5",

@@ -89,7 +89,7 @@ public final class CheckpointQuantizer {
         throw new CheckpointException(
             "%s: is quantized already (%s); quantize the original".formatted(in, source.format()));
       }
-      WeightSource weights = rotation == null ? source : rotation.of(source);
+      WeightSource weights = rotation == null ? source : rotation.of(source, options);
       if (weights.config().tiedEmbeddings() && !options.ignores(ModelLayout.LM_HEAD)) {
         throw new CheckpointException(
             "lm_head is tied to the embedding and is not stored by itself; leave it ignored");

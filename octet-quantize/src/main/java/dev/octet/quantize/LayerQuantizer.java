@@ -46,7 +46,13 @@ public final class LayerQuantizer {
     }
     try {
       QuantizedWeight weight = rounding.method().quantize(dense.values(), scheme, arena);
-      return new LinearWeights(weight, layer.bias(), scheme.activation(), layer.inputScale());
+      return new LinearWeights(
+          weight,
+          layer.bias(),
+          scheme.activation(),
+          layer.inputScale(),
+          null,
+          layer.inputHadamard());
     } catch (IllegalArgumentException e) {
       throw new CheckpointException(module + ": " + reason(e), e);
     }

@@ -12,13 +12,17 @@ import org.jspecify.annotations.Nullable;
  *     scales where no layer before could take them), or null
  * @param decoding what takes this one's place while tokens follow one by one, of the same shape;
  *     null: nothing. Its weight usually shares this one's codes
+ * @param inputHadamard channels of the stretches of x, a power of two, each of which is multiplied
+ *     by Sylvester's Hadamard matrix over the root of its order once it is scaled and before it is
+ *     quantized; 0: x stays as it is
  */
 public record LinearWeights(
     QuantizedWeight weight,
     @Nullable Tensor bias,
     ActivationQuant activation,
     @Nullable Tensor inputScale,
-    @Nullable LinearWeights decoding) {
+    @Nullable LinearWeights decoding,
+    int inputHadamard) {
   public LinearWeights {
     if (bias != null && (bias.dtype() != DType.F32 || !bias.hasShape(weight.rows()))) {
       throw new IllegalArgumentException("bias must be F32 [" + weight.rows() + "], not " + bias);
@@ -27,6 +31,13 @@ public record LinearWeights(
         && (inputScale.dtype() != DType.F32 || !inputScale.hasShape(weight.columns()))) {
       throw new IllegalArgumentException(
           "input scale must be F32 [" + weight.columns() + "], not " + inputScale);
+    }
+    if (inputHadamard < 0
+        || Integer.bitCount(inputHadamard) > 1
+        || inputHadamard > 0 && weight.columns() % inputHadamard != 0) {
+      throw new IllegalArgumentException(
+          "Hadamard matrices of order %d do not divide %d input features into powers of two"
+              .formatted(inputHadamard, weight.columns()));
     }
     if (decoding != null
         && (decoding.decoding != null
@@ -38,7 +49,7 @@ public record LinearWeights(
 
   /** A layer that takes its input as it comes. */
   public LinearWeights(QuantizedWeight weight, @Nullable Tensor bias, ActivationQuant activation) {
-    this(weight, bias, activation, null, null);
+    this(weight, bias, activation, null, null, 0);
   }
 
   /** A layer that is the same whatever is computed. */
@@ -47,7 +58,22 @@ public record LinearWeights(
       @Nullable Tensor bias,
       ActivationQuant activation,
       @Nullable Tensor inputScale) {
-    this(weight, bias, activation, inputScale, null);
+    this(weight, bias, activation, inputScale, null, 0);
+  }
+
+  /** A layer that multiplies its input with nothing but the weight. */
+  public LinearWeights(
+      QuantizedWeight weight,
+      @Nullable Tensor bias,
+      ActivationQuant activation,
+      @Nullable Tensor inputScale,
+      @Nullable LinearWeights decoding) {
+    this(weight, bias, activation, inputScale, decoding, 0);
+  }
+
+  /** The same layer with its inputs turned first. */
+  public LinearWeights withInputHadamard(int order) {
+    return new LinearWeights(weight, bias, activation, inputScale, decoding, order);
   }
 
   /** Bytes in memory; a form for decoding is taken to share the weight. */

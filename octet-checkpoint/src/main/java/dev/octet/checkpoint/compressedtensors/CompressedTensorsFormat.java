@@ -47,14 +47,22 @@ public final class CompressedTensorsFormat implements LinearFormat {
     } else {
       dense.check(shape);
     }
+    int _ = order(shape);
   }
 
   @Override
   public LinearWeights read(LinearShape shape) {
     Optional<Settings.Group> group = settings.groupOf(shape.module());
-    return group.isPresent()
-        ? QuantizedLayer.of(tensors, shape, group.get()).read()
-        : dense.read(shape);
+    LinearWeights layer =
+        group.isPresent()
+            ? QuantizedLayer.of(tensors, shape, group.get()).read()
+            : dense.read(shape);
+    int order = order(shape);
+    return order == 0 ? layer : layer.withInputHadamard(order);
+  }
+
+  private int order(LinearShape shape) {
+    return settings.transforms().order(tensors, shape.module(), shape.columns());
   }
 
   @Override

@@ -19,6 +19,7 @@ import java.util.SequencedMap;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Writes compressed-tensors: any mixture of forms, one of {@code config_groups} for each. */
@@ -41,8 +42,16 @@ public final class CompressedTensorsStore implements LayerStore {
   @Override
   public ObjectNode settings(SequencedMap<String, ObjectNode> schemes, List<String> dense) {
     Map<ObjectNode, List<String>> groups = new LinkedHashMap<>();
+    Map<String, Integer> turned = new LinkedHashMap<>();
     schemes.forEach(
-        (module, scheme) -> groups.computeIfAbsent(scheme, s -> new ArrayList<>()).add(module));
+        (module, scheme) -> {
+          ObjectNode group = scheme.deepCopy();
+          JsonNode order = group.remove(Scheme.INPUT_HADAMARD);
+          if (order != null) {
+            turned.put(module, order.asInt());
+          }
+          groups.computeIfAbsent(group, s -> new ArrayList<>()).add(module);
+        });
     List<Map.Entry<ObjectNode, List<String>>> sorted = new ArrayList<>(groups.entrySet());
     sorted.sort((a, b) -> Integer.compare(b.getValue().size(), a.getValue().size()));
     ObjectNode json = Json.MAPPER.createObjectNode();
@@ -62,6 +71,9 @@ public final class CompressedTensorsStore implements LayerStore {
     }
     var ignored = json.putArray("ignore");
     dense.forEach(ignored::add);
+    if (!turned.isEmpty()) {
+      json.set("transform_config", InputTransforms.config(turned));
+    }
     return json;
   }
 

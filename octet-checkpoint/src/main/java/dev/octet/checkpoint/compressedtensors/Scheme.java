@@ -24,6 +24,9 @@ import tools.jackson.databind.node.ObjectNode;
 public final class Scheme {
   private Scheme() {}
 
+  /** In a group, not stored there: the order of the matrices that turn a layer's input. */
+  static final String INPUT_HADAMARD = "input_hadamard";
+
   /** The group of a layer without its targets; empty for a dense layer. */
   public static Optional<ObjectNode> of(String module, LinearWeights layer) {
     boolean inputs = layer.activation().quantizes();
@@ -78,6 +81,10 @@ public final class Scheme {
     if (layer.inputScale() != null) {
       throw new CheckpointException(
           module + ": has an input scale a channel, which compressed-tensors cannot store");
+    }
+    if (layer.inputHadamard() > 0 && layer.weight() instanceof DenseWeight) {
+      throw new CheckpointException(
+          module + ": turns its input but is not quantized, for which there is no form");
     }
     if (layer.activation() instanceof ActivationQuant.DynamicFp8(float bound)
         && bound < Float.POSITIVE_INFINITY) {
@@ -134,6 +141,9 @@ public final class Scheme {
     ObjectNode group = Json.MAPPER.createObjectNode();
     group.put("format", format);
     group.set("weights", weights);
+    if (layer.inputHadamard() > 0) {
+      group.put(INPUT_HADAMARD, layer.inputHadamard());
+    }
     Optional<ObjectNode> inputs = inputs(layer.activation());
     if (inputs.isPresent()) {
       group.set("input_activations", inputs.get());

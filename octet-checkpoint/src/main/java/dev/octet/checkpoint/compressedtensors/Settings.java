@@ -35,6 +35,7 @@ final class Settings {
   private final List<Group> groups = new ArrayList<>();
   private final List<Target> ignore;
   private final @Nullable QuantizationArgs cache;
+  private final InputTransforms transforms;
 
   Settings(Fields f) {
     String format = f.text("format").orElse("dense");
@@ -47,6 +48,7 @@ final class Settings {
       }
     }
     this.ignore = targets(f, "ignore");
+    this.transforms = new InputTransforms(f.object("transform_config").orElse(null));
     this.cache =
         f.isFilled("kv_cache_scheme")
             ? QuantizationArgs.read(f.object("kv_cache_scheme").orElseThrow())
@@ -54,9 +56,6 @@ final class Settings {
   }
 
   private static void refuseOther(Fields f) {
-    if (f.isFilled("transform_config")) {
-      throw f.unsupported("transform_config", "is set: online transforms are not supported");
-    }
     if (f.isFilled("sparsity_config")) {
       Fields sparsity = f.object("sparsity_config").orElseThrow();
       String format = sparsity.text("format").orElse("dense");
@@ -92,7 +91,7 @@ final class Settings {
         g.object("input_activations").map(QuantizationArgs::read).orElse(null));
   }
 
-  private static List<Target> targets(Fields f, String name) {
+  static List<Target> targets(Fields f, String name) {
     return f.texts(name).stream().map(text -> new Target(f, name, text)).toList();
   }
 
@@ -113,6 +112,11 @@ final class Settings {
       }
     }
     return Optional.ofNullable(best);
+  }
+
+  /** What turns layers' inputs. */
+  InputTransforms transforms() {
+    return transforms;
   }
 
   /** What the cache holds by {@code kv_cache_scheme}; empty without stored scales. */

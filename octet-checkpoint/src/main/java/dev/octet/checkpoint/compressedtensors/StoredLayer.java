@@ -50,6 +50,9 @@ public final class StoredLayer {
       stored.put("bias", stored.narrowest(bias));
     }
     stored.activation(layer.activation());
+    if (layer.inputHadamard() > 0) {
+      stored.put(InputTransforms.TENSOR, InputTransforms.matrix(layer.inputHadamard(), modelType));
+    }
     return stored.tensors;
   }
 

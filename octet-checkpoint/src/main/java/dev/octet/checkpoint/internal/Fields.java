@@ -181,6 +181,18 @@ public final class Fields {
     return Optional.of(new Fields(where, prefix + name + ".", object));
   }
 
+  /** A list of objects; empty if absent. */
+  public List<Fields> objects(String name) {
+    List<Fields> list = new ArrayList<>();
+    for (JsonNode item : array(name)) {
+      if (!(item instanceof ObjectNode object)) {
+        throw problem(name, "must be an array of objects, not " + raw(name));
+      }
+      list.add(new Fields(where, prefix + name + "[" + list.size() + "].", object));
+    }
+    return list;
+  }
+
   /** Whether the field is given and says something: not null, not an empty object or array. */
   public boolean isFilled(String name) {
     JsonNode value = value(name);

@@ -128,6 +128,15 @@ class CompressedTensorsReaderTest {
     }
   }
 
+  private static String transform(String type, String location) {
+    return """
+        "transform_config": {"config_groups": {"R4": {"type": "%s", "head_dim": 16,
+          "apply": [{"targets": ["re:.*down_proj$"], "location": "%s"},
+                    {"targets": ["re:.*down_proj$"], "location": "weight_input",
+                     "inverse": true}]}}}"""
+        .formatted(type, location);
+  }
+
   @Test
   void whatTheFamilyHoldsBesidesIsRefusedByName() throws IOException {
     refused(
@@ -136,10 +145,22 @@ class CompressedTensorsReaderTest {
         "\"sparsity_config\": {\"format\": \"sparse-24-bitmask\"}",
         "sparse-24-bitmask");
     refused(
+        "ct_w8a8_dynamic", "\"transform_config\": {}", transform("hadamard", "output"), "location");
+    refused(
         "ct_w8a8_dynamic",
         "\"transform_config\": {}",
-        "\"transform_config\": {\"config_groups\": {}}",
-        "transform_config");
+        transform("random-hadamard", "input"),
+        "random-hadamard");
+    refused(
+        "ct_w8a8_dynamic",
+        "\"transform_config\": {}",
+        transform("hadamard", "input").replace("\"head_dim\": 16", "\"head_dim\": 24"),
+        "head_dim");
+    refused(
+        "ct_w8a8_dynamic",
+        "\"transform_config\": {}",
+        "\"transform_config\": {\"config_groups\": {\"R4\": {\"apply\": [7]}}}",
+        "apply");
     refused(
         "ct_w8a8_dynamic", "\"int-quantized\"", "\"mxfp4-pack-quantized\"", "mxfp4-pack-quantized");
     refused(

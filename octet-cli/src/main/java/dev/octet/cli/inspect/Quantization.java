@@ -61,6 +61,7 @@ public record Quantization(
       QuantizedWeight weight = layer.weight();
       ActivationQuant input = layer.activation();
       String label = weight.label() + (input.quantizes() ? ", inputs " + input.label() : "");
+      label += layer.inputHadamard() > 0 ? ", turned by H" + layer.inputHadamard() : "";
       layers.merge(label, 1, Integer::sum);
       bytes += layer.byteSize();
       quantized += weight instanceof DenseWeight ? 0 : 1;

@@ -22,14 +22,16 @@ public final class ScaledLinear implements Linear {
     this.byteSize = byteSize;
   }
 
-  /** The layer that {@code plain} makes, behind its input scale if it has one. */
+  /** The layer that {@code plain} makes, behind its input scale and transform if it has them. */
   public static Linear of(LinearWeights weights, Function<LinearWeights, Linear> plain) {
     Tensor scale = weights.inputScale();
-    if (scale == null) {
+    int order = weights.inputHadamard();
+    if (scale == null && order == 0) {
       return plain.apply(weights);
     }
     LinearWeights rest = new LinearWeights(weights.weight(), weights.bias(), weights.activation());
-    return new ScaledLinear(plain.apply(rest), scale.toFloats(), weights.byteSize());
+    Linear linear = order == 0 ? plain.apply(rest) : new TurnedLinear(plain.apply(rest), order);
+    return scale == null ? linear : new ScaledLinear(linear, scale.toFloats(), weights.byteSize());
   }
 
   @Override

@@ -81,7 +81,7 @@ public final class CalibratedQuantizer {
     try (Checkpoint source = Checkpoints.open(in)) {
       requireUsable(in, source, recipe);
       RotationOptions rotation = recipe.rotation();
-      WeightSource weights = rotation == null ? source : rotation.of(source);
+      WeightSource weights = rotation == null ? source : rotation.of(source, recipe.options());
       WriteOptions target = rotation == null ? write : write.withHead();
       DiskRoom.require(out, MemoryEstimate.weightBytes(weights.config(), recipe.options()));
       try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, target)) {

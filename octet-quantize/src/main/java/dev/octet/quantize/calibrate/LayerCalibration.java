@@ -18,6 +18,7 @@ import dev.octet.quantize.method.Smoothing;
 import dev.octet.quantize.observe.CodeGrid;
 import dev.octet.quantize.observe.Observer;
 import dev.octet.quantize.observe.ObserverSpec;
+import dev.octet.quantize.rotate.HadamardTransform;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
@@ -67,6 +68,7 @@ final class LayerCalibration implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final Map<Part, Tensor> weights = new EnumMap<>(Part.class);
   private final Map<Part, Tensor> biases = new EnumMap<>(Part.class);
+  private final int downHadamard;
 
   LayerCalibration(
       WeightSource source,
@@ -82,6 +84,7 @@ final class LayerCalibration implements AutoCloseable {
     this.stream = stream;
     this.sink = sink;
     this.runner = new LayerRunner(source, kernels, layer);
+    int order = 0;
     for (Part part : Part.values()) {
       LinearWeights linear = source.linear(part.module(layer));
       weights.put(part, dense(part, linear).to(DType.F32, arena));
@@ -89,7 +92,9 @@ final class LayerCalibration implements AutoCloseable {
       if (bias != null) {
         biases.put(part, bias);
       }
+      order = Math.max(order, linear.inputHadamard());
     }
+    this.downHadamard = order;
   }
 
   private Tensor dense(Part part, LinearWeights linear) {
@@ -180,6 +185,9 @@ final class LayerCalibration implements AutoCloseable {
     forEachSequence(
         (hidden, a) -> {
           Tensor x = stage.apply(hidden, a);
+          if (reader == Part.DOWN && downHadamard > 0) {
+            x = HadamardTransform.sylvester(downHadamard).rows(x, a);
+          }
           stats.add(x);
           return x;
         });
@@ -246,7 +254,7 @@ final class LayerCalibration implements AutoCloseable {
 
   /** Down's input is {@code silu(gate)·up}: dividing it means dividing up's rows. */
   private void smoothDown(InputStats stats) {
-    if (ignored(Part.DOWN) || ignored(Part.UP) || bias(Part.UP) != null) {
+    if (ignored(Part.DOWN) || ignored(Part.UP) || bias(Part.UP) != null || downHadamard > 0) {
       return;
     }
     float[] s = best(Objects.requireNonNull(recipe.smoothing()), stats, Part.DOWN);
@@ -277,7 +285,12 @@ final class LayerCalibration implements AutoCloseable {
 
   private void exchange(Part part, Tensor weight) {
     weights.put(part, weight);
-    runner.set(part, new LinearWeights(new DenseWeight(weight), bias(part), none()));
+    runner.set(part, linear(part, new DenseWeight(weight), none()));
+  }
+
+  private LinearWeights linear(Part part, QuantizedWeight weight, ActivationQuant activation) {
+    LinearWeights linear = new LinearWeights(weight, bias(part), activation);
+    return part == Part.DOWN ? linear.withInputHadamard(downHadamard) : linear;
   }
 
   private static ActivationQuant none() {
@@ -298,7 +311,7 @@ final class LayerCalibration implements AutoCloseable {
         recipe.rotation() == null
             ? dense(part, source.linear(part.module(layer))).dtype()
             : source.config().dtype();
-    return new LinearWeights(new DenseWeight(weight(part).to(type, arena)), bias(part), none());
+    return linear(part, new DenseWeight(weight(part).to(type, arena)), none());
   }
 
   private LinearWeights quantized(Part part, InputStats stats) {
@@ -309,7 +322,7 @@ final class LayerCalibration implements AutoCloseable {
           recipe.inputs() != null && dynamic.quantizes()
               ? FixedInputs.of(dynamic, stats.range())
               : dynamic;
-      return new LinearWeights(codes(part, stats, scheme), bias(part), activation);
+      return linear(part, codes(part, stats, scheme), activation);
     } catch (IllegalArgumentException e) {
       throw new CheckpointException(part.module(layer) + ": " + e.getMessage(), e);
     }

@@ -198,8 +198,11 @@ final class RecipeReader {
   private int step(String name, int line, Yaml options) {
     return switch (name) {
       case "rotation" -> {
-        YamlFields f = fields(name, options, List.of("seed"));
-        rotation = new RotationOptions(f.integer("seed", Long.MIN_VALUE, Long.MAX_VALUE).orElse(0));
+        YamlFields f = fields(name, options, List.of("seed", "online"));
+        rotation =
+            new RotationOptions(
+                f.integer("seed", Long.MIN_VALUE, Long.MAX_VALUE).orElse(0),
+                f.flag("online", false));
         yield 1;
       }
       case "smoothquant" -> {

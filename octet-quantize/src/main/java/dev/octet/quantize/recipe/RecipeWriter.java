@@ -26,7 +26,8 @@ final class RecipeWriter {
     line("ignore: " + list(recipe.options().ignore()));
     line("steps:");
     if (recipe.rotation() != null) {
-      line("  - rotation: {seed: " + recipe.rotation().seed() + "}");
+      String online = recipe.rotation().online() ? ", online: true" : "";
+      line("  - rotation: {seed: " + recipe.rotation().seed() + online + "}");
     }
     smoothing(recipe);
     rounding(recipe.rounding());

@@ -1,5 +1,8 @@
 package dev.octet.quantize.rotate;
 
+import dev.octet.tensor.DType;
+import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 
@@ -41,6 +44,13 @@ public final class HadamardTransform {
         "no Hadamard matrix of order " + n + " is known, so its channels cannot be rotated");
   }
 
+  /** Sylvester's matrix alone, for stretches of a power of two. */
+  public static HadamardTransform sylvester(int n) {
+    double[] factors = new double[n];
+    Arrays.fill(factors, 1 / Math.sqrt(n));
+    return new HadamardTransform(new byte[][] {{1}}, n, factors);
+  }
+
   private static double[] factors(int n, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     double norm = 1 / Math.sqrt(n);
@@ -59,6 +69,11 @@ public final class HadamardTransform {
   /** How H is made: {@code 256} or {@code 12×64}. */
   public String label() {
     return base == 1 ? String.valueOf(power) : base + "×" + power;
+  }
+
+  /** Every row of an F32 tensor, stretch by stretch, in a new one. */
+  public Tensor rows(Tensor x, Arena arena) {
+    return Folding.inputs(x, null, this, DType.F32, arena);
   }
 
   /** Transforms {@code x[from .. from+n)} in place. */

@@ -6,6 +6,7 @@ import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.WeightSource;
+import dev.octet.quantize.QuantizeOptions;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
@@ -31,13 +32,21 @@ import org.jspecify.annotations.Nullable;
 final class RotatedSource implements WeightSource {
   private static final String HEAD_NORM = "model.norm.weight";
 
+  /** Channels turned together while a model runs: more would store a larger matrix a layer. */
+  private static final int MOST_ONLINE = 512;
+
   private final WeightSource source;
   private final ModelConfig config;
   private final HadamardTransform residual;
   private final HadamardTransform valueHead;
+  private final QuantizeOptions modules;
+  private final int order;
 
-  RotatedSource(WeightSource source, RotationOptions options) {
+  RotatedSource(WeightSource source, RotationOptions options, QuantizeOptions modules) {
     this.source = source;
+    this.modules = modules;
+    int width = source.config().intermediateSize();
+    this.order = options.online() ? Math.min(MOST_ONLINE, Integer.lowestOneBit(width)) : 0;
     this.config = source.config().untied();
     try {
       this.residual = HadamardTransform.of(config.hiddenSize(), options.seed());
@@ -120,7 +129,7 @@ final class RotatedSource implements WeightSource {
           reader(layer, stored, gain(prefix + ".post_attention_layernorm"));
       case "o_proj" ->
           writer(layer, Folding.inputs(stored, null, valueHead, DType.F32, Arena.ofAuto()));
-      case "down_proj" -> writer(layer, stored.to(DType.F32, Arena.ofAuto()));
+      case "down_proj" -> down(module, layer, stored);
       default -> throw new CheckpointException(module + ": how to rotate it is not known");
     };
   }
@@ -133,6 +142,16 @@ final class RotatedSource implements WeightSource {
   private LinearWeights writer(LinearWeights layer, Tensor weight) {
     Folding.outputs(weight, residual);
     return with(weight, Folding.bias(layer.bias(), residual));
+  }
+
+  /** Sylvester's matrix is its own inverse: the weight takes it back. */
+  private LinearWeights down(String module, LinearWeights layer, Tensor stored) {
+    if (order == 0 || modules.ignores(module)) {
+      return writer(layer, stored.to(DType.F32, Arena.ofAuto()));
+    }
+    HadamardTransform turn = HadamardTransform.sylvester(order);
+    Tensor weight = Folding.inputs(stored, null, turn, DType.F32, Arena.ofAuto());
+    return writer(layer, weight).withInputHadamard(order);
   }
 
   private static LinearWeights with(Tensor weight, @Nullable Tensor bias) {

@@ -217,6 +217,10 @@ class CalibratedQuantizerTest {
     Path chain = quantize(base, new Recipe(rotation, null, gptq, null, null, w4a4), "chain");
     assertThat(distance(rotated, base)).isLessThan(0.6 * distance(plain, base));
     assertThat(distance(chain, base)).isLessThan(distance(rotated, base));
+    Path online =
+        quantize(
+            base, new Recipe(new RotationOptions(1, true), null, gptq, null, null, w4a4), "online");
+    assertThat(distance(online, base)).isLessThan(distance(rotated, base));
   }
 
   @Test

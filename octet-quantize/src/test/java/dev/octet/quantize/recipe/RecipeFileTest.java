@@ -125,7 +125,7 @@ class RecipeFileTest {
               .with(i < 3 ? List.of() : List.of(new LayerRule(List.of("*"), QuantScheme.FP8)));
       Recipe recipe =
           new Recipe(
-              i == 3 ? new RotationOptions(7) : null,
+              i >= 3 ? new RotationOptions(7, i == 3) : null,
               smoothings[i],
               roundings.get(i),
               i == 1 ? ObserverSpec.of("mse") : null,

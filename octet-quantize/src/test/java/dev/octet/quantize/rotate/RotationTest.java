@@ -9,6 +9,7 @@ import dev.octet.checkpoint.Checkpoints;
 import dev.octet.checkpoint.SafetensorsFile;
 import dev.octet.checkpoint.SafetensorsWriter;
 import dev.octet.checkpoint.WeightSource;
+import dev.octet.checkpoint.WriteFormat;
 import dev.octet.checkpoint.WriteOptions;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Providers;
@@ -18,12 +19,14 @@ import dev.octet.model.RunOptions;
 import dev.octet.quantize.CheckpointQuantizer;
 import dev.octet.quantize.Progress;
 import dev.octet.quantize.QuantizeOptions;
+import dev.octet.quantize.QuantizedSource;
 import dev.octet.quantize.WeightRounding;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -85,7 +88,7 @@ class RotationTest {
     Path model = RandomModel.write(dir.resolve("model"), config);
     try (Checkpoint source = Checkpoints.open(model)) {
       float[] wanted = logits(source);
-      WeightSource rotated = ROTATION.of(source);
+      WeightSource rotated = ROTATION.of(source, NOTHING);
       assertThat(distance(logits(rotated), wanted)).isLessThan(1e-5);
       String query = "model.layers.1.self_attn.q_proj";
       assertThat(rotated.linear(query).weight()).isNotEqualTo(source.linear(query).weight());
@@ -105,7 +108,7 @@ class RotationTest {
       assertThat(stored.format()).isEqualTo("dense");
       assertThat(stored.config().tiedEmbeddings()).isFalse();
       assertThat(stored.tensors()).containsKey("lm_head.weight");
-      assertThat(logits(stored)).isEqualTo(logits(ROTATION.of(source)));
+      assertThat(logits(stored)).isEqualTo(logits(ROTATION.of(source, NOTHING)));
       assertThat(distance(logits(stored), logits(source))).isLessThan(1e-5);
     }
   }
@@ -122,7 +125,7 @@ class RotationTest {
     }
     SafetensorsWriter.write(narrow, tensors);
     try (Checkpoint source = Checkpoints.open(model)) {
-      WeightSource rotated = ROTATION.of(source);
+      WeightSource rotated = ROTATION.of(source, NOTHING);
       Tensor whole = rotated.tensor("model.embed_tokens.weight");
       assertThat(whole.dtype()).isEqualTo(DType.BF16);
       float[] row = new float[48];
@@ -148,6 +151,87 @@ class RotationTest {
         assertThat(x).isBetween(-16f, 16f);
       }
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {RandomModel.LLAMA, RandomModel.QWEN2, RandomModel.QWEN3})
+  void turningInputsOnlineChangesNothingEither(String config) throws IOException {
+    Path model = RandomModel.write(dir.resolve("model"), config);
+    RotationOptions online = new RotationOptions(4, true);
+    QuantizeOptions w8a16 = QuantizeOptions.of(QuantScheme.W8A16);
+    try (Checkpoint source = Checkpoints.open(model)) {
+      WeightSource turned = online.of(source, w8a16);
+      String down = "model.layers.1.mlp.down_proj";
+      int width = source.config().intermediateSize();
+      assertThat(turned.linear(down).inputHadamard()).isEqualTo(Integer.lowestOneBit(width));
+      assertThat(online.of(source, NOTHING).linear(down).inputHadamard()).isZero();
+      assertThat(distance(logits(turned), logits(source))).isLessThan(1e-5);
+    }
+  }
+
+  private static void online(Path in, Path out, WriteFormat format, QuantizeOptions options) {
+    CheckpointQuantizer.run(
+        in,
+        out,
+        new RotationOptions(4, true),
+        options,
+        WeightRounding.NEAREST,
+        WriteOptions.of(false, false, "").as(format),
+        Progress.NONE);
+  }
+
+  @Test
+  void whatIsTurnedOnlineIsSaidInTheCheckpointAndReadBack() throws IOException {
+    Path model = RandomModel.write(dir.resolve("model"), RandomModel.QWEN2);
+    RotationOptions online = new RotationOptions(4, true);
+    QuantizeOptions options = QuantizeOptions.of(QuantScheme.W4A4.withGroup(32));
+    Path out = dir.resolve("out");
+    online(model, out, WriteFormat.COMPRESSED_TENSORS, options);
+    assertThat(Files.readString(out.resolve("config.json")))
+        .contains("\"transform_config\"", "\"head_dim\" : 32", "\"weight_input\"");
+    try (Checkpoint source = Checkpoints.open(model);
+        Checkpoint stored = Checkpoints.open(out)) {
+      assertThat(stored.linear("model.layers.0.mlp.down_proj").inputHadamard()).isEqualTo(32);
+      assertThat(stored.linear("model.layers.0.mlp.up_proj").inputHadamard()).isZero();
+      assertThat(logits(stored))
+          .isEqualTo(logits(new QuantizedSource(online.of(source, options), options)));
+    }
+    assertThatThrownBy(
+            () ->
+                online(
+                    model,
+                    dir.resolve("gptq"),
+                    WriteFormat.GPTQ,
+                    QuantizeOptions.of(QuantScheme.W4A16.withGroup(32))))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("down_proj")
+        .hasMessageContaining("compressed-tensors");
+  }
+
+  /** One sign wrong, and the weights would be those of another matrix. */
+  @Test
+  void aStoredMatrixThatIsNotTheOneComputedIsRefused() throws IOException {
+    Path model = RandomModel.write(dir.resolve("model"), RandomModel.QWEN2);
+    Path out = dir.resolve("out");
+    online(model, out, WriteFormat.COMPRESSED_TENSORS, QuantizeOptions.of(QuantScheme.W8A8));
+    Map<String, Tensor> tensors = new TreeMap<>();
+    Path file = out.resolve("model.safetensors");
+    try (SafetensorsFile stored = SafetensorsFile.open(file)) {
+      stored
+          .tensors()
+          .forEach((name, tensor) -> tensors.put(name, tensor.to(tensor.dtype(), Arena.ofAuto())));
+    }
+    String matrix = "model.layers.1.mlp.down_proj.R4_input.weight";
+    tensors.computeIfPresent(
+        matrix,
+        (name, tensor) -> {
+          tensor.setFloat(33, -tensor.getFloat(33));
+          return tensor;
+        });
+    SafetensorsWriter.write(file, tensors);
+    assertThatThrownBy(() -> Checkpoints.open(out))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining(matrix);
   }
 
   @Test
