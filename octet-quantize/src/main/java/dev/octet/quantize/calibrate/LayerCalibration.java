@@ -157,7 +157,7 @@ final class LayerCalibration implements AutoCloseable {
     try (Arena a = Arena.ofShared()) {
       InputStats stats = observe(Part.GATE, input, a);
       smooth(Norm.FEED_FORWARD, stats, input, Part.GATE, Part.UP);
-      if (recipe.smoothing() instanceof Smoothing.Awq) {
+      if (recipe.smoothing() != null) {
         try (Arena b = Arena.ofShared()) {
           smoothDown(observe(Part.DOWN, active, b, false));
         }

@@ -174,7 +174,7 @@ public record Recipe(
       case null -> {}
       case Smoothing.SmoothQuant(double alpha) ->
           steps.add(
-              "SmoothQuant of attention and feed-forward inputs, alpha "
+              "SmoothQuant of attention, feed-forward and down inputs, alpha "
                   + (Double.isNaN(alpha) ? "searched per layer" : String.valueOf(alpha)));
       case Smoothing.Awq() ->
           steps.add("AWQ scale search of attention, feed-forward and down inputs");

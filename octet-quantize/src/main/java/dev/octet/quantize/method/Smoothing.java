@@ -3,7 +3,6 @@ package dev.octet.quantize.method;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
 
 /**
  * How difficulty is moved between a linear layer's inputs and its weight: channel j of the input is
@@ -28,7 +27,8 @@ public sealed interface Smoothing {
   /**
    * SmoothQuant (Xiao et al., arXiv 2211.10438): {@code s = max|x|^α / max|w|^(1−α)}.
    *
-   * @param alpha how much of the difficulty the weights take, 0 to 1; NaN: the best of 0.1 … 0.9
+   * @param alpha how much of the difficulty the weights take, 0 to 1; NaN: the best of 0.1 … 0.9,
+   *     and of the weight as it is
    */
   record SmoothQuant(double alpha) implements Smoothing {
     private static final float LEAST = 1e-5f;
@@ -41,9 +41,15 @@ public sealed interface Smoothing {
 
     @Override
     public List<float[]> candidates(ChannelSizes sizes) {
-      return Double.isNaN(alpha)
-          ? IntStream.rangeClosed(1, 9).mapToObj(i -> factors(sizes, i / 10.0)).toList()
-          : List.of(factors(sizes, alpha));
+      if (!Double.isNaN(alpha)) {
+        return List.of(factors(sizes, alpha));
+      }
+      List<float[]> all = new ArrayList<>();
+      all.add(ones(sizes));
+      for (int i = 1; i <= 9; i++) {
+        all.add(factors(sizes, i / 10.0));
+      }
+      return all;
     }
 
     private static float[] factors(ChannelSizes c, double alpha) {
@@ -68,9 +74,7 @@ public sealed interface Smoothing {
     @Override
     public List<float[]> candidates(ChannelSizes sizes) {
       List<float[]> all = new ArrayList<>();
-      float[] ones = new float[sizes.meanInput().length];
-      Arrays.fill(ones, 1);
-      all.add(ones);
+      all.add(ones(sizes));
       for (int i = 0; i < STEPS; i++) {
         all.add(factors(sizes, (double) i / STEPS));
       }
@@ -94,6 +98,13 @@ public sealed interface Smoothing {
       }
       return quietOnes(c, s);
     }
+  }
+
+  /** Nothing is moved. */
+  private static float[] ones(ChannelSizes sizes) {
+    float[] ones = new float[sizes.meanInput().length];
+    Arrays.fill(ones, 1);
+    return ones;
   }
 
   /** A channel that was never seen is left alone: nothing is known of it. */

@@ -162,7 +162,7 @@ class RecipeFileTest {
           scheme: w8a8;scheme: fp8                   | uplicate
           scheme: w8a8;ignore: "re:("                | no regular expression
           scheme: w8a8;ignore: [*.down_proj]         | line 2
-          scheme: w8a8;steps: [spin]                 | line 2: unknown step 'spin'; known are smoothquant, awq
+          scheme: w8a8;steps: [spin]                 | line 2: unknown step 'spin'; known are rotation, smoothquant, awq
           scheme: w8a8;steps:;  - awq: {alpha: 1}    | line 3: awq takes no options, not 'alpha'
           scheme: w8a8;steps:;  - gptq: {damp: 1}    | line 3: unknown key 'damp' of gptq; known are act-order, damping, clip
           scheme: w8a8;steps:;  - gptq: {damping: 2} | line 3: damping must be in (0, 1]

@@ -1,0 +1,118 @@
+package dev.octet.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** {@code octet quantize} with recipes, chains of steps and static scales of attention. */
+class RecipeCommandsTest {
+  private static final String QUICK = " --samples 4 --sample-length 64";
+
+  @TempDir private Path dir;
+
+  private CliRun quantize(String out, String options) {
+    List<String> args = new ArrayList<>(List.of("quantize", "--out", dir.resolve(out).toString()));
+    args.addAll(Arrays.asList(options.split(" ", -1)));
+    return CliRun.of(args.toArray(String[]::new));
+  }
+
+  @Test
+  void aChainEndsInAScaleForEveryHeadAndInspectShowsThem() {
+    CliRun made =
+        quantize("fa", "--scheme w8a8 --format ascend --method smoothquant,gptq,faquant" + QUICK);
+    assertThat(made.status()).as(made.err()).isZero();
+    CliRun seen = CliRun.of("inspect", dir.resolve("fa").toString());
+    assertThat(seen.status()).as(seen.err()).isZero();
+    assertThat(seen.out())
+        .contains(
+            "cache keys int8: 10 from", "cache values int8: 10 from", "queries int8: 20 from");
+    CliRun text =
+        CliRun.of(
+            "generate",
+            "--model",
+            dir.resolve("fa").toString(),
+            "--prompt",
+            "The dog",
+            "--max-tokens",
+            "2",
+            "--kv-scale-policy",
+            "strict");
+    assertThat(text.status()).as(text.err()).isZero();
+  }
+
+  @Test
+  void aCacheCanBeCalibratedAlone() {
+    CliRun made =
+        quantize("kv", "--scheme none --method kv-fp8 --kv-scales head --observer mse" + QUICK);
+    assertThat(made.status()).as(made.err()).isZero();
+    assertThat(made.out()).contains("no layers quantized");
+    assertThat(CliRun.of("inspect", dir.resolve("kv").toString()).out())
+        .contains("cache keys fp8_e4m3: 10 from");
+  }
+
+  @Test
+  void theRecipeOfACommandLineDoesTheSame() throws IOException {
+    Path yaml = dir.resolve("recipe.yaml");
+    String line =
+        "--scheme w4a16-asym --group-size 64 --ignore *.o_proj --method hqq --write-recipe " + yaml;
+    assertThat(quantize("first", line).status()).isZero();
+    CliRun again = quantize("again", "--recipe " + yaml);
+    assertThat(again.status()).as(again.err()).isZero();
+    assertThat(dir.resolve("again/model.safetensors"))
+        .hasSameBinaryContentAs(dir.resolve("first/model.safetensors"));
+    CliRun shown = quantize("none", "--explain --yaml --recipe " + yaml);
+    assertThat(shown.out()).isEqualTo(Files.readString(yaml));
+    assertThat(quantize("none", "--explain --recipe " + yaml).out())
+        .contains("w4a16-asym (int4 g64 asym a16), HQQ: 20 iterations", "*.o_proj");
+    assertThat(dir.resolve("none")).doesNotExist();
+    assertRefused(quantize("more", line), "exists");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "--recipe /nowhere.yaml",
+        "--recipe /nowhere.yaml --scheme w8a8",
+        "--scheme none",
+        "--scheme none --method gptq",
+        "--scheme w8a8 --method faquant,gptq",
+        "--scheme w8a8 --method faquant,c8",
+        "--scheme w8a8 --method hqq",
+        "--scheme w4a16-asym --method hqq --clip search",
+        "--scheme w8a8 --observer mse",
+        "--scheme w8a8 --static-inputs --observer best",
+        "--scheme w8a8 --kv-offsets",
+        "--scheme w8a8 --method c8 --kv-scales head",
+        "--scheme w8a8 --method c8" + QUICK,
+        "--scheme w8a8 --method faquant" + QUICK,
+        "--scheme w8a8 --method kv-fp8 --format ascend" + QUICK,
+        "--scheme q8_0 --format gguf --method kv-fp8"
+      })
+  void whatDoesNotGoTogetherIsRefusedAndLeavesNothing(String options) {
+    assertRefused(quantize("x", options.isEmpty() ? "--force" : options), "");
+    assertThat(dir).isEmptyDirectory();
+  }
+
+  private static void assertRefused(CliRun run, String message) {
+    assertThat(run.status()).as(run.err()).isEqualTo(2);
+    assertThat(run.errLines()).as(run.err()).filteredOn(l -> l.startsWith("octet: ")).hasSize(1);
+    assertThat(run.err()).contains(message);
+  }
+
+  @Test
+  void outliersAreInjected() {
+    CliRun run = CliRun.of("inject-outliers", "--out", dir.resolve("o").toString());
+    assertThat(run.status()).as(run.err()).isZero();
+    assertThat(run.out()).contains("4 channels of each of [norm] are 2^6 times as large");
+  }
+}
