@@ -9,7 +9,9 @@ module dev.octet.quantize {
   exports dev.octet.quantize;
   exports dev.octet.quantize.calibrate;
   exports dev.octet.quantize.compare;
+  exports dev.octet.quantize.machine;
   exports dev.octet.quantize.method;
+  exports dev.octet.quantize.mixed;
   exports dev.octet.quantize.observe;
   exports dev.octet.quantize.recipe;
   exports dev.octet.quantize.report;

@@ -50,6 +50,8 @@ import picocli.CommandLine.Option;
       "  octet quantize --model DIR --out DIR-fa --scheme w8a8 --format ascend \\",
       "      --method smoothquant,gptq,faquant --write-recipe recipe.yaml",
       "  octet quantize --model DIR --out DIR-again --recipe recipe.yaml",
+      "  octet quantize --model DIR --out DIR-auto --auto --memory 4GiB",
+      "  octet quantize --model DIR --out DIR-auto --auto --max-loss 1 --html auto.html",
       "  octet quantize --model DIR --out model.gguf --format gguf --scheme q4_k",
       "  octet quantize --model DIR --out model.gguf --format gguf --scheme q4_0 --method gptq"
     })
@@ -101,6 +103,8 @@ final class QuantizeCommand extends OctetCommand {
 
   @Mixin MethodOptions method = new MethodOptions();
 
+  @Mixin AutoOptions auto = new AutoOptions();
+
   @Mixin RecipeOptions recipes = new RecipeOptions();
 
   @Mixin ComputeOptions compute = new ComputeOptions();
@@ -145,6 +149,9 @@ final class QuantizeCommand extends OctetCommand {
                 Human.bytes(outcome.writtenBytes()),
                 Human.bytes(outcome.modelBytes()),
                 100.0 * outcome.writtenBytes() / outcome.modelBytes()));
+    if (auto.auto) {
+      recipes.write(plan, out.resolve("recipe.yaml"));
+    }
     return ExitCode.OK;
   }
 
@@ -159,16 +166,35 @@ final class QuantizeCommand extends OctetCommand {
 
   private String requireScheme() {
     if (schemeName == null) {
-      throw new CliException("name a --scheme, such as w8a8, or a --recipe");
+      throw new CliException("name a --scheme, such as w8a8, a --recipe, or --auto with a budget");
     }
+    auto.requireNone();
     return schemeName;
   }
 
   /** What the options say, as a recipe would. */
   private RecipeFile options() {
     WriteFormat format = named("--format", WriteFormat::of, formatName);
-    Recipe recipe = method.recipe(layers(requireScheme()));
-    return new RecipeFile(recipe, method.calibration(), format);
+    CalibrationData calibration = method.calibration();
+    QuantizeOptions layers = auto.auto ? chosen(calibration) : layers(requireScheme());
+    return new RecipeFile(method.recipe(layers), calibration, format);
+  }
+
+  /** A scheme for every layer, by measurement. */
+  private QuantizeOptions chosen(CalibrationData calibration) {
+    if (schemeName != null || group != 0 || !ignore.isEmpty()) {
+      throw new CliException(
+          "--auto chooses schemes itself: leave out --scheme, --group-size and --ignore; name"
+              + " --candidates");
+    }
+    Path in = model.directory();
+    AutoReport report = auto.plan(in, sequences(in, calibration), compute, terminal());
+    report.print(terminal());
+    if (auto.html != null) {
+      report.page().write(auto.html);
+      terminal().note("report: " + auto.html);
+    }
+    return report.plan().chosen().mix().options();
   }
 
   private QuantizeOptions layers(String name) {

@@ -82,13 +82,18 @@ final class RecipeOptions {
     if (Files.exists(written) && !force) {
       throw new CliException(written + ": exists; --force replaces it");
     }
+    write(plan, written);
+  }
+
+  /** Writes the recipe; the file appears whole or not at all. */
+  void write(RecipeFile plan, Path to) {
     String text = plan.toYaml();
-    Path temporary = written.resolveSibling("." + written.getFileName() + ".tmp");
+    Path temporary = to.resolveSibling("." + to.getFileName() + ".tmp");
     try {
       Files.writeString(temporary, text);
-      Files.move(temporary, written, StandardCopyOption.REPLACE_EXISTING);
+      Files.move(temporary, to, StandardCopyOption.REPLACE_EXISTING);
     } catch (IOException e) {
-      throw new UncheckedIOException(written + ": cannot be written", e);
+      throw new UncheckedIOException(to + ": cannot be written", e);
     }
   }
 }

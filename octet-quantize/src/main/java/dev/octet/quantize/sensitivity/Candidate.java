@@ -50,7 +50,7 @@ public record Candidate(String label, @Nullable QuantScheme scheme) {
         cause);
   }
 
-  /** From nearly exact to small: 16 bits, 8 bits, 4 bits in ever larger groups. */
+  /** From exact to small: 16 bits, 8 bits, 4 bits in ever larger groups. */
   public static List<Candidate> usual() {
     return List.of(
         NONE,
@@ -58,10 +58,8 @@ public record Candidate(String label, @Nullable QuantScheme scheme) {
         of("w8a8"),
         of("fp8-dynamic"),
         of("w4a16-asym:32"),
-        of("w4a16:32"),
         of("w4a16-asym:64"),
         of("w4a16:64"),
-        of("w4a16-asym:128"),
         of("w4a16:128"),
         of("w4a16:256"));
   }

@@ -12,6 +12,7 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,9 +44,24 @@ public final class UnitLosses implements AutoCloseable {
     this.replay = new Replay(source, kernels, sequences);
   }
 
+  /** Which candidates of which units are to be measured. */
+  @FunctionalInterface
+  public interface Wanted {
+    boolean wants(int unit, int candidate);
+  }
+
   /** Layers run by {@link #each}, the unit of its progress. */
-  private long total() {
-    return units.stream().mapToLong(this::cost).sum() * candidates.size();
+  private long total(Wanted wanted) {
+    long sum = 0;
+    for (int u = 0; u < units.size(); u++) {
+      sum += cost(u, wanted);
+    }
+    return Math.max(1, sum);
+  }
+
+  private long cost(int unit, Wanted wanted) {
+    long count = IntStream.range(0, candidates.size()).filter(c -> wanted.wants(unit, c)).count();
+    return count * cost(units.get(unit));
   }
 
   private long cost(Unit unit) {
@@ -56,9 +72,10 @@ public final class UnitLosses implements AutoCloseable {
    * The model's divergence from the original if one unit is exchanged.
    *
    * @param mix what the other units are, one a unit; null: the original
-   * @return nats, [unit][candidate]
+   * @return nats, [unit][candidate]; NaN for what is not wanted
    */
-  public double[][] each(@Nullable List<Candidate> mix, Progress progress) {
+  public double[][] each(@Nullable List<Candidate> mix, Wanted wanted, Progress progress) {
+    long total = total(wanted);
     double[][] losses = new double[units.size()][];
     List<LayerVariants> background = new ArrayList<>();
     List<Map<Part, Linear>> originals = new ArrayList<>();
@@ -72,7 +89,8 @@ public final class UnitLosses implements AutoCloseable {
       }
       long done = 0;
       while (replay.layer() < replay.layers()) {
-        done = layer(losses, done, progress);
+        done = layer(losses, wanted, done);
+        progress.update(done, total, "layer " + replay.layer());
         replay.advance();
       }
     } finally {
@@ -84,16 +102,15 @@ public final class UnitLosses implements AutoCloseable {
     return losses;
   }
 
-  private long layer(double[][] losses, long begun, Progress progress) {
+  private long layer(double[][] losses, Wanted wanted, long begun) {
     long done = begun;
     int layer = replay.layer();
     try (LayerVariants variants = new LayerVariants(source, kernels, layer)) {
       for (int u = 0; u < units.size(); u++) {
         Unit unit = units.get(u);
         if (unit.layer() == layer) {
-          losses[u] = unit(unit, variants);
-          done += cost(unit) * candidates.size();
-          progress.update(done, total(), unit.toString());
+          losses[u] = unit(u, wanted, variants);
+          done += cost(u, wanted);
         }
       }
     }
@@ -101,10 +118,15 @@ public final class UnitLosses implements AutoCloseable {
   }
 
   /** Candidates that come to the same on this unit's columns are measured once. */
-  private double[] unit(Unit unit, LayerVariants variants) {
+  private double[] unit(int index, Wanted wanted, LayerVariants variants) {
+    Unit unit = units.get(index);
     Map<List<@Nullable QuantScheme>, Double> known = new HashMap<>();
     double[] losses = new double[candidates.size()];
     for (int c = 0; c < losses.length; c++) {
+      if (!wanted.wants(index, c)) {
+        losses[c] = Double.NaN;
+        continue;
+      }
       Candidate candidate = candidates.get(c);
       List<@Nullable QuantScheme> schemes =
           Arrays.asList(

@@ -1,0 +1,168 @@
+package dev.octet.cli;
+
+import dev.octet.checkpoint.Checkpoint;
+import dev.octet.checkpoint.Checkpoints;
+import dev.octet.checkpoint.ModelConfig;
+import dev.octet.cli.output.Terminal;
+import dev.octet.kernels.Kernels;
+import dev.octet.kernels.KvType;
+import dev.octet.quantize.MemoryEstimate;
+import dev.octet.quantize.MemorySize;
+import dev.octet.quantize.OuterSchemes;
+import dev.octet.quantize.mixed.Budget;
+import dev.octet.quantize.mixed.MixedPrecision;
+import dev.octet.quantize.mixed.Plan;
+import dev.octet.quantize.sensitivity.Candidate;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** {@code --auto} and its budget: a scheme for every layer, chosen by measurement. */
+final class AutoOptions {
+  /** Activations, buffers, the runtime: what {@link MemoryEstimate#totalBytes} adds. */
+  private static final double SHARE_OF_WEIGHTS = 1 / 1.2;
+
+  private static final int DEFAULT_CONTEXT = 4096;
+
+  @Option(
+      names = "--auto",
+      description =
+          "choose a scheme for every layer by measuring what each loses, within one of --memory, "
+              + "--size, --max-loss, --min-speed")
+  boolean auto;
+
+  @Option(
+      names = "--memory",
+      paramLabel = "SIZE",
+      description =
+          "auto: memory to run in, as octet inspect counts it: weights, the cache of --context "
+              + "tokens, 20 %% more")
+  @Nullable String memory;
+
+  @Option(
+      names = "--context",
+      paramLabel = "N",
+      description = "auto: tokens in the cache (default: the model's context, at most 4096)")
+  @Nullable Integer context;
+
+  @Option(names = "--size", paramLabel = "SIZE", description = "auto: all weights in memory")
+  @Nullable String size;
+
+  @Option(
+      names = "--max-loss",
+      paramLabel = "PERCENT",
+      description = "auto: change of perplexity on the calibration text, for instance 1%%")
+  @Nullable String maxLoss;
+
+  @Option(
+      names = "--min-speed",
+      paramLabel = "TOKENS",
+      description = "auto: tokens decoded in a second on this machine")
+  @Nullable Double minSpeed;
+
+  @Option(
+      names = "--candidates",
+      paramLabel = "SCHEME",
+      split = ",",
+      description =
+          "auto: what layers may become, none for as they are (default: 16, 8 and 4 bits, the "
+              + "latter in groups of 32 to 256)")
+  List<Candidate> candidates = Candidate.usual();
+
+  @Option(
+      names = "--html",
+      paramLabel = "FILE",
+      description = "auto: write a report with charts, nothing fetched")
+  @Nullable Path html;
+
+  /** Tokens that losses are measured on; more would take longer and choose the same. */
+  private static final int MOST_TOKENS = 4096;
+
+  /**
+   * Plans the schemes of a model's layers.
+   *
+   * @param sequences to measure on; the first of them
+   * @throws CliException if the budget makes no sense
+   * @throws IllegalArgumentException if nothing keeps it, saying what would be possible
+   */
+  AutoReport plan(Path model, List<int[]> sequences, ComputeOptions compute, Terminal terminal) {
+    try (Checkpoint checkpoint = Checkpoints.open(model);
+        Kernels kernels = compute.open(terminal);
+        ProgressPhases phases = new ProgressPhases(terminal)) {
+      int count = Math.max(1, MOST_TOKENS / sequences.getFirst().length);
+      List<int[]> some = sequences.subList(0, Math.min(sequences.size(), count));
+      Plan plan =
+          MixedPrecision.plan(
+              checkpoint, kernels, some, candidates, budget(checkpoint.config()), phases::begin);
+      String name = String.valueOf(model.toAbsolutePath().normalize().getFileName());
+      return new AutoReport(plan, name, ComputeOptions.describe(kernels));
+    }
+  }
+
+  /**
+   * The one budget that was given.
+   *
+   * @throws CliException if it is none or several, or makes no sense
+   */
+  private Budget budget(ModelConfig config) {
+    if (Stream.of(memory, size, maxLoss, minSpeed).filter(o -> o != null).count() != 1) {
+      throw new CliException(
+          "--auto takes one of --memory 4GiB, --size 3GiB, --max-loss 1%, --min-speed 20");
+    }
+    if (memory != null) {
+      return new Budget.Size(weights(MemorySize.parse(memory), config));
+    }
+    if (size != null) {
+      return new Budget.Size(MemorySize.parse(size).bytes());
+    }
+    return maxLoss != null ? new Budget.Loss(share(maxLoss)) : new Budget.Speed(speed());
+  }
+
+  /** Nothing of it may be given without {@code --auto}. */
+  void requireNone() {
+    if (Stream.of(memory, size, maxLoss, minSpeed, context, html).anyMatch(o -> o != null)
+        || !candidates.equals(Candidate.usual())) {
+      throw new CliException(
+          "--memory, --size, --max-loss, --min-speed, --context, --candidates and --html belong to"
+              + " --auto");
+    }
+  }
+
+  private long weights(MemorySize all, ModelConfig config) {
+    int tokens = context == null ? Math.min(config.maxPositions(), DEFAULT_CONTEXT) : context;
+    if (tokens < 1) {
+      throw new CliException("--context must be at least 1, not " + tokens);
+    }
+    long cache =
+        MemoryEstimate.of(config, null, tokens, KvType.BF16, null, OuterSchemes.NONE).kvBytes();
+    long left = (long) (all.bytes() * SHARE_OF_WEIGHTS) - cache;
+    if (left <= 0) {
+      throw new CliException(
+          "--memory %s: the cache of %d tokens alone takes %s"
+              .formatted(memory, tokens, MemorySize.of(cache)));
+    }
+    return left;
+  }
+
+  private static double share(String text) {
+    String number = text.strip().replaceAll("\\s*%$", "");
+    try {
+      double share = Double.parseDouble(number) / 100;
+      if (share > 0 && share < 10) {
+        return share;
+      }
+    } catch (NumberFormatException e) {
+      throw new CliException("--max-loss " + text + ": a percentage such as 1%", e);
+    }
+    throw new CliException("--max-loss " + text + ": a percentage above 0, such as 1%");
+  }
+
+  private double speed() {
+    if (minSpeed == null || !(minSpeed > 0) || minSpeed.isInfinite()) {
+      throw new CliException("--min-speed must be positive, not " + minSpeed);
+    }
+    return minSpeed;
+  }
+}

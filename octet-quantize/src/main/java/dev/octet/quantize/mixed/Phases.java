@@ -1,0 +1,13 @@
+package dev.octet.quantize.mixed;
+
+import dev.octet.quantize.Progress;
+
+/** Hears of the parts of a long task, one after another. */
+@FunctionalInterface
+public interface Phases {
+  /** Says nothing. */
+  Phases NONE = name -> Progress.NONE;
+
+  /** A part begins; the one before has ended. */
+  Progress begin(String name);
+}
