@@ -35,9 +35,15 @@ import org.jspecify.annotations.Nullable;
 public final class LinearBench {
   /** A layer: outputs × inputs. */
   public record Shape(int n, int k) {
+    private static final long MOST_WEIGHTS = 1L << 34;
+
     public Shape {
       if (n < 1 || k < 1) {
         throw new IllegalArgumentException("shape " + n + "x" + k + " must be positive");
+      }
+      if (Math.multiplyFull(n, k) > MOST_WEIGHTS) {
+        throw new IllegalArgumentException(
+            "shape %dx%d has more than %d weights".formatted(n, k, MOST_WEIGHTS));
       }
     }
 

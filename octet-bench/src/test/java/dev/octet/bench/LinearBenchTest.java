@@ -56,6 +56,13 @@ class LinearBenchTest {
   }
 
   @Test
+  void aShapeThatNoMemoryHoldsIsRefused() {
+    assertThatThrownBy(() -> Shape.parse("999999999x999999999"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("weights");
+  }
+
+  @Test
   void aShapeIsOutputsByInputs() {
     assertThat(Shape.parse("4096x11008")).isEqualTo(new Shape(4096, 11008));
     assertThat(Shape.parse("4096x11008")).hasToString("4096x11008");

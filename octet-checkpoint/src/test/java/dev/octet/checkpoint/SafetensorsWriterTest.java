@@ -2,6 +2,7 @@ package dev.octet.checkpoint;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.octet.checkpoint.internal.Texts;
 import dev.octet.tensor.DType;
@@ -61,6 +62,19 @@ class SafetensorsWriterTest {
       tensors.put("lay\"er.ü." + i, t);
     }
     return tensors;
+  }
+
+  @Test
+  void aDeviceIsNotReplacedByAFile() throws IOException {
+    Path device = Path.of("/dev/null");
+    assumeTrue(Files.exists(device));
+    Path link = Files.createSymbolicLink(dir.resolve("device"), device);
+    Map<String, Tensor> tensors = Map.of("a", Tensor.ofFloats(new float[] {1}, 1));
+    assertThatThrownBy(() -> SafetensorsWriter.write(link, tensors))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessage(link + ": cannot be written: what has this name is no plain file");
+    assertThat(link).isSymbolicLink();
+    assertThat(dir.toFile().list()).containsExactly("device");
   }
 
   @Test

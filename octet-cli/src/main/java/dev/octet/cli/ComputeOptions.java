@@ -67,7 +67,7 @@ final class ComputeOptions {
    */
   int threadCount() {
     if (threads < 0 || threads > 4096) {
-      throw new CliException("--threads must lie between 1 and 4096, not " + threads);
+      throw new CliException("--threads must be 1 to 4096, or 0 for one a core, not " + threads);
     }
     return threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
   }

@@ -153,6 +153,9 @@ final class LogitsCommand extends OctetCommand {
     if (Files.isDirectory(out)) {
       throw new CliException("--out " + out + ": is a directory; name a file");
     }
+    if (Files.exists(out) && !Files.isRegularFile(out)) {
+      throw new CliException("--out " + out + ": is no plain file, and would be replaced by one");
+    }
     if (!Files.isWritable(parent)) {
       throw new CliException("--out " + out + ": " + parent + " is not writable");
     }

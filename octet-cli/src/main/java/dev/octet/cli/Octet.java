@@ -5,6 +5,8 @@ import dev.octet.cli.output.Terminal;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
 import dev.octet.quantize.sensitivity.Candidate;
+import java.io.BufferedOutputStream;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -67,7 +69,8 @@ public final class Octet extends OctetCommand {
 
   /** Runs a command line and leaves with its exit status. */
   public static void main(String[] args) {
-    PrintStream out = utf8(System.out);
+    StandardOutput results = StandardOutput.open();
+    PrintStream out = utf8(new BufferedOutputStream(results));
     PrintStream err = utf8(StandardError.open());
     System.setErr(err);
     Terminal terminal = Terminal.system(out, err, System.getenv());
@@ -78,6 +81,7 @@ public final class Octet extends OctetCommand {
     int status = run(terminal, args);
     done.set(true);
     out.flush();
+    status = results.statusAfter(status, new ErrorReport(terminal, false));
     err.flush();
     System.exit(status);
   }
@@ -152,7 +156,7 @@ public final class Octet extends OctetCommand {
   }
 
   /** Text is UTF-8 whatever the locale; the file encoding of a C locale would mangle it. */
-  private static PrintStream utf8(PrintStream stream) {
+  private static PrintStream utf8(OutputStream stream) {
     return new PrintStream(stream, true, StandardCharsets.UTF_8);
   }
 }

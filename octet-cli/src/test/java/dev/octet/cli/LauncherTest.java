@@ -213,6 +213,30 @@ class LauncherTest {
         .doesNotContain("Serial");
   }
 
+  /** Runs the launcher from a shell script that first does {@code before}. */
+  private Ended runAfter(String before) throws Exception {
+    Path script = scratch.resolve("caller.sh");
+    Files.writeString(script, before + "\nexec /bin/sh \"" + launcher() + "\" generate\n");
+    Path jdk = jdk("25.0.3");
+    return run(
+        script, Map.of("OCTET_JAVA_HOME", jdk.toString(), "OCTET_HOME", built().toString()));
+  }
+
+  @Test
+  void aClosedStandardErrorOnlyLosesTheNotes() throws Exception {
+    Ended ended = runAfter("exec 2>&-");
+    assertThat(ended.output()).contains("<generate>").doesNotContain("a real warning");
+    assertThat(ended.status()).isEqualTo(7);
+  }
+
+  @Test
+  void aDeletedWorkingDirectoryIsRefusedWithOneLine() throws Exception {
+    Ended ended = runAfter("mkdir gone && cd gone && rmdir ../gone");
+    assertThat(ended.output()).contains("octet: the current directory was deleted");
+    assertThat(ended.output()).doesNotContain("<generate>");
+    assertThat(ended.status()).isEqualTo(2);
+  }
+
   @Test
   void anUnknownWayToBuildIsRefused() throws Exception {
     Ended ended = run(launcher(), Map.of("OCTET_BUILD", "nevr"));

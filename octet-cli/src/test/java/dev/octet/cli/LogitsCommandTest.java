@@ -2,6 +2,7 @@ package dev.octet.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.octet.checkpoint.SafetensorsFile;
 import dev.octet.checkpoint.SafetensorsWriter;
@@ -162,6 +163,16 @@ final class LogitsCommandTest {
     assertThat(run("1", "a.safetensors").status()).isZero();
     assertThat(run("1,2", "a.safetensors").status()).isZero();
     logits("a.safetensors", 2);
+  }
+
+  @Test
+  void aDeviceIsNotReplacedByAFile() throws IOException {
+    assumeTrue(Files.exists(Path.of("/dev/null")));
+    Path link = Files.createSymbolicLink(dir.resolve("device"), Path.of("/dev/null"));
+    CliRun run = run("1,2", "device");
+    assertThat(run.status()).isEqualTo(2);
+    assertThat(run.errLines()).singleElement().asString().contains("is no plain file");
+    assertThat(link).isSymbolicLink();
   }
 
   @Test

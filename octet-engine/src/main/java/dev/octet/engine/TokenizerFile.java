@@ -2,6 +2,7 @@ package dev.octet.engine;
 
 import dev.octet.checkpoint.CheckpointException;
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -30,6 +31,8 @@ record TokenizerFile(@Nullable String[] pieces, BitSet special, Pieces spelling)
         throw new CheckpointException(file + ": larger than any tokenizer (200 MB)");
       }
       return Files.readAllBytes(file);
+    } catch (AccessDeniedException e) { // its own message is the file's name
+      throw new CheckpointException(file + ": cannot be read: permission denied", e);
     } catch (IOException e) {
       throw new CheckpointException(file + ": cannot be read: " + e.getMessage(), e);
     }

@@ -2,6 +2,7 @@ package dev.octet.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.octet.checkpoint.CheckpointException;
 import java.io.IOException;
@@ -102,6 +103,15 @@ class TokenizerTest {
           .isInstanceOf(CheckpointException.class)
           .hasMessageContaining("tokenizer.json");
     }
+  }
+
+  @Test
+  void aFileThatMayNotBeReadIsRefusedWithTheReason() throws IOException {
+    Path file = Files.writeString(folder.resolve("tokenizer.json"), "{}");
+    assumeTrue(file.toFile().setReadable(false) && !Files.isReadable(file)); // root reads all
+    assertThatThrownBy(() -> Tokenizer.load(folder))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessage(file + ": cannot be read: permission denied");
   }
 
   @Test

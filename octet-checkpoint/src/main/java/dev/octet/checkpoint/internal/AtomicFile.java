@@ -4,6 +4,7 @@ import dev.octet.checkpoint.CheckpointException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -20,8 +21,16 @@ public final class AtomicFile implements AutoCloseable {
   private final FileChannel channel;
   private boolean open = true;
 
-  /** Starts writing; an existing target stays as it is until {@link #commit}. */
+  /**
+   * Starts writing; an existing target stays as it is until {@link #commit}.
+   *
+   * @throws IOException if a device, a pipe or a directory has the target's name: the rename would
+   *     put a file in its place
+   */
   public AtomicFile(Path target) throws IOException {
+    if (Files.exists(target) && !Files.isRegularFile(target)) {
+      throw new FileSystemException(target.toString(), null, "what has this name is no plain file");
+    }
     this.target = target;
     String name = "." + target.getFileName() + "." + UUID.randomUUID() + ".tmp";
     this.temporary = target.resolveSibling(name);
