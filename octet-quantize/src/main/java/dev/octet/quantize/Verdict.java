@@ -104,7 +104,7 @@ public record Verdict(Level level, double change, String advice) {
 
   private static String int4Remedy(QuantScheme scheme) {
     if (scheme.activation() instanceof ActivationQuant.DynamicInt4) {
-      return "try octet quantize --method rotation,gptq, or w4a8";
+      return "try octet quantize --method rotation,gptq --rotations R1,R2,R4, or w4a8";
     }
     if (scheme.activation().quantizes()) {
       return "try w4a16, which leaves activations alone, or w8a8";

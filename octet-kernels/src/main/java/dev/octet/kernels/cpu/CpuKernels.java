@@ -121,6 +121,7 @@ public final class CpuKernels implements Kernels {
             : library.tier().has(Tier.AVX512) ? Halves.EXACT : Halves.NEVER;
     return ScaledLinear.of(
         weights,
+        pool,
         plain ->
             PackedWeight.suits(plain)
                 ? new CpuLinear(plain, halves, linear, tiles, pool, arena)

@@ -3,6 +3,7 @@ package dev.octet.kernels.linear;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import dev.octet.kernels.Linear;
+import dev.octet.kernels.WorkPool;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.RowTable;
@@ -23,14 +24,16 @@ public final class ScaledLinear implements Linear {
   }
 
   /** The layer that {@code plain} makes, behind its input scale and transform if it has them. */
-  public static Linear of(LinearWeights weights, Function<LinearWeights, Linear> plain) {
+  public static Linear of(
+      LinearWeights weights, WorkPool pool, Function<LinearWeights, Linear> plain) {
     Tensor scale = weights.inputScale();
     int order = weights.inputHadamard();
     if (scale == null && order == 0) {
       return plain.apply(weights);
     }
     LinearWeights rest = new LinearWeights(weights.weight(), weights.bias(), weights.activation());
-    Linear linear = order == 0 ? plain.apply(rest) : new TurnedLinear(plain.apply(rest), order);
+    Linear linear =
+        order == 0 ? plain.apply(rest) : new TurnedLinear(plain.apply(rest), order, pool);
     return scale == null ? linear : new ScaledLinear(linear, scale.toFloats(), weights.byteSize());
   }
 

@@ -3,6 +3,7 @@ package dev.octet.kernels.linear;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import dev.octet.kernels.Linear;
+import dev.octet.kernels.WorkPool;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
@@ -17,13 +18,15 @@ final class TurnedLinear implements Linear {
   private final Linear linear;
   private final int order;
   private final float norm;
+  private final WorkPool pool;
 
   /**
    * @param order of the matrix, a power of two that divides the input features
    */
-  TurnedLinear(Linear linear, int order) {
+  TurnedLinear(Linear linear, int order, WorkPool pool) {
     this.linear = linear;
     this.order = order;
+    this.pool = pool;
     this.norm = (float) (1 / Math.sqrt(order));
   }
 
@@ -53,13 +56,15 @@ final class TurnedLinear implements Linear {
     int width = Math.toIntExact(inFeatures());
     try (Arena arena = Arena.ofShared()) {
       Tensor turned = Tensor.allocate(arena, DType.F32, rows, width);
-      float[] row = new float[width];
-      for (int r = 0; r < rows; r++) {
-        long first = (long) r * width;
-        x.copyRange(first, row);
-        turn(row);
-        MemorySegment.copy(row, 0, turned.segment(), JAVA_FLOAT_UNALIGNED, first << 2, width);
-      }
+      pool.run(
+          rows,
+          r -> {
+            float[] row = new float[width];
+            long first = (long) r * width;
+            x.copyRange(first, row);
+            turn(row);
+            MemorySegment.copy(row, 0, turned.segment(), JAVA_FLOAT_UNALIGNED, first << 2, width);
+          });
       linear.apply(turned, out);
     }
   }

@@ -46,7 +46,7 @@ public final class ReferenceKernels implements Kernels {
 
   @Override
   public Linear linear(LinearWeights weights, Arena arena) {
-    return ScaledLinear.of(weights, plain -> new ReferenceLinear(plain, pool));
+    return ScaledLinear.of(weights, pool, plain -> new ReferenceLinear(plain, pool));
   }
 
   @Override

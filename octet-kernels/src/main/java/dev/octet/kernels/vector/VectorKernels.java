@@ -66,7 +66,7 @@ public final class VectorKernels implements Kernels {
 
   @Override
   public Linear linear(LinearWeights weights, Arena arena) {
-    return ScaledLinear.of(weights, plain -> new VectorLinear(plain, pool));
+    return ScaledLinear.of(weights, pool, plain -> new VectorLinear(plain, pool));
   }
 
   @Override
