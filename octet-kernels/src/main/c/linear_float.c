@@ -2,21 +2,35 @@
  * Weights of every form times F32 or BF16 activations, summed in F32.
  *
  * For few rows each weight is decoded in registers, multiplied and forgotten: the time to read it is
- * all that counts. For many, a stretch of two panels is decoded into L1 once and multiplied with all
- * rows; where x is BF16 and the tier has its products, the stretch is decoded to BF16, which holds every
+ * all that counts. Some more rows are groups of few: decoding a panel again, from L2, costs less than
+ * writing floats down, and of four-bit weights it always does. For many, a stretch of two panels is
+ * decoded into L1 once and multiplied with all rows; where x is BF16 and the tier has its products, the stretch is decoded to BF16, which holds every
  * code of FP8, INT8 and INT4 exactly, and scales are applied to the sums.
  */
 #include "decode.h"
 
 #ifdef __AVX512BF16__
 #define PANELS_AT_ONCE 2
-enum { PANELS = 2, ROWS = 12, FEW_ROWS = 8 };
+enum { PANELS = 2, ROWS = 12, FEW_ROWS = 8, SOME_ROWS = 48 };
 #else
 #define PANELS_AT_ONCE 1
-enum { PANELS = 1, ROWS = 6, FEW_ROWS = 4 };
+enum { PANELS = 1, ROWS = 6, FEW_ROWS = 4, SOME_ROWS = 4 };
 #endif
 
-enum { STRETCH = 256 /* inputs decoded at once: 32 KiB of floats */ };
+enum {
+  STRETCH = 256,   /* inputs decoded at once: 32 KiB of floats */
+  KEPT = 512 << 10 /* bytes of x that meet all panels at a time, to stay in an L2 cache of a MiB */
+};
+
+/* Whether so many rows are multiplied in groups of few. */
+INLINE int grouped(const int32_t form, int64_t rows) {
+#ifdef __AVX512BF16__
+  return rows <= SOME_ROWS || form == FORM_I4 || form == FORM_E2M1;
+#else
+  (void)form;
+  return rows <= SOME_ROWS;
+#endif
+}
 
 typedef struct {
   const octet_linear *w;
@@ -146,6 +160,29 @@ static void few_FORM_I4(int rows, const task *t) {
 typedef void few_of_form(int rows, const task *t);
 static few_of_form *const FEW_OF[FORMS] = {few_FORM_F32,  few_FORM_F16, few_FORM_BF16, few_FORM_E4M3,
                                            few_FORM_E5M2, few_FORM_I8,  few_FORM_I4,   few_FORM_E2M1};
+
+/*
+ * Any number of rows, in groups of few. Where they are many, as many as stay in L2 meet all panels before
+ * the next do.
+ */
+static void in_groups(int64_t rows, int64_t from, int64_t to, task *t) {
+  const octet_linear *w = t->w;
+  const int64_t kept = KEPT / 4 / t->stride / FEW_ROWS * FEW_ROWS;
+  const int64_t part = kept < 2 * FEW_ROWS ? 2 * FEW_ROWS : kept;
+  const int64_t parts = rows <= SOME_ROWS ? 1 : (rows + part - 1) / part;
+  for (int64_t i = 0; i < parts; i++) {
+    const int64_t first = rows * i / parts, end = rows * (i + 1) / parts;
+    const int64_t groups = (end - first + FEW_ROWS - 1) / FEW_ROWS;
+    for (t->panel = from; t->panel < to; t->panel++) {
+      t->row = first;
+      for (int64_t g = 0; g < groups; g++) {
+        const int64_t next = first + (end - first) * (g + 1) / groups;
+        FEW_OF[w->form]((int)(next - t->row), t);
+        t->row = next;
+      }
+    }
+  }
+}
 
 /* ---- many rows: decoded into L1 ---------------------------------------------------------------- */
 
@@ -370,12 +407,10 @@ OCTET_EXPORT int32_t octet_linear_f32(const octet_linear *w, int64_t rows, int64
     return status != OCTET_OK ? status : OCTET_BAD_SIZE;
   }
   task t = {.w = w, .x = x, .stride = stride, .x_scales = x_scales, .y = y};
-  if (rows > FEW_ROWS) {
+  if (grouped(w->form, rows)) {
+    in_groups(rows, from, to, &t);
+  } else {
     many(0, fill_floats, multiply_f32_any, rows, from, to, &t);
-    return OCTET_OK;
-  }
-  for (t.panel = from; rows > 0 && t.panel < to; t.panel++) {
-    FEW_OF[w->form]((int)rows, &t);
   }
   return OCTET_OK;
 }

@@ -21,9 +21,9 @@ enum { MOST_INPUTS = 65536 };
 
 /*
  * Bytes of x that meet all panels at a time: beside the panels of this tile and the next they fit into
- * an L2 cache of a MiB.
+ * an L2 cache of a MiB. Fewer rows than LEAST_KEPT would have the weights read too often.
  */
-enum { KEPT = 512 << 10 };
+enum { KEPT = 512 << 10, LEAST_KEPT = 96 };
 
 /* Bytes before its turn that a panel is asked for which is read only once; see decode.h. */
 enum { AHEAD = 4096 };
@@ -261,7 +261,7 @@ OCTET_EXPORT int32_t octet_linear_int(const octet_linear *w, int64_t rows, int64
   }
   task t = {.w = w, .x = x, .stride = stride, .x_scales = x_scales, .x_sums = x_sums, .y = y};
   const int64_t kept = KEPT / stride / ROWS * ROWS;
-  const int64_t parts = rows == 0 ? 0 : kept == 0 ? (rows + ROWS - 1) / ROWS : (rows + kept - 1) / kept;
+  const int64_t parts = rows == 0 ? 0 : kept < LEAST_KEPT ? 1 : (rows + kept - 1) / kept;
   for (int64_t i = 0; i < parts; i++) {
     for (t.panel = from; t.panel < to; t.panel += PANELS) {
       const int panels = to - t.panel < PANELS ? 1 : PANELS;
