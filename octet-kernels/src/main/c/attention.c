@@ -302,10 +302,10 @@ static int any_odd(const float *scales) {
   return vf_hsum(odd) != 0;
 }
 
-/* Whether hidden keys can do no harm: 0 times their values is 0. */
-static int spotless(const task *t) {
+/* Whether hidden keys can do no harm: 0 times the values of the tile's `count` is 0. */
+static int spotless(const task *t, int count) {
   int in = t->how.values_in;
-  return in == IN_INT8 || octet_finite(in, t->w.values, (ptrdiff_t)t->how.value_words * t->how.width);
+  return in == IN_INT8 || octet_finite(in, t->w.values, (ptrdiff_t)words(count, in) * t->how.width);
 }
 
 static void few_rows(task *t, int first_key, int count, int all) {
@@ -321,7 +321,7 @@ static void few_rows(task *t, int first_key, int count, int all) {
       how, t->odd_scales || !all, w->x, w->p, t->rows, w->value_scale, t->bound, &w->s);
   product pv = {w->p, how->value_words, 1, w->values, how->width, words(count, how->values_in)};
   outputs o = {w->acc, how->width, w->s.alpha, w->s.beta};
-  if (all || spotless(t)) {
+  if (all || spotless(t, count)) {
     octet_outputs(how->values_in, 1, &pv, &o, t->rows, how->width);
   } else {
     octet_outputs_seen(how->values_in, 1, &pv, &o, w->x, KEY_TILE, t->rows, how->width);
@@ -413,7 +413,7 @@ static void tile_of_rows(task *t, int tile, int first_key, int count, int all) {
   }
   product vp = {w->values, 1, how->width, w->p, TILE_QUERIES, words(count, how->values_in)};
   outputs o = {w->acc + (ptrdiff_t)first * how->width, TILE_QUERIES, done == STEP_KEPT ? NULL : s.alpha, s.beta};
-  if (all || spotless(t)) {
+  if (all || spotless(t, count)) {
     all_outputs(t, &vp, &o, columns);
   } else {
     octet_outputs_seen(how->values_in, 0, &vp, &o, w->x, TILE_QUERIES, t->call->value_dim, columns);

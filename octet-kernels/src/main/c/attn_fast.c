@@ -42,12 +42,13 @@ float octet_fast_bound(const float *key_scale, const float *value_scale, float *
   return top;
 }
 
+/* With INT16 there is no bias, and no register for it. */
 INLINE void begin_sums(int vectors, const vi bias[2], vi sum[8][4]) {
 #pragma GCC unroll 8
   for (int r = 0; r < BAND_ROWS; r++) {
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v++) {
-      sum[r][v] = bias[v];
+      sum[r][v] = INT_GROUP == 4 ? bias[v] : vi_set1(0);
     }
   }
 }

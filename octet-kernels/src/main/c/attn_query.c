@@ -9,17 +9,21 @@
 #define LOG2_E 1.4426950408889634
 
 static double mean_product(const float *q, const float *mean, int n) {
-  double sum[4] = {0};
+  enum { CHAINS = 16 };
+  double sum[CHAINS] = {0}, total = 0;
   int c = 0;
-  for (; c + 4 <= n; c += 4) {
-    for (int i = 0; i < 4; i++) {
+  for (; c + CHAINS <= n; c += CHAINS) {
+    for (int i = 0; i < CHAINS; i++) {
       sum[i] += (double)q[c + i] * mean[c + i];
     }
   }
   for (; c < n; c++) {
     sum[0] += (double)q[c] * mean[c];
   }
-  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  for (int i = 0; i < CHAINS; i++) {
+    total += sum[i];
+  }
+  return total;
 }
 
 static void butterflies(float *restrict a, float *restrict b, int n) {
@@ -123,7 +127,7 @@ query octet_query(
   memset(row + dim, 0, 4 * (size_t)(width - dim));
   if (call->signs) {
     const float *mean = call->mean + (ptrdiff_t)head * dim;
-    result.shift = mean_product(row, mean, dim) * call->scale;
+    result.shift = call->lse ? mean_product(row, mean, dim) * call->scale : 0;
     octet_rotate(row, call->signs, dim, call->hadamard);
   }
   if (how->scores_in == IN_INT8) {
