@@ -420,7 +420,13 @@ static void tile_of_rows(task *t, int tile, int first_key, int count, int all) {
   }
 }
 
-static void block_of_keys(task *t, int block, int next) {
+/* A head's part of a block. */
+static const uint8_t *part_of_block(const octet_attention *c, int block, int head) {
+  return c->blocks[block] + head * c->head_bytes;
+}
+
+/* next: the part of a block that is read next. */
+static void block_of_keys(task *t, int block, const uint8_t *next) {
   const octet_attention *c = t->call;
   int first_key = block * KEY_TILE;
   int count = (int)clamp((int64_t)c->keys - first_key, 0, KEY_TILE);
@@ -428,8 +434,8 @@ static void block_of_keys(task *t, int block, int next) {
   if (!sight) {
     return;
   }
-  const uint8_t *head = c->blocks[block] + t->head * c->head_bytes;
-  ptrdiff_t ahead = c->blocks[next] - c->blocks[block];
+  const uint8_t *head = part_of_block(c, block, t->head);
+  ptrdiff_t ahead = next - head;
   load_scales(head, c->key_scale_at, count, t->w.key_scale);
   load_scales(head, c->value_scale_at, count, t->w.value_scale);
   t->odd_scales = any_odd(t->w.value_scale);
@@ -511,61 +517,97 @@ static void finish(const task *t, int split) {
   }
 }
 
-int32_t octet_attend_scratch(const octet_attention *call, int32_t rows, int64_t *bytes) {
-  if (!sizes_fit(call) || rows < 1 || rows > MAX_DIM) {
+/* Bytes of a head's task and of its workspace. */
+static int64_t task_bytes(const octet_attention *call, const plan *how, int rows) {
+  workspace none;
+  return ((int64_t)sizeof(task) + 63) / 64 * 64 + lay_out(how, call->key_dim, rows, NULL, &none);
+}
+
+int32_t octet_attend_scratch(const octet_attention *call, int32_t heads, int32_t rows, int64_t *bytes) {
+  if (!sizes_fit(call) || rows < 1 || rows > MAX_DIM || heads < 1 || heads > call->heads) {
     return OCTET_BAD_SIZE;
   }
   if (!forms_fit(call)) {
     return OCTET_BAD_FORM;
   }
   plan how = plan_of(call);
-  workspace none;
-  *bytes = lay_out(&how, call->key_dim, rows, NULL, &none);
+  *bytes = heads * task_bytes(call, &how, rows);
   return OCTET_OK;
 }
 
-int32_t octet_attend(
-    const octet_attention *call, int32_t head, int32_t first_row, int32_t rows, int32_t from_block,
-    int32_t to_block, int32_t split, void *scratch, int64_t scratch_bytes) {
-  int64_t need = 0;
-  int32_t status = octet_attend_scratch(call, rows, &need);
-  if (status != OCTET_OK) {
-    return status;
-  }
-  int64_t blocks = ((int64_t)call->keys + KEY_TILE - 1) / KEY_TILE;
-  if (scratch_bytes < need || head < 0 || head >= call->heads || first_row < 0
-      || (int64_t)first_row + rows > (int64_t)call->queries * call->group || from_block < 0
-      || to_block < from_block || to_block > blocks || split < 0 || split >= call->splits) {
-    return OCTET_BAD_SIZE;
-  }
+/* The task of a head, with its queries. */
+static task *begin(
+    const octet_attention *call, const plan *how, int head, int first_row, int rows, tile_file *matrix,
+    uint8_t *scratch) {
   int few = rows <= FEW_ROWS;
-  task t = {
+  task *t = (task *)(void *)scratch;
+  *t = (task){
       .call = call,
-      .how = plan_of(call),
+      .how = *how,
       .head = head,
       .first_row = first_row,
       .rows = rows,
       .few = few,
+      .direct = few && octet_direct(call, how),
+      .tiled = !few && how->tiles,
+      .matrix = matrix,
       .tiles = few ? 1 : (rows + TILE_QUERIES - 1) / TILE_QUERIES};
+  t->query_words = t->tiled ? LANES * word_tiles(how->key_words) : how->key_words;
+  lay_out(how, call->key_dim, rows, scratch + (sizeof(task) + 63) / 64 * 64, &t->w);
+  octet_bf16_bytes(call->key_type, t->w.key_bytes);
+  octet_bf16_bytes(call->value_type, t->w.value_bytes);
+  load_queries(t);
+  return t;
+}
+
+/* What a task needs for one tile alone is the same for all heads, and stays in the first cache. */
+static void share_room(task *t, const task *first) {
+  t->w.keys = first->w.keys;
+  t->w.values = first->w.values;
+  t->w.key_tiles = first->w.key_tiles;
+  t->w.value_tiles = first->w.value_tiles;
+  t->w.x = first->w.x;
+  t->w.p = first->w.p;
+}
+
+int32_t octet_attend(
+    const octet_attention *call, int32_t head, int32_t heads, int32_t first_row, int32_t rows,
+    int32_t from_block, int32_t to_block, int32_t split, void *scratch, int64_t scratch_bytes) {
+  int64_t need = 0;
+  int32_t status = octet_attend_scratch(call, heads, rows, &need);
+  if (status != OCTET_OK) {
+    return status;
+  }
+  int64_t blocks = ((int64_t)call->keys + KEY_TILE - 1) / KEY_TILE;
+  if (scratch_bytes < need || head < 0 || head > call->heads - heads || first_row < 0
+      || (int64_t)first_row + rows > (int64_t)call->queries * call->group || from_block < 0
+      || to_block < from_block || to_block > blocks || split < 0 || split >= call->splits) {
+    return OCTET_BAD_SIZE;
+  }
   tile_file matrix;
-  t.direct = few && octet_direct(call, &t.how);
-  t.tiled = !few && t.how.tiles;
-  t.matrix = &matrix;
-  t.query_words = t.tiled ? LANES * word_tiles(t.how.key_words) : t.how.key_words;
-  lay_out(&t.how, call->key_dim, rows, scratch, &t.w);
-  octet_bf16_bytes(call->key_type, t.w.key_bytes);
-  octet_bf16_bytes(call->value_type, t.w.value_bytes);
-  load_queries(&t);
+  plan how = plan_of(call);
+  int64_t stride = need / heads;
+  for (int h = 0; h < heads; h++) {
+    task *t = begin(call, &how, head + h, first_row, rows, &matrix, (uint8_t *)scratch + h * stride);
+    share_room(t, scratch);
+  }
 #ifdef OCTET_TILES
   octet_tiles_begin(&matrix);
 #endif
   for (int block = from_block; block < to_block; block++) {
-    block_of_keys(&t, block, block + 1 < to_block ? block + 1 : block);
+    for (int h = 0; h < heads; h++) {
+      task *t = (task *)(void *)((uint8_t *)scratch + h * stride);
+      int last = h + 1 == heads;
+      int next_block = last && block + 1 < to_block ? block + 1 : block;
+      block_of_keys(t, block, part_of_block(call, next_block, last ? head : head + h + 1));
+    }
   }
 #ifdef OCTET_TILES
   octet_tiles_end(&matrix);
 #endif
-  finish(&t, split);
+  for (int h = 0; h < heads; h++) {
+    finish((const task *)(const void *)((uint8_t *)scratch + h * stride), split);
+  }
   return OCTET_OK;
 }
 

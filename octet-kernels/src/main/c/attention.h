@@ -65,17 +65,19 @@ typedef struct {
 
 _Static_assert(sizeof(octet_attention) == 192, "AttentionCall.java writes it field by field");
 
-/* Bytes of scratch a task of that many rows needs. */
-OCTET_EXPORT int32_t octet_attend_scratch(const octet_attention *call, int32_t rows, int64_t *bytes);
+/* Bytes of scratch a task of so many heads and rows needs. */
+OCTET_EXPORT int32_t octet_attend_scratch(
+    const octet_attention *call, int32_t heads, int32_t rows, int64_t *bytes);
 
 /*
- * Rows first_row .. first_row + rows of a head against blocks from_block .. to_block. Row r is query
+ * Rows first_row .. first_row + rows of some heads against blocks from_block .. to_block. Row r is query
  * r / group of the head's query head r % group. With several splits the result goes to the parts,
- * else to out and lse.
+ * else to out and lse. Several heads read a block from its begin to its end, which memory is made for.
  */
 OCTET_EXPORT int32_t octet_attend(
     const octet_attention *call,
     int32_t head,
+    int32_t heads,
     int32_t first_row,
     int32_t rows,
     int32_t from_block,

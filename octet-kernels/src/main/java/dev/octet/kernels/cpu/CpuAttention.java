@@ -45,6 +45,12 @@ final class CpuAttention implements AttentionKernels, KvWriter {
   /** Blocks of keys that a split has at least. */
   private static final int SPLIT_BLOCKS = 16;
 
+  /** Rows that C multiplies with the cache as it is read: decoding. */
+  private static final int FEW_ROWS = 8;
+
+  /** Blocks from which on it is memory that decoding waits for: a task then reads whole ones. */
+  private static final int LONG_BLOCKS = 256;
+
   /** Tokens from which on heads are written by several threads. */
   private static final int APPEND_TOKENS = 8;
 
@@ -72,6 +78,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
             JAVA_INT,
             JAVA_INT,
             JAVA_INT,
+            JAVA_INT,
             ADDRESS,
             JAVA_LONG);
     this.merge = library.entry("octet_attend_merge", ADDRESS, JAVA_INT);
@@ -88,7 +95,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
             ADDRESS,
             JAVA_LONG);
     this.appendScratchBytes = library.entry("octet_append_scratch", ADDRESS, ADDRESS);
-    this.scratchBytes = library.entry("octet_attend_scratch", ADDRESS, JAVA_INT, ADDRESS);
+    this.scratchBytes = library.entry("octet_attend_scratch", ADDRESS, JAVA_INT, JAVA_INT, ADDRESS);
   }
 
   @Override
@@ -221,21 +228,23 @@ final class CpuAttention implements AttentionKernels, KvWriter {
     int blocks = operand.kv().blocks();
     int rows = Math.multiplyExact(shapes.queries(), shapes.group());
     int rowBlocks = Math.ceilDiv(rows, ROW_BLOCK);
-    int splits = splits(heads * rowBlocks, blocks);
+    int atOnce = rows <= FEW_ROWS && blocks >= LONG_BLOCKS ? heads : 1;
+    int groups = heads / atOnce;
+    int splits = splits(groups * rowBlocks, blocks);
     MemorySegment call =
         calls.get().write(kind, spec, shapes, operand, q, out, lse, splits).asReadOnly();
-    long bytes = scratchBytes(call, Math.min(rows, ROW_BLOCK));
+    long bytes = scratchBytes(call, atOnce, Math.min(rows, ROW_BLOCK));
     // Later rows see more keys: hand them out first.
     pool.run(
-        heads * rowBlocks * splits,
+        groups * rowBlocks * splits,
         task -> {
           int split = task % splits;
-          int head = task / splits % heads;
-          int first = (rowBlocks - 1 - task / splits / heads) * ROW_BLOCK;
+          int head = task / splits % groups * atOnce;
+          int first = (rowBlocks - 1 - task / splits / groups) * ROW_BLOCK;
           int count = Math.min(ROW_BLOCK, rows - first);
           int from = (int) ((long) blocks * split / splits);
           int to = (int) ((long) blocks * (split + 1) / splits);
-          attend(call, head, first, count, from, to, split, bytes);
+          attend(call, head, atOnce, first, count, from, to, split, bytes);
         });
     if (splits > 1) {
       pool.run(heads, head -> merge(call, head));
@@ -246,10 +255,11 @@ final class CpuAttention implements AttentionKernels, KvWriter {
     return tasks >= ENOUGH_TASKS ? 1 : Math.max(1, Math.min(TASKS / tasks, blocks / SPLIT_BLOCKS));
   }
 
-  private long scratchBytes(MemorySegment call, int rows) {
+  private long scratchBytes(MemorySegment call, int heads, int rows) {
     MemorySegment room = scratch(64);
     try {
-      NativeKernels.check((int) scratchBytes.invokeExact(call, rows, room), "octet_attend_scratch");
+      NativeKernels.check(
+          (int) scratchBytes.invokeExact(call, heads, rows, room), "octet_attend_scratch");
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }
@@ -259,6 +269,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
   private void attend(
       MemorySegment call,
       int head,
+      int heads,
       int first,
       int count,
       int from,
@@ -269,7 +280,8 @@ final class CpuAttention implements AttentionKernels, KvWriter {
     try {
       NativeKernels.check(
           (int)
-              attend.invokeExact(call, head, first, count, from, to, split, room, room.byteSize()),
+              attend.invokeExact(
+                  call, head, heads, first, count, from, to, split, room, room.byteSize()),
           "octet_attend");
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);

@@ -61,15 +61,27 @@ class CpuAttentionTest {
   @ParameterizedTest(allowZeroInvocations = true)
   @MethodSource("kinds")
   void splittingKeysChangesNothingButRounding(String provider, AttentionKind kind) {
-    Inputs x = Inputs.normal(12, 1, 8, 3000, 2, 128, 128);
-    AttentionSpec spec = AttentionSpec.causal(8, 0.09f, 2999);
+    checkSplits(provider, kind, 3000);
+  }
+
+  /** So many keys that a task takes all heads. */
+  @ParameterizedTest(allowZeroInvocations = true)
+  @MethodSource("kinds")
+  void takingHeadsTogetherChangesNothingButRounding(String provider, AttentionKind kind) {
+    checkSplits(provider, kind, 16_500);
+  }
+
+  private static void checkSplits(String provider, AttentionKind kind, int n) {
+    Inputs x = Inputs.normal(12, 1, 8, n, 2, 128, 128);
+    AttentionSpec spec = AttentionSpec.causal(8, 0.09f, n - 1);
     try (Kernels reference = TestKernels.create("reference", 1);
         Kernels kernels = TestKernels.create(provider, 2);
         KvLayer kv = kernels.attention().newKvLayer(new KvSpec(2, 128, 128, KvType.INT8, null))) {
-      x.appendTo(kv, 3000);
+      x.appendTo(kv, n);
       Inputs.Result expected = x.attend(reference.attention(), kind, spec, kv);
       Inputs.Result got = x.attend(kernels.attention(), kind, spec, kv);
-      double limit = kind == AttentionKind.F32 ? 2e-6 : 2e-3;
+      // P rounded to BF16 under other maxima, the more splits the more of them.
+      double limit = kind == AttentionKind.F32 ? 2e-6 : 3e-3;
       assertThat(Inputs.relL1(got.out(), expected.out())).isLessThan(limit);
       assertThat(Inputs.maxDiff(got.lse(), Inputs.widen(expected.lse()))).isLessThan(2e-5);
     }
