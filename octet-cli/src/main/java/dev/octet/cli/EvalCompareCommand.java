@@ -119,6 +119,16 @@ final class EvalCompareCommand extends OctetCommand {
         // The original runs as it is: what attention and cache cost is part of the change.
         RunOptions how = m == 0 ? RunOptions.auto() : options;
         OuterSchemes outside = m == 0 ? OuterSchemes.NONE : outer.schemes();
+        ComparedModel model = models.get(m);
+        QuantChoice choice =
+            ModelSession.resolve(
+                model.choice(),
+                loaded.checkpoint(model.directory()),
+                outside,
+                kernels,
+                how,
+                terminal());
+        models.set(m, new ComparedModel(model.label(), model.directory(), choice));
         loaded.load(models.get(m), ignore, outside, how).notices().forEach(terminal()::note);
       }
       CompareReport report = new CompareReport(measure(models, loaded, text), text, kernels);

@@ -122,16 +122,19 @@ final class EvalPerplexityCommand extends OctetCommand {
       try (Kernels kernels = compute.open(terminal())) {
         PerplexityReport report = new PerplexityReport(terminal(), json, kernels, text.name());
         for (Variant variant : variants) {
-          try (CausalLm lm =
-              ModelSession.load(
-                  checkpoint,
+          QuantChoice choice =
+              ModelSession.resolve(
                   variant.quantization(),
-                  quantization.ignore,
+                  checkpoint,
                   outer,
                   kernels,
-                  variant.options())) {
+                  variant.options(),
+                  terminal());
+          try (CausalLm lm =
+              ModelSession.load(
+                  checkpoint, choice, quantization.ignore, outer, kernels, variant.options())) {
             lm.notices().forEach(terminal()::note);
-            report.add(variant.quantization(), lm, options, measure(lm, variant, text, options));
+            report.add(choice, lm, options, measure(lm, variant, text, options));
           }
         }
         report.finish();

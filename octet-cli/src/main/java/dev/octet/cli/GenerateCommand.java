@@ -137,7 +137,13 @@ final class GenerateCommand extends OctetCommand {
       quantization.noteUnmatched(checkpoint.config(), terminal());
       try (Kernels kernels = compute.open(terminal());
           CausalLm lm =
-              ModelSession.load(checkpoint, choice, quantization.ignore, outer, kernels, options)) {
+              ModelSession.load(
+                  checkpoint,
+                  ModelSession.resolve(choice, checkpoint, outer, kernels, options, terminal()),
+                  quantization.ignore,
+                  outer,
+                  kernels,
+                  options)) {
         lm.notices().forEach(terminal()::note);
         finish(generate(new Generator(lm, tokenizer), ids, params));
       }

@@ -35,7 +35,8 @@ import picocli.CommandLine.Parameters;
       "",
       "Of a model it shows architecture, parameters, tensors by type, quantization and scales, and "
           + "the memory that each scheme needs: weights and one sequence's cache, 20 %% added for "
-          + "activations and the runtime. The recommendation is the most exact scheme that fits."
+          + "activations and the runtime. The recommendation is the most exact scheme that fits; "
+          + "--quantization auto, where a model runs, takes the fastest that fits by timing it."
     },
     footer = {
       "  octet inspect DIR",

@@ -135,7 +135,11 @@ final class LogitsCommand extends OctetCommand {
   }
 
   private WeightSource quantized(Checkpoint checkpoint) {
-    QuantScheme scheme = quantization.only().scheme();
+    QuantChoice choice = quantization.only();
+    if (choice.equals(QuantChoice.AUTO)) {
+      throw new CliException("--quantization auto depends on the machine; name a scheme here");
+    }
+    QuantScheme scheme = choice.scheme();
     WeightSource source =
         scheme == null
             ? checkpoint

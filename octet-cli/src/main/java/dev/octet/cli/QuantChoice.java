@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
 record QuantChoice(String label, @Nullable QuantScheme scheme) {
   static final QuantChoice NONE = new QuantChoice("none", null);
 
+  /** What suits this machine; {@link ModelSession#resolve} finds out. */
+  static final QuantChoice AUTO = new QuantChoice("auto", null);
+
   /**
    * @throws IllegalArgumentException for an unknown name, listing the known ones
    */
@@ -21,13 +24,16 @@ record QuantChoice(String label, @Nullable QuantScheme scheme) {
     if (name.equals("none")) {
       return NONE;
     }
+    if (name.equals("auto")) {
+      return AUTO;
+    }
     try {
       return new QuantChoice(name, QuantScheme.of(name));
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(
           "unknown quantization '"
               + text
-              + "'; choose one of none, "
+              + "'; choose one of none, auto, "
               + String.join(", ", QuantScheme.names()),
           e);
     }

@@ -16,7 +16,8 @@ final class QuantizationOptions {
       split = ",",
       description =
           "quantize weights at load: int8, int4, fp8, w8a8, w8a16, w4a16, w4a8, w4a4, fp8-dynamic …; "
-              + "none leaves them as stored (default)")
+              + "auto: the fastest here of those that fit, measured; none leaves them as stored "
+              + "(default)")
   List<QuantChoice> quantization = List.of();
 
   @Option(
