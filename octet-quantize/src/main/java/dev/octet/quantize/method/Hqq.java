@@ -30,9 +30,6 @@ import java.util.stream.IntStream;
  * ends worse than rounded to nearest over its whole range.
  */
 public final class Hqq {
-  /** Parts of the whole range from which the iteration starts. */
-  private static final float[] STARTS = {1, 0.9f, 0.8f, 0.7f, 0.6f};
-
   private final HqqOptions options;
   private final GroupCoder coder;
   private final int lowest;
@@ -114,21 +111,15 @@ public final class Hqq {
 
   private void chooseGroup() {
     coder.choose(w, from, to, GroupCoder.Loss.SQUARES);
-    float whole = coder.scale();
-    int middle = coder.zero();
-    float scale = whole;
-    int zero = middle;
+    float scale = coder.scale();
+    int zero = coder.zero();
     double least = norm();
-    for (float part : STARTS) {
-      int z = (int) Math.clamp(Math.rint(bestZero(whole * part, middle)), lowest, highest);
-      float s = bestScale(whole * part, z);
-      coder.use(s, z);
-      double error = norm();
-      if (error < least) {
-        least = error;
-        scale = s;
-        zero = z;
-      }
+    int z = (int) Math.clamp(Math.rint(bestZero(scale, zero)), lowest, highest);
+    float s = bestScale(scale, z);
+    coder.use(s, z);
+    if (norm() < least) {
+      scale = s;
+      zero = z;
     }
     coder.use(scale, zero);
   }
