@@ -1,11 +1,9 @@
 package dev.octet.cli;
 
+import dev.octet.checkpoint.WholeFile;
 import dev.octet.quantize.recipe.RecipeFile;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -87,13 +85,6 @@ final class RecipeOptions {
 
   /** Writes the recipe; the file appears whole or not at all. */
   void write(RecipeFile plan, Path to) {
-    String text = plan.toYaml();
-    Path temporary = to.resolveSibling("." + to.getFileName() + ".tmp");
-    try {
-      Files.writeString(temporary, text);
-      Files.move(temporary, to, StandardCopyOption.REPLACE_EXISTING);
-    } catch (IOException e) {
-      throw new UncheckedIOException(to + ": cannot be written", e);
-    }
+    WholeFile.write(to, plan.toYaml());
   }
 }

@@ -1,12 +1,11 @@
 package dev.octet.quantize.report;
 
+import dev.octet.checkpoint.WholeFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -118,17 +117,6 @@ public final class HtmlReport {
 
   /** Writes the page; the file appears whole or not at all. */
   public void write(Path file) {
-    Path target = file.toAbsolutePath();
-    try {
-      Path begun = Files.createTempFile(target.resolveSibling(""), ".report", ".html");
-      try {
-        Files.writeString(begun, html());
-        Files.move(begun, target, StandardCopyOption.REPLACE_EXISTING);
-      } finally {
-        Files.deleteIfExists(begun);
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException(file + ": cannot be written", e);
-    }
+    WholeFile.write(file, html());
   }
 }
