@@ -24,7 +24,7 @@ class AccuracyBenchTest {
 
   private static final Map<Distribution, Double> INT8_FAST =
       Map.of(
-          Distribution.NORMAL, 1.4,
+          Distribution.NORMAL, 1.45,
           Distribution.KBIAS, 1.6,
           Distribution.KBIAS_ROPE, 2.8,
           Distribution.SINK, 0.7);
