@@ -77,4 +77,23 @@ public record ModelShape(String label, ModelConfig config) {
             + "'; choose one of "
             + ALL.stream().map(ModelShape::label).collect(Collectors.joining(", ")));
   }
+
+  /** The same with so many layers; 0: all. */
+  ModelShape withLayers(int layers) {
+    if (layers == 0 || layers == config.layers()) {
+      return this;
+    }
+    ModelConfig c = config;
+    return llama(
+        label,
+        c.vocabSize(),
+        c.hiddenSize(),
+        c.intermediateSize(),
+        layers,
+        c.kvHeads(),
+        c.headDim(),
+        c.ropeTheta(),
+        c.maxPositions(),
+        c.tiedEmbeddings());
+  }
 }

@@ -75,7 +75,12 @@ public final class PlainForm {
         .map(
             w ->
                 new LinearWeights(
-                    w, layer.bias(), layer.activation(), layer.inputScale(), layer.decoding()))
+                    w,
+                    layer.bias(),
+                    layer.activation(),
+                    layer.inputScale(),
+                    layer.decoding(),
+                    layer.inputHadamard()))
         .orElse(layer);
   }
 

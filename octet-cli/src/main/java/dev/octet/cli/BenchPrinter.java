@@ -151,6 +151,9 @@ final class BenchPrinter implements Consumer<BenchResult> {
       case "gb_per_s" -> "GB/s";
       case "tops" -> "Tops";
       case "gib" -> "GiB";
+      case "mb_per_s" -> "MB/s";
+      case "s_per_layer" -> "s/layer";
+      case String m when m.endsWith("_gib") -> m.replace("_gib", " GiB");
       default -> metric.replace('_', ' ');
     };
   }

@@ -236,6 +236,10 @@ public final class FormatConverter {
     if (writer.has(module)) {
       return;
     }
+    if (read.inputHadamard() > 0 && format != WriteFormat.COMPRESSED_TENSORS) {
+      throw new CheckpointException(
+          module + ": turns its inputs while it runs, which only compressed-tensors can say");
+    }
     try (Arena arena = Arena.ofShared()) {
       writer.add(
           module,
@@ -255,7 +259,12 @@ public final class FormatConverter {
   static LinearWeights bare(LinearWeights layer) {
     return layer.activation().quantizes()
         ? new LinearWeights(
-            layer.weight(), layer.bias(), new ActivationQuant.None(), layer.inputScale())
+            layer.weight(),
+            layer.bias(),
+            new ActivationQuant.None(),
+            layer.inputScale(),
+            null,
+            layer.inputHadamard())
         : layer;
   }
 

@@ -56,6 +56,9 @@ final class ExactBlocks implements BlockRows {
     if (layer.inputScale() != null) {
       throw refused(module, "has an input scale a channel");
     }
+    if (layer.inputHadamard() > 0) {
+      throw refused(module, "turns its inputs while it runs");
+    }
     if (!(layer.activation() instanceof ActivationQuant.None)) {
       throw refused(module, "quantizes its inputs (" + layer.activation().label() + ")");
     }
