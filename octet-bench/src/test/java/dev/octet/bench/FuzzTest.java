@@ -100,6 +100,7 @@ class FuzzTest {
     command.add("--instrumentation_includes=dev.octet.**");
     command.addAll(List.of("--keep_going=1", "-timeout=120", "-max_len=65536"));
     command.addAll(List.of("-max_total_time=" + seconds, "-rss_limit_mb=3000"));
+    command.add("--reproducer_path=" + Path.of("target/fuzz").toAbsolutePath());
     command.add("-artifact_prefix=" + Path.of("target/fuzz").toAbsolutePath() + "/");
     command.add(corpus.toString());
     return command;

@@ -83,7 +83,8 @@ final class QuantizeCommand extends OctetCommand {
       names = "--group-size",
       paramLabel = "N",
       defaultValue = "0",
-      description = "columns that share a scale, for INT4; 0 for the scheme's own (default: 0: 128)")
+      description =
+          "columns that share a scale, for INT4; 0 for the scheme's own (default: 0: 128)")
   int group;
 
   @Option(

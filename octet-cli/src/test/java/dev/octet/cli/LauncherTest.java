@@ -218,8 +218,7 @@ class LauncherTest {
     Path script = scratch.resolve("caller.sh");
     Files.writeString(script, before + "\nexec /bin/sh \"" + launcher() + "\" generate\n");
     Path jdk = jdk("25.0.3");
-    return run(
-        script, Map.of("OCTET_JAVA_HOME", jdk.toString(), "OCTET_HOME", built().toString()));
+    return run(script, Map.of("OCTET_JAVA_HOME", jdk.toString(), "OCTET_HOME", built().toString()));
   }
 
   @Test

@@ -3,10 +3,10 @@ package dev.octet.quantize.report;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.octet.checkpoint.CheckpointException;
 import dev.octet.quantize.report.HtmlReport.Column;
 import dev.octet.quantize.report.Series.Point;
 import java.io.StringReader;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -86,7 +86,7 @@ class ReportTest {
   void aPlaceThatCannotBeWrittenIsNamed() {
     Path nowhere = dir.resolve("no/such/folder/r.html");
     assertThatThrownBy(() -> new HtmlReport("t", "s").write(nowhere))
-        .isInstanceOf(UncheckedIOException.class)
+        .isInstanceOf(CheckpointException.class)
         .hasMessageContaining("r.html");
   }
 
