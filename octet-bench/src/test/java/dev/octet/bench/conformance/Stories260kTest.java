@@ -39,6 +39,8 @@ final class Stories260kTest {
       reference, bf16
       vector, f32
       vector, bf16
+      cpu, f32
+      cpu, bf16
       """;
 
   private final List<AutoCloseable> open = new ArrayList<>();
@@ -60,11 +62,16 @@ final class Stories260kTest {
     Path directory = type.equals("f32") ? directory() : directory().resolve(type);
     Checkpoint checkpoint = Checkpoints.open(directory);
     open.add(checkpoint);
+    assumeTrue(available(provider), () -> "no provider " + provider + " here");
     Kernels kernels = Providers.create(provider, 2);
     open.add(kernels);
     CausalLm model = CausalLm.load(checkpoint, kernels, options);
     open.add(model);
     return model;
+  }
+
+  private static boolean available(String provider) {
+    return Providers.list().stream().anyMatch(p -> p.name().equals(provider) && p.available());
   }
 
   private ExpectedFile expected() {
