@@ -92,7 +92,7 @@ final class BenchQuantizeCommand extends OctetCommand {
         new QuantizeBench.Options(
             ModelShape.of(shape),
             layers,
-            QuantizeCommand.named("--scheme", QuantScheme::of, scheme),
+            OptionValue.of("--scheme", QuantScheme::of, scheme),
             method == Method.GPTQ,
             samples,
             length,

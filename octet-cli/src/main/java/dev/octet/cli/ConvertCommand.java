@@ -81,7 +81,7 @@ final class ConvertCommand extends OctetCommand {
       GgufOutput.convert(in, out, options, terminal());
       return ExitCode.OK;
     }
-    WriteFormat format = QuantizeCommand.named("--format", WriteFormat::of, formatName);
+    WriteFormat format = GgufOutput.otherFormat(formatName);
     Outcome outcome;
     try (ProgressBar bar = terminal().progress(format.label())) {
       outcome = FormatConverter.run(in, out, format, options, bar::update);

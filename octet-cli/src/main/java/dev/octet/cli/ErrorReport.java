@@ -10,6 +10,8 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
+import java.util.List;
+import java.util.Map;
 import picocli.CommandLine;
 import picocli.CommandLine.IExecutionExceptionHandler;
 import picocli.CommandLine.IParameterExceptionHandler;
@@ -47,11 +49,17 @@ final class ErrorReport implements IParameterExceptionHandler, IExecutionExcepti
       if (spec.subcommands().isEmpty()) {
         return "'" + word + "' is one argument too many";
       }
-      return "unknown command '%s'; there are %s"
-          .formatted(word, String.join(", ", spec.subcommands().keySet()));
+      return "unknown command '%s'; there are %s".formatted(word, String.join(", ", shown(spec)));
     }
     String said = firstLine(e);
     return said.startsWith("Error: ") ? said.substring("Error: ".length()) : said;
+  }
+
+  private static List<String> shown(CommandSpec spec) {
+    return spec.subcommands().entrySet().stream()
+        .filter(command -> !command.getValue().getCommandSpec().usageMessage().hidden())
+        .map(Map.Entry::getKey)
+        .toList();
   }
 
   @Override

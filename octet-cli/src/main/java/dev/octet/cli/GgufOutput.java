@@ -1,5 +1,6 @@
 package dev.octet.cli;
 
+import dev.octet.checkpoint.WriteFormat;
 import dev.octet.checkpoint.gguf.GgufType;
 import dev.octet.cli.output.Human;
 import dev.octet.cli.output.ProgressBar;
@@ -23,14 +24,22 @@ final class GgufOutput {
 
   private GgufOutput() {}
 
+  /**
+   * The format of {@code --format} where it is not GGUF.
+   *
+   * @throws CliException for an unknown one, naming GGUF among those that there are
+   */
+  static WriteFormat otherFormat(String name) {
+    try {
+      return WriteFormat.of(name);
+    } catch (IllegalArgumentException e) {
+      throw new CliException("--format: " + e.getMessage() + ", " + FORMAT, e);
+    }
+  }
+
   static void write(
       Path in, Path out, String scheme, List<String> ignore, boolean force, Terminal terminal) {
-    GgufType type;
-    try {
-      type = GgufQuantizer.type(scheme);
-    } catch (IllegalArgumentException e) {
-      throw new CliException("--scheme: " + e.getMessage());
-    }
+    GgufType type = OptionValue.of("--scheme", GgufQuantizer::type, scheme);
     GgufQuantizer.Outcome outcome;
     try (ProgressBar bar = terminal.progress(scheme)) {
       outcome = GgufQuantizer.run(in, out, type, ignore, force, bar::update);

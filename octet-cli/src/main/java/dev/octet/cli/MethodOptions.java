@@ -18,7 +18,6 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
-import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -226,7 +225,7 @@ final class MethodOptions {
 
   private @Nullable Smoothing smoothing() {
     if (methods.contains(Method.SMOOTHQUANT)) {
-      return new Smoothing.SmoothQuant(named("--alpha", RecipeNames::alpha, alpha));
+      return new Smoothing.SmoothQuant(OptionValue.of("--alpha", RecipeNames::alpha, alpha));
     }
     return methods.contains(Method.AWQ) ? new Smoothing.Awq() : null;
   }
@@ -249,13 +248,13 @@ final class MethodOptions {
     if (clip.equals("auto")) {
       return searches ? Clipping.SEARCH : Clipping.NONE;
     }
-    return named("--clip", RecipeNames::clipping, clip);
+    return OptionValue.of("--clip", RecipeNames::clipping, clip);
   }
 
   private ObserverSpec observer() {
     return observer == null
         ? ObserverSpec.MIN_MAX
-        : named("--observer", ObserverSpec::of, observer);
+        : OptionValue.of("--observer", ObserverSpec::of, observer);
   }
 
   private @Nullable AttentionQuant attention() {
@@ -268,14 +267,6 @@ final class MethodOptions {
     return methods.contains(Method.KV_FP8)
         ? new AttentionQuant.KvFp8(kvScales == KvScale.HEAD, observer())
         : null;
-  }
-
-  private static <T> T named(String option, Function<String, T> of, String text) {
-    try {
-      return of.apply(text);
-    } catch (IllegalArgumentException e) {
-      throw new CliException(option + " " + e.getMessage(), e);
-    }
   }
 
   /** Whether something is asked for, but nothing that changes codes of weights. */

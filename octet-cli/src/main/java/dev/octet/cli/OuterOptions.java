@@ -44,10 +44,6 @@ final class OuterOptions {
     if (name.toLowerCase(Locale.ROOT).equals("none")) {
       return null;
     }
-    try {
-      return QuantScheme.of(name);
-    } catch (IllegalArgumentException e) {
-      throw new CliException(option + ": " + e.getMessage());
-    }
+    return OptionValue.of(option, QuantScheme::of, name);
   }
 }

@@ -22,7 +22,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
-import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -176,7 +175,7 @@ final class QuantizeCommand extends OctetCommand {
 
   /** What the options say, as a recipe would. */
   private RecipeFile options() {
-    WriteFormat format = named("--format", WriteFormat::of, formatName);
+    WriteFormat format = GgufOutput.otherFormat(formatName);
     CalibrationData calibration = method.calibration();
     QuantizeOptions layers = auto.auto ? chosen(calibration) : layers(requireScheme());
     return new RecipeFile(method.recipe(layers), calibration, format);
@@ -201,7 +200,7 @@ final class QuantizeCommand extends OctetCommand {
 
   private QuantizeOptions layers(String name) {
     if (!name.equals(NO_SCHEME)) {
-      QuantScheme scheme = grouped(named("--scheme", QuantScheme::of, name));
+      QuantScheme scheme = grouped(OptionValue.of("--scheme", QuantScheme::of, name));
       return QuantizeOptions.of(scheme).ignoring(ignore);
     }
     if (group != 0 || !method.leavesWeights()) {
@@ -209,14 +208,6 @@ final class QuantizeCommand extends OctetCommand {
           "--scheme none: for --method rotation, faquant, c8 or kv-fp8, and nothing else to do");
     }
     return QuantizeOptions.of(QuantScheme.W8A8).ignoring(List.of("*"));
-  }
-
-  static <T> T named(String option, Function<String, T> of, String name) {
-    try {
-      return of.apply(name);
-    } catch (IllegalArgumentException e) {
-      throw new CliException(option + ": " + e.getMessage());
-    }
   }
 
   /** GGUF's own rounding for a type's name alone; any method where GGUF holds its result. */
@@ -228,7 +219,8 @@ final class QuantizeCommand extends OctetCommand {
       return;
     }
     GgufTarget target =
-        named("--group-size", size -> GgufTarget.of(name, Integer.parseInt(size)), "" + group)
+        OptionValue.of(
+                "--group-size", size -> GgufTarget.of(name, Integer.parseInt(size)), "" + group)
             .orElseThrow(() -> notGguf(name, others));
     Recipe recipe = method.recipe(QuantizeOptions.of(target.scheme()).ignoring(ignore));
     if (recipe.attention() != null || recipes.file != null) {
