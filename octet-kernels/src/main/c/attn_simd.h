@@ -6,11 +6,10 @@
 #ifndef OCTET_ATTN_SIMD_H
 #define OCTET_ATTN_SIMD_H
 
+#include "inline.h"
 #include <immintrin.h>
 #include <math.h>
 #include <stdint.h>
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* 2^f on [0,1), relative error 8e-8, exactly 1 at 0: minimax by Lawson iteration. */
 #define EXP2_C1 0.6931512951850891f

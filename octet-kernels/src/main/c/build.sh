@@ -5,7 +5,8 @@
 # compiled, on tiles in plain C, for tests on processors without them.
 #
 # Environment: CC            the compiler
-#              OCTET_CFLAGS  further flags, for instance -fsanitize=address,undefined
+#              OCTET_CFLAGS  further flags, for instance -O1 -fsanitize=address,undefined
+#              OCTET_JOBS    files compiled at a time; all cores without
 #              OCTET_NATIVE  require: fail where they cannot be built; never: do not build them
 set -eu
 
@@ -39,11 +40,12 @@ if [ -z "$cc" ]; then
 fi
 [ -n "$cc" ] || skip "no C compiler was found (gcc or clang; CC names another)"
 
-common="-std=c11 -O3 -fPIC -shared -fvisibility=hidden -Wall -Wextra -fno-math-errno -ffp-contract=off"
+common="-std=c11 -O3 -fPIC -fvisibility=hidden -Wall -Wextra -fno-math-errno -ffp-contract=off"
 avx2="-mavx2 -mfma -mf16c -mtune=haswell"
 avx512="$avx2 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx512vnni -mavx512vbmi -mavx512bf16 -mprefer-vector-width=512 -mtune=generic"
-
-amx="$avx512 -mamx-tile -mamx-int8 -mamx-bf16"
+amx="$avx512 -mamx-tile -mamx-int8 -mamx-bf16 -DOCTET_TILES"
+[ "$variant" = release ] || amx="$avx512 -DOCTET_TILES -DOCTET_TILES_EMULATED"
+probe=""
 
 # What is compiled: the sources, the flags, the compiler. Unchanged, nothing is to do.
 recipe=$("$cc" --version 2>/dev/null | head -n 1; echo "$variant/$common/$avx2/$amx/${OCTET_CFLAGS:-}"; cd "$here" && find . -type f | LC_ALL=C sort | xargs cat | cksum)
@@ -51,45 +53,55 @@ if [ -f "$out/recipe" ] && [ "$(cat "$out/recipe")" = "$recipe" ]; then
   exit 0
 fi
 
-rm -rf "$out" "$out.new"
-mkdir -p "$out.new"
-trap 'rm -rf "$out.new"' EXIT
-
-compile() { # NAME FLAGS FILES…
-  name=$1
-  flags=$2
-  shift 2
-  # Unquoted on purpose: lists of flags.
-  "$cc" $common $flags ${OCTET_CFLAGS:-} -I "$here" -o "$out.new/$name.so" "$@" -lm || {
-    echo "$name" >>"$out.new/failed"
-  }
-}
+new=$out.new
+rm -rf "$out" "$new"
+mkdir -p "$new"
+trap 'rm -rf "$new"' EXIT
 
 # The assembler must know the instructions, too.
 knows_amx() {
   echo 'void f(void) { __asm__ volatile("tdpbsud %tmm6, %tmm4, %tmm0"); }' |
-    "$cc" $amx -x c -c -o "$out.new/known" - 2>/dev/null && rm "$out.new/known"
+    "$cc" $amx -x c -c -o "$new/known" - 2>/dev/null && rm "$new/known"
+}
+
+libraries=""
+plan() { # LIBRARY FILES…
+  library=$1
+  shift
+  libraries="$libraries $library"
+  mkdir "$new/$library"
+  for file in "$@"; do echo "$library $file" >>"$new/plan"; done
 }
 
 # Attention but for the writing of the cache, and what is on tiles only. The folder's name may hold spaces.
 cd "$here"
 on_tiles="abi.c attention.c attn_[!a]*.c amx/*.c"
-
 if [ "$variant" = emulated ]; then
-  compile amx "$avx512 -DOCTET_TILES -DOCTET_TILES_EMULATED" $on_tiles
+  plan amx $on_tiles
 else
-  compile probe "-O2" "$here"/probe/*.c &
-  compile avx2 "$avx2" "$here"/*.c &
-  compile avx512 "$avx512" "$here"/*.c &
+  plan avx512 *.c
   if knows_amx; then
-    compile amx "$amx -DOCTET_TILES" $on_tiles &
+    plan amx $on_tiles
   else
     echo "[octet] no AMX kernels: $cc does not know them (GCC 11 and Clang 12 do); the AVX-512 tier serves" >&2
   fi
+  plan avx2 *.c
+  plan probe probe/*.c
 fi
-wait
-[ -f "$out.new/failed" ] && skip "$cc could not compile $(tr '\n' ' ' <"$out.new/failed")"
 
-(cd "$out.new" && sha256sum ./*.so >SHA256SUMS)
-printf '%s\n' "$recipe" >"$out.new/recipe"
-mv "$out.new" "$out"
+# A file at a time, as many at once as there are cores. Unquoted on purpose: lists of flags.
+export cc common avx2 avx512 amx probe new
+xargs -n 2 -P "${OCTET_JOBS:-$(getconf _NPROCESSORS_ONLN)}" sh -c '
+  eval "flags=\$$1"
+  "$cc" $common $flags ${OCTET_CFLAGS:-} -I . -c -o "$new/$1/$(basename "$2" .c).o" "$2" || echo "$1" >>"$new/failed"
+' compile <"$new/plan"
+for library in $libraries; do
+  [ -f "$new/failed" ] || "$cc" -shared ${OCTET_CFLAGS:-} -o "$new/$library.so" "$new/$library"/*.o -lm || echo "$library" >>"$new/failed"
+  rm -r "${new:?}/$library"
+done
+[ -f "$new/failed" ] && skip "$cc could not compile $(sort -u "$new/failed" | tr '\n' ' ')"
+
+rm "$new/plan"
+(cd "$new" && sha256sum ./*.so >SHA256SUMS)
+printf '%s\n' "$recipe" >"$new/recipe"
+mv "$new" "$out"

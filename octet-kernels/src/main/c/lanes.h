@@ -5,12 +5,12 @@
 #ifndef OCTET_LANES_H
 #define OCTET_LANES_H
 
+#include "inline.h"
 #include <immintrin.h>
 #include <stdint.h>
 
 #define LANES 16
 
-#define INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else

@@ -73,7 +73,7 @@ class AttentionBoundsTest {
     return new PagedKvLayer(spec, KvFormat.of(spec), null, writer, guard::arena);
   }
 
-  private static AttentionSpec guarded(AttentionSpec s, GuardPages guard) {
+  static AttentionSpec guarded(AttentionSpec s, GuardPages guard) {
     Tensor mask = s.mask() == null ? null : guard.copy(s.mask());
     return new AttentionSpec(s.heads(), s.scale(), s.causal(), s.offset(), s.window(), mask);
   }

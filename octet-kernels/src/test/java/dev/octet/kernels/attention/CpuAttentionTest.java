@@ -10,81 +10,100 @@ import dev.octet.kernels.KvLayer;
 import dev.octet.kernels.KvSpec;
 import dev.octet.kernels.KvType;
 import dev.octet.kernels.TestKernels;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** What the native provider promises beyond parity. */
 class CpuAttentionTest {
-  static Stream<Arguments> kinds() {
-    return TestKernels.all().stream()
-        .filter(name -> name.startsWith("cpu-"))
-        .flatMap(
-            name ->
-                Stream.of(
-                        AttentionKind.F32,
-                        AttentionKind.BF16,
-                        AttentionKind.INT8,
-                        AttentionKind.INT8_FAST,
-                        AttentionKind.INT8_BF16)
-                    .map(kind -> Arguments.of(name, kind)));
+  private static final List<AttentionKind> KINDS =
+      List.of(
+          AttentionKind.F32,
+          AttentionKind.BF16,
+          AttentionKind.INT8,
+          AttentionKind.INT8_FAST,
+          AttentionKind.INT8_BF16);
+
+  static List<String> providers() {
+    return TestKernels.all().stream().filter(name -> name.startsWith("cpu-")).toList();
   }
 
   /** Long enough that keys are split, both for one query and for many. */
   @ParameterizedTest(allowZeroInvocations = true)
-  @MethodSource("kinds")
-  void theResultIsTheSameBitsWhateverTheNumberOfThreads(String provider, AttentionKind kind) {
+  @MethodSource("providers")
+  void theResultIsTheSameBitsWhateverTheNumberOfThreads(String provider) {
     for (int queries : new int[] {1, 40}) {
       Inputs x = Inputs.normal(11, queries, 8, 2100, 2, 64, 64);
       AttentionSpec spec = AttentionSpec.causal(8, 0.125f, 2100 - queries);
-      Inputs.Result one = attend(provider, 1, kind, x, spec);
+      List<Inputs.Result> one = attend(provider, 1, x, spec);
       for (int threads : List.of(2, 5)) {
-        Inputs.Result got = attend(provider, threads, kind, x, spec);
-        assertThat(got.out()).isEqualTo(one.out());
-        assertThat(got.lse()).isEqualTo(one.lse());
+        List<Inputs.Result> got = attend(provider, threads, x, spec);
+        for (int i = 0; i < KINDS.size(); i++) {
+          assertThat(got.get(i).out()).as("%s", KINDS.get(i)).isEqualTo(one.get(i).out());
+          assertThat(got.get(i).lse()).as("%s", KINDS.get(i)).isEqualTo(one.get(i).lse());
+        }
       }
     }
   }
 
-  private static Inputs.Result attend(
-      String provider, int threads, AttentionKind kind, Inputs x, AttentionSpec spec) {
+  private static List<Inputs.Result> attend(
+      String provider, int threads, Inputs x, AttentionSpec spec) {
     try (Kernels kernels = TestKernels.create(provider, threads);
         KvLayer kv = kernels.attention().newKvLayer(new KvSpec(2, 64, 64, KvType.INT8, null))) {
       x.appendTo(kv, 2100);
-      return x.attend(kernels.attention(), kind, spec, kv);
+      return KINDS.stream().map(kind -> x.attend(kernels.attention(), kind, spec, kv)).toList();
     }
   }
 
   /** Splits of keys are merged right: against keys that are not split. */
-  @ParameterizedTest(allowZeroInvocations = true)
-  @MethodSource("kinds")
-  void splittingKeysChangesNothingButRounding(String provider, AttentionKind kind) {
-    checkSplits(provider, kind, 3000);
+  @Test
+  void splittingKeysChangesNothingButRounding() {
+    checkSplits(3000, 128);
   }
 
   /** So many keys that a task takes all heads. */
-  @ParameterizedTest(allowZeroInvocations = true)
-  @MethodSource("kinds")
-  void takingHeadsTogetherChangesNothingButRounding(String provider, AttentionKind kind) {
-    checkSplits(provider, kind, 16_500);
+  @Test
+  void takingHeadsTogetherChangesNothingButRounding() {
+    checkSplits(16_500, 64);
   }
 
-  private static void checkSplits(String provider, AttentionKind kind, int n) {
-    Inputs x = Inputs.normal(12, 1, 8, n, 2, 128, 128);
+  private static void checkSplits(int n, int dim) {
+    Inputs x = Inputs.normal(12, 1, 8, n, 2, dim, dim);
     AttentionSpec spec = AttentionSpec.causal(8, 0.09f, n - 1);
-    try (Kernels reference = TestKernels.create("reference", 1);
-        Kernels kernels = TestKernels.create(provider, 2);
-        KvLayer kv = kernels.attention().newKvLayer(new KvSpec(2, 128, 128, KvType.INT8, null))) {
-      x.appendTo(kv, n);
-      Inputs.Result expected = x.attend(reference.attention(), kind, spec, kv);
-      Inputs.Result got = x.attend(kernels.attention(), kind, spec, kv);
-      // P rounded to BF16 under other maxima, the more splits the more of them.
-      double limit = kind == AttentionKind.F32 ? 2e-6 : 3e-3;
-      assertThat(Inputs.relL1(got.out(), expected.out())).isLessThan(limit);
-      assertThat(Inputs.maxDiff(got.lse(), Inputs.widen(expected.lse()))).isLessThan(2e-5);
+    KvSpec stored = new KvSpec(2, dim, dim, KvType.INT8, null);
+    try (Kernels reference = TestKernels.create("reference", 2);
+        KvLayer plain = reference.attention().newKvLayer(stored)) {
+      x.appendTo(plain, n);
+      Map<AttentionKind, Inputs.Result> expected = new EnumMap<>(AttentionKind.class);
+      KINDS.forEach(kind -> expected.put(kind, x.attend(reference.attention(), kind, spec, plain)));
+      for (String provider : providers()) {
+        try (Kernels kernels = TestKernels.create(provider, 2);
+            KvLayer kv = kernels.attention().newKvLayer(stored)) {
+          x.appendTo(kv, n);
+          expected.forEach(
+              (kind, result) ->
+                  requireClose(
+                      provider, kind, x.attend(kernels.attention(), kind, spec, kv), result));
+        }
+      }
     }
+  }
+
+  private static void requireClose(
+      String provider, AttentionKind kind, Inputs.Result got, Inputs.Result expected) {
+    // P rounded to BF16 under other maxima, the more splits the more of them.
+    double limit = kind == AttentionKind.F32 ? 2e-6 : 3e-3;
+    assertThat(Inputs.relL1(got.out(), expected.out()))
+        .as("%s %s", provider, kind)
+        .isLessThan(limit);
+    assertThat(Inputs.maxDiff(got.lse(), Inputs.widen(expected.lse())))
+        .as("lse %s %s", provider, kind)
+        .isLessThan(2e-5);
   }
 
   static Stream<Arguments> writers() {
@@ -113,9 +132,11 @@ class CpuAttentionTest {
         x.appendTo(java, 300);
         x.appendTo(got, 1, 40, 30, 57, 100, 72);
         for (int block = 0; block < java.blocks(); block++) {
-          assertThat(got.block(block).toArray(JAVA_BYTE))
-              .as("block %s of %s", block, shape[0])
-              .isEqualTo(java.block(block).toArray(JAVA_BYTE));
+          if (got.block(block).mismatch(java.block(block)) >= 0) {
+            assertThat(got.block(block).toArray(JAVA_BYTE))
+                .as("block %s of %s", block, shape[0])
+                .isEqualTo(java.block(block).toArray(JAVA_BYTE));
+          }
         }
       }
     }

@@ -39,10 +39,13 @@ class TableTest {
       table.dequantizeRow(row, got);
       if (weights.weight() instanceof Fp4Weight) { // two scales are rounded to one before
         for (int j = 0; j < got.length; j++) {
-          assertThat(got[j]).as(name).isCloseTo(expected[j], within(2 * Math.ulp(expected[j])));
+          float most = 2 * Math.ulp(expected[j]);
+          if (!(Math.abs(got[j] - expected[j]) <= most)) {
+            assertThat(got[j]).as(name).isCloseTo(expected[j], within(most));
+          }
         }
       } else {
-        assertThat(got).as("%s, row %d", name, row).containsExactly(expected);
+        assertThat(got).as("%s, row %d", name, row).isEqualTo(expected);
       }
     }
   }
