@@ -300,6 +300,14 @@ INLINE f32x16 f_scaled(i32x16 a, float x, f32x16 scale, f32x16 bias) {
 INLINE i32x16 i_choose(i32x16 mask, i32x16 a, i32x16 b) {
   return i_xor(b, i_and(mask, i_xor(a, b)));
 }
+INLINE int32_t i_total(i32x16 a) {
+  int32_t all[LANES], sum = 0;
+  i_store(all, a);
+  for (int i = 0; i < LANES; i++) {
+    sum += all[i];
+  }
+  return sum;
+}
 INLINE int32_t i_largest(i32x16 a) {
   int32_t all[LANES], most = INT32_MIN;
   i_store(all, a);

@@ -200,3 +200,46 @@ OCTET_EXPORT int32_t octet_round_e4m3(const float *x, int64_t rows, int64_t k, i
   }
   return OCTET_OK;
 }
+
+/* ---- 16 bits ----------------------------------------------------------------------------------- */
+
+/*
+ * Quantizes x [rows][k] to fixed-point numbers of 16 bits, in two bytes with a sign: 256·high + low = x/scale to the
+ * nearest, ties to even. Every `group` inputs of a block have a scale, max|x|/32639 (127·257, the largest number
+ * of two such bytes); where all are below 2⁻¹⁰⁰, 2⁻¹⁰⁰/32639, so that no scale loses bits. k is a multiple of block; the last
+ * group of a block may be short. out [rows][2][stride]; scales and sums of the numbers [rows][k/block][⌈block/group⌉].
+ * A group with a NaN or an infinity gets zeros and scale NaN.
+ */
+OCTET_EXPORT int32_t octet_quantize_int16(const float *x, int64_t rows, int64_t k, int64_t block,
+                                          int64_t group, int8_t *out, int64_t stride, float *scales,
+                                          int32_t *sums) {
+  if (wrong_rows(rows, k) || stride < k || block < 1 || k % block != 0 || group < 1 || group > 65536) {
+    return OCTET_BAD_SIZE;
+  }
+  const float most_code = 32639, least = 7.888609e-31f;
+  for (int64_t r = 0; r < rows; r++) {
+    int8_t *high = out + 2 * r * stride, *low = high + stride;
+    for (int64_t first = 0; first < k;) {
+      const int64_t left = block - first % block;
+      const int64_t count = left < group ? left : group;
+      const float *from = x + r * k + first;
+      const float most = largest(from, count);
+      const int finite = most <= MOST_FINITE;
+      const float scale = (most > least ? most : least) / most_code;
+      const f32x16 inverse = f_set(finite ? 1 / scale : 0);
+      i32x16 sum = i_zero();
+      for (int64_t j = 0; j < count; j += LANES) {
+        const int some = count - j < LANES ? (int)(count - j) : LANES;
+        const i32x16 code = finite ? i_near(f_mul(f_load_some(from + j, some), inverse)) : i_zero();
+        const i32x16 upper = i_sar(i_add(code, i_set(128)), 8);
+        i_store_bytes(high + first + j, upper, some);
+        i_store_bytes(low + first + j, i_sub(code, i_shl(upper, 8)), some);
+        sum = i_add(sum, code);
+      }
+      *scales++ = finite ? scale : __builtin_nanf("");
+      *sums++ = i_total(sum);
+      first += count;
+    }
+  }
+  return OCTET_OK;
+}

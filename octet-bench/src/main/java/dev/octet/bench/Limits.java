@@ -6,6 +6,7 @@ import dev.octet.kernels.Peaks.Arithmetic;
 import dev.octet.kernels.Products;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.QuantScheme;
+import dev.octet.tensor.WeightType;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -72,7 +73,15 @@ final class Limits {
 
   /** Seconds that the products of a linear layer take at least. */
   double computing(@Nullable QuantScheme scheme, Products products, double operations) {
+    if (products == Products.INT16 && scheme != null && meetsIntegers(scheme)) {
+      return 2 * operations / peaks.operationsPerSecond(Arithmetic.INT8); // two bytes a number
+    }
     return operations / peaks.operationsPerSecond(arithmetic(scheme, products));
+  }
+
+  private static boolean meetsIntegers(QuantScheme scheme) {
+    return scheme.activation() instanceof ActivationQuant.None
+        && (scheme.type() == WeightType.INT8 || scheme.type() == WeightType.INT4);
   }
 
   /** The least wide type that holds the codes of both, or what inputs are rounded to. */

@@ -70,7 +70,8 @@ public final class LinearBench {
    * @param shapes layers
    * @param rows values of M
    * @param providers names of providers
-   * @param products what each provider multiplies unquantized inputs in
+   * @param products what each provider multiplies unquantized inputs in; empty: what it usually
+   *     does
    * @param threads how many work at once
    * @param repetitions timed rounds
    */
@@ -101,9 +102,14 @@ public final class LinearBench {
           List.of(new Shape(4096, 4096)),
           List.of(1, 512),
           List.of("auto"),
-          List.of(Products.F32),
+          List.of(),
           threads,
           9);
+    }
+
+    /** What a provider multiplies in. */
+    List<Products> products(String provider) {
+      return products.isEmpty() ? List.of(Providers.usual(provider)) : products;
     }
   }
 
@@ -135,9 +141,10 @@ public final class LinearBench {
     }
   }
 
-  /** What follows a row's name where unquantized inputs were rounded. */
-  static String label(Products products) {
-    return products == Products.BF16 ? " compute=bf16" : "";
+  /** What follows a row's name where products are not what the provider usually has. */
+  static String label(Kernels kernels) {
+    boolean usual = kernels.products() == Providers.usual(kernels.name());
+    return usual ? "" : " compute=" + kernels.products().label();
   }
 
   static @Nullable QuantScheme scheme(String variant) {
@@ -168,7 +175,7 @@ public final class LinearBench {
                   DType.BF16, (float) (1 / Math.sqrt((double) shape.k)), shape.n, shape.k));
       List<Candidate> candidates = new ArrayList<>();
       for (String provider : options.providers()) {
-        for (Products products : options.products()) {
+        for (Products products : options.products(provider)) {
           Kernels kernels = Providers.create(provider, options.threads(), products);
           opened.add(kernels);
           for (String variant : options.variants()) {
@@ -256,7 +263,7 @@ public final class LinearBench {
       double computing = limits.computing(scheme(variant), kernels.products(), operations);
       limits.judge(metrics, seconds, (double) bytes, computing);
       String name = kernels.name().equals("vector") ? variant : variant + " " + kernels.name();
-      name += LinearBench.label(kernels.products());
+      name += LinearBench.label(kernels);
       return new BenchResult(
           "linear",
           name,

@@ -269,7 +269,7 @@ public final class ModelBench {
         .formatted(
             options.shape().label(),
             quantization,
-            LinearBench.label(options.products()),
+            LinearBench.label(model.kernels()),
             options.outer().label(),
             model.attention().label(),
             model.kvType().label());

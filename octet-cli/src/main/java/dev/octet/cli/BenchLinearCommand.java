@@ -54,8 +54,10 @@ final class BenchLinearCommand extends OctetCommand {
       names = "--compute",
       paramLabel = "TYPE",
       split = ",",
-      description = "unquantized inputs of linear layers: f32, or bf16 with AVX-512 (default: f32)")
-  List<String> products = List.of("f32");
+      description =
+          "unquantized inputs of linear layers: f32, int16 or bf16 (default: what each provider"
+              + " takes by itself)")
+  List<String> products = List.of();
 
   @Option(
       names = "--repeat",

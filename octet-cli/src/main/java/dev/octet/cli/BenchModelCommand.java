@@ -5,7 +5,7 @@ import dev.octet.bench.ModelProfile;
 import dev.octet.bench.ModelShape;
 import dev.octet.bench.peer.Peers;
 import dev.octet.bench.peer.Work;
-import dev.octet.kernels.Products;
+import dev.octet.kernels.Providers;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -76,8 +76,10 @@ final class BenchModelCommand extends OctetCommand {
   @Option(
       names = "--compute",
       paramLabel = "TYPE",
-      defaultValue = "f32",
-      description = "unquantized inputs of linear layers: f32, or bf16 with AVX-512 (default: f32)")
+      defaultValue = "auto",
+      description =
+          "unquantized inputs of linear layers: auto, f32, int16 or bf16 (default: auto, see octet"
+              + " generate --help)")
   String products;
 
   @Option(
@@ -99,7 +101,7 @@ final class BenchModelCommand extends OctetCommand {
             outer.schemes(),
             mode.options(),
             provider,
-            Products.parse(products),
+            Providers.products(provider, products),
             bench.threadCount(),
             prompt,
             generate,

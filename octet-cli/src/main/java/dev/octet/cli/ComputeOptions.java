@@ -25,15 +25,17 @@ final class ComputeOptions {
   @Option(
       names = "--compute",
       paramLabel = "TYPE",
-      defaultValue = "f32",
+      defaultValue = "auto",
       description =
-          "f32, or bf16: round unquantized inputs of linear layers where there are several tokens,"
-              + " with AVX-512 (default: f32)")
+          "unquantized inputs of linear layers where there are several tokens: f32, as they are;"
+              + " int16, 16-bit fixed point where the weights are integers (with AVX-512); bf16"
+              + " (with AVX-512); auto, int16 where there is AVX-512 and f32 elsewhere (default:"
+              + " auto)")
   String products;
 
   /** The kernels, not named; the caller closes them. */
   Kernels create() {
-    return Providers.create(provider, threadCount(), Products.parse(products));
+    return Providers.create(provider, threadCount(), Providers.products(provider, products));
   }
 
   /**
@@ -54,7 +56,7 @@ final class ComputeOptions {
         .formatted(
             kernels.name(),
             kernels.isa(),
-            kernels.products() == Products.BF16 ? ", products in BF16" : "",
+            kernels.products() == Products.F32 ? "" : ", products in " + kernels.products().name(),
             kernels.threads(),
             kernels.threads() == 1 ? "thread" : "threads",
             Runtime.version().feature());

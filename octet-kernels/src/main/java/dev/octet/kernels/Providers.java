@@ -36,15 +36,15 @@ public final class Providers {
   /**
    * Makes a provider.
    *
-   * @throws IllegalArgumentException the same, and for {@link Products#BF16} where the provider or
-   *     the processor has none
+   * @throws IllegalArgumentException the same, and for {@link Products} that the provider or the
+   *     processor does not have
    */
   public static Kernels create(String name, int threads, Products products) {
     return switch (name.toLowerCase(Locale.ROOT)) {
       case "auto" ->
           hasNative() ? cpu(threads, products) : exact(products, () -> new VectorKernels(threads));
       case "vector" -> exact(products, () -> new VectorKernels(threads));
-      case "reference" -> exact(products, () -> new ReferenceKernels(threads));
+      case "reference" -> new ReferenceKernels(threads, products);
       case "cpu" -> cpu(threads, products);
       default ->
           throw new IllegalArgumentException(
@@ -52,10 +52,27 @@ public final class Providers {
     };
   }
 
+  /**
+   * Reads what a provider is to multiply in: a name of {@link Products}, or {@code auto}, which is
+   * INT16 where the {@code cpu} provider computes with AVX-512 and F32 elsewhere.
+   *
+   * @param provider as for {@link #create}
+   * @throws IllegalArgumentException for any other name, saying which there are
+   */
+  public static Products products(String provider, String name) {
+    return name.equalsIgnoreCase("auto") ? usual(provider) : Products.parse(name);
+  }
+
+  /** What a provider multiplies in unless it is told. */
+  public static Products usual(String provider) {
+    boolean cpu = provider.equalsIgnoreCase("auto") || provider.equalsIgnoreCase("cpu");
+    return cpu && hasNative() ? CpuKernels.usualProducts() : Products.F32;
+  }
+
   private static Kernels exact(Products products, Supplier<Kernels> kernels) {
     if (products != Products.F32) {
       throw new IllegalArgumentException(
-          "products in bf16 are the cpu provider's alone; choose f32");
+          "the vector provider has no products in %s; choose f32".formatted(products.label()));
     }
     return kernels.get();
   }

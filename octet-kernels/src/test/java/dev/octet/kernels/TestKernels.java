@@ -47,7 +47,7 @@ public final class TestKernels {
     return create(name, threads, Products.F32);
   }
 
-  /** A provider by its name; BF16 products of native ones alone. */
+  /** A provider by its name; rounding products of those that have them. */
   public static Kernels create(String name, int threads, Products products) {
     if (name.equals(EMULATED)) {
       return EmulatedTiles.kernels(threads, products);

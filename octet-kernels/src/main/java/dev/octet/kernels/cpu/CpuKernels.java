@@ -7,7 +7,7 @@ import dev.octet.kernels.LinearGroup;
 import dev.octet.kernels.Products;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.WorkPool;
-import dev.octet.kernels.cpu.CpuLinear.Halves;
+import dev.octet.kernels.cpu.CpuLinear.Narrow;
 import dev.octet.kernels.linear.OneByOne;
 import dev.octet.kernels.linear.ScaledLinear;
 import dev.octet.kernels.linear.Shapes;
@@ -41,7 +41,7 @@ public final class CpuKernels implements Kernels {
    *
    * @param threads how many threads work at once
    * @throws NativeException if native kernels cannot be used here
-   * @throws IllegalArgumentException for BF16 on a tier that does not multiply it
+   * @throws IllegalArgumentException for anything but F32 on a tier that does not multiply it
    */
   public CpuKernels(int threads, Products products) {
     this(threads, best(), products);
@@ -53,10 +53,10 @@ public final class CpuKernels implements Kernels {
   }
 
   CpuKernels(int threads, NativeKernels library, Products products) {
-    if (products == Products.BF16 && !library.tier().has(Tier.AVX512)) {
+    if (products != Products.F32 && !library.tier().has(Tier.AVX512)) {
       throw new IllegalArgumentException(
-          "products in bf16 need AVX-512, the kernels here are for %s; choose f32"
-              .formatted(library.tier().label()));
+          "products in %s need AVX-512, the kernels here are for %s; choose f32"
+              .formatted(products.label(), library.tier().label()));
     }
     this.library = library;
     this.products = products;
@@ -71,6 +71,11 @@ public final class CpuKernels implements Kernels {
   /** The tier that {@link #CpuKernels(int, Products)} uses. */
   public static Tier best() {
     return NativeKernels.best();
+  }
+
+  /** What {@link #best()} multiplies unquantized inputs in where nobody asked for another. */
+  public static Products usualProducts() {
+    return best().has(Tier.AVX512) ? Products.INT16 : Products.F32;
   }
 
   /** Why {@link #best()} is no higher tier; empty if it is the highest. */
@@ -115,16 +120,18 @@ public final class CpuKernels implements Kernels {
 
   @Override
   public Linear linear(LinearWeights weights, Arena arena) {
-    Halves halves =
-        products == Products.BF16
-            ? Halves.ROUNDED
-            : library.tier().has(Tier.AVX512) ? Halves.EXACT : Halves.NEVER;
+    Narrow narrow =
+        switch (products) {
+          case BF16 -> Narrow.BF16;
+          case INT16 -> Narrow.INT16;
+          case F32 -> library.tier().has(Tier.AVX512) ? Narrow.CODES : Narrow.INTEGERS;
+        };
     return ScaledLinear.of(
         weights,
         pool,
         plain ->
             PackedWeight.suits(plain)
-                ? new CpuLinear(plain, halves, linear, tiles, pool, arena)
+                ? new CpuLinear(plain, narrow, linear, tiles, pool, arena)
                 : vector.linear(plain, arena));
   }
 

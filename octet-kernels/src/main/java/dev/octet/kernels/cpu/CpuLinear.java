@@ -7,6 +7,7 @@ import dev.octet.kernels.Linear;
 import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.cpu.Scratch.Use;
 import dev.octet.kernels.linear.Activations;
+import dev.octet.kernels.linear.FixedPoint;
 import dev.octet.kernels.linear.Shapes;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.ActivationQuant.DynamicFp8;
@@ -30,14 +31,16 @@ import org.jspecify.annotations.Nullable;
  * panels.
  */
 final class CpuLinear implements Linear {
-  /** When x is multiplied in BF16. */
-  enum Halves {
-    /** The tier has no such products. */
-    NEVER,
-    /** Where nothing is rounded. */
-    EXACT,
-    /** Where x is not quantized, too. */
-    ROUNDED
+  /** What x is multiplied in where that is less wide than F32. */
+  enum Narrow {
+    /** In integers that the layer quantizes x to, and nothing else: the tier has no BF16. */
+    INTEGERS,
+    /** In BF16, too, where it holds codes exactly. */
+    CODES,
+    /** And an unquantized x in 16-bit fixed point where the weight holds integers. */
+    INT16,
+    /** And an unquantized x of more than a few rows in BF16. */
+    BF16
   }
 
   /** Up to so many rows weights are decoded in registers; FEW_ROWS of {@code linear_float.c}. */
@@ -57,18 +60,18 @@ final class CpuLinear implements Linear {
   private final ActivationQuant activation;
   private final long byteSize;
   private final String label;
-  private final Halves halves;
+  private final Narrow narrow;
   private final LinearCalls calls;
   private final @Nullable TileCalls tiles;
   private final WorkPool pool;
 
   /**
-   * @param halves when BF16 is multiplied
+   * @param narrow what x may be multiplied in
    * @param tiles kernels for many rows, if the tier has tiles
    */
   CpuLinear(
       LinearWeights weights,
-      Halves halves,
+      Narrow narrow,
       LinearCalls calls,
       @Nullable TileCalls tiles,
       WorkPool pool,
@@ -77,7 +80,7 @@ final class CpuLinear implements Linear {
     this.activation = weights.activation();
     this.byteSize = weights.byteSize();
     this.label = weights.weight().label();
-    this.halves = halves;
+    this.narrow = narrow;
     this.calls = calls;
     this.tiles = tiles;
     this.pool = pool;
@@ -142,7 +145,7 @@ final class CpuLinear implements Linear {
   /** Whether x prepared for one layer is prepared for the other. */
   boolean readsLike(CpuLinear other) {
     return activation.equals(other.activation)
-        && halves == other.halves
+        && narrow == other.narrow
         && weight.readsLike(other.weight);
   }
 
@@ -152,9 +155,71 @@ final class CpuLinear implements Linear {
 
   /** Quantizes and orders x; the result is good until the thread prepares the next. */
   Product prepare(MemorySegment x, int rows) {
-    return weight.form().integer() && Activations.integer(activation)
-        ? integers(x, rows)
-        : floats(x, rows);
+    if (weight.form().integer() && Activations.integer(activation)) {
+      return integers(x, rows);
+    }
+    return usesFixed() ? fixed(x, rows) : floats(x, rows);
+  }
+
+  /** Whether an unquantized x meets integers in fixed point. */
+  private boolean usesFixed() {
+    return narrow == Narrow.INT16 && weight.form().integer() && activation instanceof None;
+  }
+
+  private Product fixed(MemorySegment x, int rows) {
+    Scratch scratch = Scratch.ofThread();
+    int k = weight.k();
+    int inputs = weight.inputs();
+    int groups = weight.blocks() * Math.ceilDiv(weight.padded(), FixedPoint.GROUP);
+    LeftOperand halves = LeftOperand.of(weight, Math.multiplyExact(2, rows), Byte.BYTES, null);
+    MemorySegment scales = scratch.get(Use.SCALES, 4L * rows * groups);
+    MemorySegment sums = scratch.get(Use.SUMS, 4L * rows * groups);
+    MemorySegment inputSums = inputSums(scratch, rows);
+    eachPart(
+        rows,
+        1,
+        (from, count) -> {
+          MemorySegment values = part(x, from, count, 4L * k);
+          if (weight.arranges()) {
+            MemorySegment wide = Scratch.ofThread().get(Use.WIDE, 4L * count * inputs);
+            calls.arrange(weight, values, count, new Rows(wide, inputs, Float.BYTES));
+            values = wide;
+          }
+          calls.quantizeInt16(
+              weight,
+              values,
+              count,
+              halves.part(2 * from, 2 * count),
+              part(scales, from, count, 4L * groups),
+              part(sums, from, count, 4L * groups));
+          if (weight.offsets() != null) {
+            joinSums(sums, scales, from, count, groups / weight.blocks(), inputSums);
+          }
+        });
+    return new Product(
+        halves.panels(),
+        (layer, from, to, out) -> {
+          calls.fixed(layer.weight, rows, from, to, halves.rows(), scales, sums, out);
+          layer.addOffsets(rows, from, to, inputSums, out);
+        });
+  }
+
+  /** Sums of the numbers of groups to sums of blocks of what they stand for. */
+  private void joinSums(
+      MemorySegment sums,
+      MemorySegment scales,
+      int from,
+      int count,
+      int groups,
+      MemorySegment out) {
+    int blocks = weight.blocks();
+    for (long block = (long) from * blocks; block < (from + (long) count) * blocks; block++) {
+      double sum = 0;
+      for (long g = block * groups; g < (block + 1) * groups; g++) {
+        sum += (double) scales.getAtIndex(JAVA_FLOAT, g) * sums.getAtIndex(JAVA_INT, g);
+      }
+      out.setAtIndex(JAVA_FLOAT, block, (float) sum);
+    }
   }
 
   private Product integers(MemorySegment x, int rows) {
@@ -310,11 +375,11 @@ final class CpuLinear implements Linear {
 
   /**
    * BF16 products for many rows: codes of x and of the weight are exact in BF16. An unquantized x
-   * is not; it is multiplied in F32 unless its rounding was asked for.
+   * is not; it is multiplied in F32 or {@link #fixed} unless its rounding was asked for.
    */
   private boolean usesBf16(int rows) {
-    boolean x16 = codesKeepTheirScale() || halves == Halves.ROUNDED && activation instanceof None;
-    return halves != Halves.NEVER && rows > FEW_ROWS && weight.form().fitsBf16() && x16;
+    boolean x16 = codesKeepTheirScale() || narrow == Narrow.BF16 && activation instanceof None;
+    return narrow != Narrow.INTEGERS && rows > FEW_ROWS && weight.form().fitsBf16() && x16;
   }
 
   /** Whether x is multiplied as codes, its scale applied to the sums. */

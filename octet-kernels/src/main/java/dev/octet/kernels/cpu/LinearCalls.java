@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.octet.kernels.WorkPool;
+import dev.octet.kernels.linear.FixedPoint;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
@@ -24,9 +25,11 @@ final class LinearCalls {
 
   private final MethodHandle pack;
   private final MethodHandle integers;
+  private final MethodHandle fixed;
   private final MethodHandle floats;
   private final MethodHandle halves;
   private final MethodHandle quantizeInt8;
+  private final MethodHandle quantizeInt16;
   private final MethodHandle arrange;
   private final MethodHandle blockSums;
   private final MethodHandle inputSums;
@@ -48,6 +51,19 @@ final class LinearCalls {
             ADDRESS,
             ADDRESS,
             ADDRESS);
+    this.fixed =
+        library.entry(
+            "octet_linear_fixed",
+            ADDRESS,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            ADDRESS,
+            JAVA_LONG,
+            JAVA_LONG,
+            ADDRESS,
+            ADDRESS,
+            ADDRESS);
     this.floats = library.entry("octet_linear_f32", MULTIPLY);
     this.halves = library.entry("octet_linear_bf16", MULTIPLY);
     this.quantizeInt8 =
@@ -61,6 +77,18 @@ final class LinearCalls {
             JAVA_INT,
             ADDRESS,
             JAVA_LONG,
+            ADDRESS);
+    this.quantizeInt16 =
+        library.entry(
+            "octet_quantize_int16",
+            ADDRESS,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            JAVA_LONG,
+            ADDRESS,
+            JAVA_LONG,
+            ADDRESS,
             ADDRESS);
     this.arrange =
         library.entry(
@@ -174,6 +202,84 @@ final class LinearCalls {
       throw NativeKernels.rethrown(e);
     }
     NativeKernels.check(status, "octet_linear_int");
+  }
+
+  /**
+   * {@code octet_linear_fixed}: high and low bytes of x as two rows a row; scales F32 and sums I32
+   * [rows][groups].
+   */
+  void fixed(
+      PackedWeight w,
+      int rows,
+      long from,
+      long to,
+      Rows halves,
+      MemorySegment scales,
+      MemorySegment sums,
+      MemorySegment out) {
+    halves.require("x", 2L * rows, w.inputs());
+    requireBytes("scales", scales, groupBytes(w, rows));
+    requireBytes("sums", sums, groupBytes(w, rows));
+    requireBytes("out", out, 4L * rows * w.n());
+    int status;
+    try {
+      status =
+          (int)
+              fixed.invokeExact(
+                  w.struct(),
+                  (long) rows,
+                  from,
+                  to,
+                  halves.memory(),
+                  halves.stride(),
+                  (long) FixedPoint.GROUP,
+                  scales,
+                  sums,
+                  out);
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+    NativeKernels.check(status, "octet_linear_fixed");
+  }
+
+  /** Bytes of a number for every row and group of a 16-bit x. */
+  private static long groupBytes(PackedWeight w, int rows) {
+    return 4L * rows * w.blocks() * Math.ceilDiv(w.padded(), FixedPoint.GROUP);
+  }
+
+  /**
+   * {@code octet_quantize_int16}: x F32 [rows][inputs], ordered and padded, to high and low bytes
+   * as two rows a row; scales F32 and sums I32 [rows][groups].
+   */
+  void quantizeInt16(
+      PackedWeight w,
+      MemorySegment x,
+      int rows,
+      Rows halves,
+      MemorySegment scales,
+      MemorySegment sums) {
+    requireBytes("x", x, 4L * rows * w.inputs());
+    halves.require("x", 2L * rows, w.inputs());
+    requireBytes("scales", scales, groupBytes(w, rows));
+    requireBytes("sums", sums, groupBytes(w, rows));
+    int status;
+    try {
+      status =
+          (int)
+              quantizeInt16.invokeExact(
+                  x,
+                  (long) rows,
+                  (long) w.inputs(),
+                  (long) w.padded(),
+                  (long) FixedPoint.GROUP,
+                  halves.memory(),
+                  halves.stride(),
+                  scales,
+                  sums);
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+    NativeKernels.check(status, "octet_quantize_int16");
   }
 
   /** {@code octet_linear_f32}: x F32, scales F32 [rows] or NULL. */

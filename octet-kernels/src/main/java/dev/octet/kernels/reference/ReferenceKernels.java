@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import dev.octet.kernels.AttentionKernels;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Linear;
+import dev.octet.kernels.Products;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.linear.ScaledLinear;
@@ -18,13 +19,20 @@ import org.jspecify.annotations.Nullable;
 
 /** Every operation in plain Java, computed in double and rounded once: the definition of right. */
 public final class ReferenceKernels implements Kernels {
+  private final Products products;
   private final WorkPool pool;
   private final ReferenceAttention attention;
 
   /**
    * @param threads how many threads work at once
+   * @param products F32, or INT16 to round inputs as {@link Products#INT16} says
    */
-  public ReferenceKernels(int threads) {
+  public ReferenceKernels(int threads, Products products) {
+    if (products == Products.BF16) {
+      throw new IllegalArgumentException(
+          "products in bf16 are the cpu provider's alone; choose f32 or int16");
+    }
+    this.products = products;
     this.pool = new WorkPool(threads);
     this.attention = new ReferenceAttention(pool);
   }
@@ -40,13 +48,18 @@ public final class ReferenceKernels implements Kernels {
   }
 
   @Override
+  public Products products() {
+    return products;
+  }
+
+  @Override
   public int threads() {
     return pool.threads();
   }
 
   @Override
   public Linear linear(LinearWeights weights, Arena arena) {
-    return ScaledLinear.of(weights, pool, plain -> new ReferenceLinear(plain, pool));
+    return ScaledLinear.of(weights, pool, plain -> new ReferenceLinear(plain, products, pool));
   }
 
   @Override

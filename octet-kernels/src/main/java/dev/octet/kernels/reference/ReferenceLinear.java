@@ -3,9 +3,12 @@ package dev.octet.kernels.reference;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import dev.octet.kernels.Linear;
+import dev.octet.kernels.Products;
 import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.linear.Activations;
+import dev.octet.kernels.linear.FixedPoint;
 import dev.octet.kernels.linear.Shapes;
+import dev.octet.tensor.ActivationQuant.None;
 import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
 import dev.octet.tensor.LinearWeights;
@@ -21,10 +24,12 @@ import dev.octet.tensor.Tensor;
  */
 final class ReferenceLinear implements Linear {
   private final LinearWeights weights;
+  private final Products products;
   private final WorkPool pool;
 
-  ReferenceLinear(LinearWeights weights, WorkPool pool) {
+  ReferenceLinear(LinearWeights weights, Products products, WorkPool pool) {
     this.weights = weights;
+    this.products = products;
     this.pool = pool;
   }
 
@@ -56,16 +61,18 @@ final class ReferenceLinear implements Linear {
     if (integerWeight && Activations.integer(weights.activation())) {
       integers(x, out, rows);
     } else {
-      floats(x, out, rows);
+      boolean fixed =
+          integerWeight && products == Products.INT16 && weights.activation() instanceof None;
+      floats(x, out, rows, fixed);
     }
   }
 
-  private void floats(Tensor x, Tensor out, int rows) {
+  private void floats(Tensor x, Tensor out, int rows, boolean fixed) {
     float[][] inputs = new float[rows][];
     pool.run(
         rows,
         r -> {
-          inputs[r] = x.row(r).toFloats();
+          inputs[r] = fixed ? fixedPoint(x, r) : x.row(r).toFloats();
           Activations.roundTrip(weights.activation(), inputs[r]);
         });
     pool.run(
@@ -96,6 +103,21 @@ final class ReferenceLinear implements Linear {
             store(out, r, o, scales[r] * scaledSum(o, w, codes[r]));
           }
         });
+  }
+
+  /** What the fixed-point form of a row stands for, in the order of the model. */
+  private float[] fixedPoint(Tensor x, int row) {
+    float[] stored = input(x, row);
+    FixedPoint.round(stored, grid().columnBlock());
+    Tensor permutation = weights.weight().permutation();
+    if (permutation == null) {
+      return stored;
+    }
+    float[] values = new float[stored.length];
+    for (int j = 0; j < stored.length; j++) {
+      values[(int) permutation.getLong(j)] = stored[j];
+    }
+    return values;
   }
 
   /** The row in the order in which the weight stores its columns. */

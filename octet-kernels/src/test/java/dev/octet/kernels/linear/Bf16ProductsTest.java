@@ -87,6 +87,7 @@ class Bf16ProductsTest {
     for (String name : List.of("vector", "reference")) {
       assertThatThrownBy(() -> Providers.create(name, 1, Products.BF16))
           .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("bf16")
           .hasMessageContaining("choose f32");
     }
   }
