@@ -20,6 +20,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -93,6 +94,7 @@ public final class QuantizeBench {
     RandomCheckpoint.write(in, config);
     System.gc();
     PeakMemory.forget();
+    Duration cpu = processorTime();
     long start = System.nanoTime();
     CheckpointQuantizer.Outcome outcome;
     long own;
@@ -101,7 +103,8 @@ public final class QuantizeBench {
       own = memory.most();
     }
     double seconds = (System.nanoTime() - start) * 1e-9;
-    return result(options, config, outcome, seconds, own);
+    double busy = processorTime().minus(cpu).toNanos() * 1e-9;
+    return result(options, config, outcome, seconds, busy, own);
   }
 
   private static CheckpointQuantizer.Outcome quantize(
@@ -128,11 +131,14 @@ public final class QuantizeBench {
       ModelConfig config,
       CheckpointQuantizer.Outcome outcome,
       double seconds,
+      double busy,
       long own) {
     SequencedMap<String, Double> metrics = new LinkedHashMap<>();
     metrics.put("s", seconds);
     metrics.put("s_per_layer", seconds / config.layers());
+    metrics.put("cpu_s", busy);
     metrics.put("mb_per_s", outcome.modelBytes() / seconds / 1e6);
+    metrics.put("in_out_mb_per_s", (outcome.modelBytes() + outcome.writtenBytes()) / seconds / 1e6);
     metrics.put("model_gib", gib(outcome.modelBytes()));
     metrics.put("result_gib", gib(outcome.writtenBytes()));
     metrics.put("layer_gib", gib(layerBytes(config)));
@@ -155,6 +161,11 @@ public final class QuantizeBench {
         options.threads(),
         options.gptq() ? options.provider() : "any",
         metrics);
+  }
+
+  /** Of all threads, the system's work for them included; on a busy machine what time is not. */
+  private static Duration processorTime() {
+    return ProcessHandle.current().info().totalCpuDuration().orElse(Duration.ZERO);
   }
 
   private static double gib(long bytes) {

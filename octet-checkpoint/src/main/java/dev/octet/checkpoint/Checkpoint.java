@@ -1,6 +1,7 @@
 package dev.octet.checkpoint;
 
 import dev.octet.tensor.Tensor;
+import java.util.Optional;
 import java.util.SortedMap;
 
 /**
@@ -15,6 +16,14 @@ public interface Checkpoint extends WeightSource, AutoCloseable {
 
   /** All stored tensors by name, as stored. */
   SortedMap<String, Tensor> tensors();
+
+  /**
+   * Where the bytes of {@code tensor} lie; empty if it is no view of a stored tensor, or the format
+   * does not say.
+   */
+  default Optional<TensorPlace> place(Tensor tensor) {
+    return Optional.empty();
+  }
 
   @Override
   void close();

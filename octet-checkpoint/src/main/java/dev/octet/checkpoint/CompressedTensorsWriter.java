@@ -159,6 +159,15 @@ public final class CompressedTensorsWriter implements AutoCloseable {
     return new CheckpointException(where + ": cannot be written: " + Texts.reason(e), e);
   }
 
+  /**
+   * Lets tensors that are added as {@code from} stores them be copied from file to file.
+   *
+   * @param from must outlive this
+   */
+  public void copyFrom(Checkpoint from) {
+    partial.copyFrom(from::place);
+  }
+
   /** Whether a linear layer is there already, from an interrupted run. */
   public boolean has(String module) {
     return partial.hasModule(module);

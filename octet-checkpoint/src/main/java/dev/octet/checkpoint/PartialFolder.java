@@ -14,9 +14,11 @@ import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Function;
 
 /**
  * The folder beside the result in which it grows: one small safetensors file for every finished
@@ -28,6 +30,9 @@ final class PartialFolder implements AutoCloseable {
   private static final String RECIPE = "recipe.txt";
   private static final String PARTS = "parts";
 
+  /** From this many bytes on a tensor is copied piece by piece. */
+  private static final long LARGE = 1L << 20;
+
   private final Path folder;
   private final Path parts;
   private final FolderLock lock;
@@ -36,6 +41,8 @@ final class PartialFolder implements AutoCloseable {
   private final SortedMap<String, TensorSpec> specs = new TreeMap<>();
 
   private final Map<String, Path> places = new TreeMap<>();
+
+  private Function<Tensor, Optional<TensorPlace>> source = _ -> Optional.empty();
 
   private PartialFolder(Path folder, FolderLock lock) {
     this.folder = folder;
@@ -106,6 +113,11 @@ final class PartialFolder implements AutoCloseable {
     return folder;
   }
 
+  /** Says where tensors lie that are added as they are in another file. */
+  void copyFrom(Function<Tensor, Optional<TensorPlace>> places) {
+    source = places;
+  }
+
   /** All tensors so far. */
   Set<String> names() {
     return Collections.unmodifiableSet(specs.keySet());
@@ -124,7 +136,13 @@ final class PartialFolder implements AutoCloseable {
   /** Stores the tensors of one layer, all or none. */
   void add(String key, SortedMap<String, Tensor> tensors) {
     Path file = parts.resolve(URLEncoder.encode(key, StandardCharsets.UTF_8) + ".safetensors");
-    SafetensorsWriter.write(file, tensors);
+    List<TensorSpec> layer = new ArrayList<>();
+    tensors.forEach((name, tensor) -> layer.add(TensorSpec.of(name, tensor)));
+    try (SafetensorsWriter writer =
+        SafetensorsWriter.create(file, layer, SafetensorsWriter.METADATA)) {
+      tensors.forEach((name, tensor) -> store(writer, name, tensor, source.apply(tensor)));
+      writer.finish();
+    }
     tensors.forEach((name, tensor) -> note(name, tensor, file));
   }
 
@@ -166,10 +184,21 @@ final class PartialFolder implements AutoCloseable {
           throw new IllegalStateException(spec.name() + " is nowhere");
         }
         try (SafetensorsFile part = SafetensorsFile.open(place)) {
-          writer.write(spec.name(), part.tensor(spec.name()));
+          Tensor tensor = part.tensor(spec.name());
+          store(writer, spec.name(), tensor, part.place(tensor));
         }
       }
       writer.finish();
+    }
+  }
+
+  /** Copies what is large from file to file, so that it takes no memory on the way. */
+  private static void store(
+      SafetensorsWriter writer, String name, Tensor tensor, Optional<TensorPlace> place) {
+    if (place.isPresent() && tensor.isContiguous() && tensor.byteSize() >= LARGE) {
+      writer.copy(TensorSpec.of(name, tensor), place.get());
+    } else {
+      writer.write(name, tensor);
     }
   }
 

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Collections;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -29,15 +30,18 @@ public final class SafetensorsFile implements AutoCloseable {
 
   private final Path file;
   private final Arena arena;
+  private final MemorySegment mapped;
   private final long headerBytes;
   private final SortedMap<String, Tensor> tensors;
   private final Map<String, String> metadata;
 
   private SafetensorsFile(
-      Path file, Arena arena, long headerBytes, SafetensorsHeader header, MemorySegment data) {
+      Path file, Arena arena, MemorySegment mapped, long headerBytes, SafetensorsHeader header) {
     this.file = file;
     this.arena = arena;
+    this.mapped = mapped;
     this.headerBytes = headerBytes;
+    MemorySegment data = mapped.asSlice(8 + headerBytes);
     SortedMap<String, Tensor> map = new TreeMap<>();
     for (SafetensorsHeader.Entry e : header.entries()) {
       MemorySegment bytes = data.asSlice(e.begin(), e.end() - e.begin());
@@ -96,7 +100,7 @@ public final class SafetensorsFile implements AutoCloseable {
     String where = file.toString();
     ByteBuffer json = all.asSlice(8, headerBytes).asByteBuffer();
     SafetensorsHeader header = SafetensorsHeader.parse(where, json, rest - headerBytes);
-    return new SafetensorsFile(file, arena, headerBytes, header, all.asSlice(8 + headerBytes));
+    return new SafetensorsFile(file, arena, all, headerBytes, header);
   }
 
   /** The file as it was named when opened. */
@@ -121,6 +125,15 @@ public final class SafetensorsFile implements AutoCloseable {
       throw new CheckpointException(file + ": has no tensor '" + name + "'");
     }
     return tensor;
+  }
+
+  /** Where the bytes of {@code tensor} lie; empty if it is no view of this file. */
+  public Optional<TensorPlace> place(Tensor tensor) {
+    MemorySegment segment = tensor.segment();
+    long position = segment.address() - mapped.address();
+    boolean inside =
+        segment.isMapped() && position >= 0 && position <= mapped.byteSize() - segment.byteSize();
+    return inside ? Optional.of(new TensorPlace(file, position)) : Optional.empty();
   }
 
   /** The {@code __metadata__} of the header; empty if there is none. */

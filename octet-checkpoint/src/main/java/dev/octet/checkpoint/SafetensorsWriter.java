@@ -1,6 +1,7 @@
 package dev.octet.checkpoint;
 
 import dev.octet.checkpoint.internal.AtomicFile;
+import dev.octet.checkpoint.internal.FilePieces;
 import dev.octet.checkpoint.internal.Json;
 import dev.octet.checkpoint.internal.Texts;
 import dev.octet.tensor.Tensor;
@@ -8,7 +9,6 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -32,8 +32,6 @@ import tools.jackson.databind.node.ObjectNode;
 public final class SafetensorsWriter implements AutoCloseable {
   /** What Hugging Face loaders expect to find. */
   public static final Map<String, String> METADATA = Map.of("format", "pt");
-
-  private static final long CHUNK = 1L << 26;
 
   private record Slot(TensorSpec spec, long begin) {}
 
@@ -64,7 +62,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     AtomicFile file = null;
     try {
       file = new AtomicFile(path);
-      writeFully(file.channel(), ByteBuffer.wrap(header), 0);
+      file.write(MemorySegment.ofArray(header), 0);
       return new SafetensorsWriter(path, file, slots, header);
     } catch (IOException e) {
       closeQuietly(file);
@@ -136,29 +134,54 @@ public final class SafetensorsWriter implements AutoCloseable {
    * @throws IllegalArgumentException if it was not declared so, or was written already
    */
   public void write(String name, Tensor tensor) {
-    Slot slot = slots.get(name);
-    if (slot == null
-        || slot.spec.dtype() != tensor.dtype()
-        || !tensor.hasShape(slot.spec.shape())
-        || !missing.contains(name)) {
-      throw new IllegalArgumentException(
-          "%s: %s was declared as %s or is written twice"
-              .formatted(name, tensor, slot == null ? "nothing" : slot.spec));
-    }
+    long position = begin(TensorSpec.of(name, tensor));
     try {
-      long position = dataStart + slot.begin;
       if (tensor.isContiguous()) {
-        writeSegment(tensor.segment(), position);
+        file.write(tensor.segment(), position);
       } else {
         long rowBytes = tensor.dtype().bytes(tensor.columns());
         for (long r = 0; r < tensor.rows(); r++) {
-          writeSegment(tensor.row(r).segment(), position + r * rowBytes);
+          file.write(tensor.row(r).segment(), position + r * rowBytes);
         }
       }
       missing.remove(name);
     } catch (IOException e) {
       throw new CheckpointException(path + ": cannot be written: " + Texts.reason(e), e);
     }
+  }
+
+  /**
+   * Copies a tensor's content from another file, a piece at a time.
+   *
+   * @throws IllegalArgumentException if it was not declared so, or was written already
+   * @throws CheckpointException if a file cannot be read or written
+   */
+  public void copy(TensorSpec tensor, TensorPlace from) {
+    long position = begin(tensor);
+    try (FilePieces pieces = FilePieces.open(from.file())) {
+      for (long done = 0; done < tensor.byteSize(); ) {
+        MemorySegment piece = pieces.read(from.position() + done, tensor.byteSize() - done);
+        file.write(piece, position + done);
+        done += piece.byteSize();
+      }
+      missing.remove(tensor.name());
+    } catch (IOException e) {
+      throw new CheckpointException(path + ": cannot be written: " + Texts.reason(e), e);
+    }
+  }
+
+  /** Where a tensor that was declared so and is still missing begins in the file. */
+  private long begin(TensorSpec tensor) {
+    Slot slot = slots.get(tensor.name());
+    if (slot == null
+        || slot.spec.dtype() != tensor.dtype()
+        || !Arrays.equals(slot.spec.shape(), tensor.shape())
+        || !missing.contains(tensor.name())) {
+      throw new IllegalArgumentException(
+          "%s was declared as %s or is written twice"
+              .formatted(tensor, slot == null ? "nothing" : slot.spec));
+    }
+    return dataStart + slot.begin;
   }
 
   /**
@@ -183,22 +206,6 @@ public final class SafetensorsWriter implements AutoCloseable {
   @Override
   public void close() {
     closeQuietly(file);
-  }
-
-  private void writeSegment(MemorySegment segment, long position) throws IOException {
-    for (long from = 0; from < segment.byteSize(); from += CHUNK) {
-      long length = Math.min(CHUNK, segment.byteSize() - from);
-      ByteBuffer bytes = segment.asSlice(from, length).asByteBuffer();
-      writeFully(file.channel(), bytes, position + from);
-    }
-  }
-
-  private static void writeFully(FileChannel channel, ByteBuffer bytes, long position)
-      throws IOException {
-    long at = position;
-    while (bytes.hasRemaining()) {
-      at += channel.write(bytes, at);
-    }
   }
 
   private static void closeQuietly(@Nullable AtomicFile file) {

@@ -121,6 +121,11 @@ final class StoredCheckpoint implements Checkpoint {
   }
 
   @Override
+  public Optional<TensorPlace> place(Tensor tensor) {
+    return tensors.place(tensor);
+  }
+
+  @Override
   public void close() {
     tensors.close();
   }

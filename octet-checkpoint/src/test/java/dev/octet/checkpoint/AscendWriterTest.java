@@ -33,6 +33,8 @@ import tools.jackson.databind.node.ObjectNode;
 class AscendWriterTest {
   private static final ActivationQuant NONE = new ActivationQuant.None();
   private static final ActivationQuant DYNAMIC = new ActivationQuant.DynamicInt8();
+  private static final ActivationQuant FOUR =
+      new ActivationQuant.DynamicInt4(ActivationQuant.DynamicInt4.CODES);
 
   @TempDir Path dir;
   private Path source = Path.of("");
@@ -108,7 +110,13 @@ class AscendWriterTest {
       case "w4a16" -> new LinearWeights(int4(random, n, k, 16, true), bias, NONE);
       case "w4a16-channel" -> new LinearWeights(int4(random, n, k, k, true), bias, NONE);
       case "w4a8" -> new LinearWeights(int4(random, n, k, k, false), bias, DYNAMIC);
+      case "w4a4" -> new LinearWeights(int4(random, n, k, k, false), bias, FOUR);
+      case "w4a4-group" -> new LinearWeights(int4(random, n, k, 16, false), bias, FOUR);
       case "w8a8" -> fixed(random, int8(random, n, k, k, false));
+      case "w8a8-any-bias" -> {
+        LinearWeights fixed = fixed(random, int8(random, n, k, k, false));
+        yield new LinearWeights(fixed.weight(), floats(random, n), fixed.activation());
+      }
       case "mix" -> {
         Int8Weight weight = int8(random, n, k, k, false);
         LinearWeights decoding = fixed(random, weight);
@@ -184,7 +192,10 @@ class AscendWriterTest {
         "w4a16",
         "w4a16-channel",
         "w4a8",
+        "w4a4",
+        "w4a4-group",
         "w8a8",
+        "w8a8-any-bias",
         "mix",
         "fp8",
         "smoothed"
@@ -307,6 +318,21 @@ class AscendWriterTest {
   }
 
   @Test
+  void codesOfW4a4AreBytesUnderTheirOwnHeadline() {
+    try (Checkpoint c = written(m -> layer("w4a4-group", m, 2))) {
+      ObjectNode json = Json.readObject(out.resolve("quant_model_description.json"));
+      assertThat(json.get("model_quant_type").asString()).isEqualTo("W4A4_DYNAMIC");
+      Tensor codes = c.tensor("model.layers.1.mlp.down_proj.weight");
+      assertThat(codes).hasToString("I8[32, 48]");
+      for (long i = 0; i < codes.size(); i++) {
+        assertThat(codes.getLong(i)).isBetween(-8L, 7L);
+      }
+      assertThat(c.tensor("model.layers.1.mlp.down_proj.weight_scale").shape())
+          .containsExactly(32, 3);
+    }
+  }
+
+  @Test
   void largeModelsHaveShardsWithAnIndex() {
     WriteOptions small = new WriteOptions(false, false, "r", 4000, WriteFormat.ASCEND);
     try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, source, small)) {
@@ -362,6 +388,9 @@ class AscendWriterTest {
     refused(new LinearWeights(int8(random, 4, 32, 32, true), null, DYNAMIC), "int8 channel asym");
     refused(new LinearWeights(int4(random, 4, 32, 16, false), null, DYNAMIC), "int4 g16");
     refused(new LinearWeights(int4(random, 5, 32, 16, false), null, NONE), "5 output features");
+    refused(
+        new LinearWeights(int4(random, 4, 32, 16, false), null, new ActivationQuant.DynamicInt4()),
+        "int4 g16");
     refused(
         new LinearWeights(
             int8(random, 4, 32, 32, false), null, new ActivationQuant.DynamicFp8Block(16)),

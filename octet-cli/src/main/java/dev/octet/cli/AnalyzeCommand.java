@@ -4,8 +4,9 @@ import dev.octet.checkpoint.Checkpoint;
 import dev.octet.checkpoint.Checkpoints;
 import dev.octet.cli.output.ProgressBar;
 import dev.octet.kernels.Kernels;
-import dev.octet.model.CausalLm;
 import dev.octet.quantize.sensitivity.Candidate;
+import dev.octet.quantize.sensitivity.Forecast;
+import dev.octet.quantize.sensitivity.Measurements;
 import dev.octet.quantize.sensitivity.SensitivityAnalysis;
 import dev.octet.quantize.sensitivity.SensitivityReport;
 import java.nio.file.Path;
@@ -29,7 +30,8 @@ import picocli.CommandLine.Option;
       "  octet analyze --model DIR",
       "  octet analyze --model DIR --schemes w8a8,w4a16,w4a16:32 --html layers.html",
       "  octet analyze --model DIR --calibration text.txt --samples 32 --json",
-      "  octet analyze --model DIR --no-losses         errors of the layers alone: quick"
+      "  octet analyze --model DIR --no-losses         errors of the layers alone: quick",
+      "  octet analyze --model DIR --html layers.html --resume     after an interruption"
     })
 final class AnalyzeCommand extends OctetCommand {
   @Mixin ModelOptions model = new ModelOptions();
@@ -65,6 +67,13 @@ final class AnalyzeCommand extends OctetCommand {
       description = "write a report with charts: one file, nothing fetched")
   @Nullable Path html;
 
+  @Mixin JournalOptions journal = new JournalOptions();
+
+  @Option(
+      names = "--resume",
+      description = "go on with an interrupted analysis of the same model and text")
+  boolean resume;
+
   @Option(names = "--json", description = "one JSON object a line instead of a table")
   boolean json;
 
@@ -72,19 +81,38 @@ final class AnalyzeCommand extends OctetCommand {
   public Integer call() {
     Path directory = model.directory();
     try (Checkpoint checkpoint = Checkpoints.open(directory)) {
-      List<int[]> sequences =
-          text.sequences(directory, CausalLm.contextLength(checkpoint.config()));
+      List<int[]> sequences = text.sequences(directory, checkpoint.config());
       try (Kernels kernels = compute.open(terminal())) {
         SensitivityReport found;
-        try (ProgressBar bar = terminal().progress("analyze")) {
+        try (Measurements measurements =
+                journal.open(beside(), resume, checkpoint, sequences, kernels, terminal());
+            ProgressBar bar = terminal().progress("analyze")) {
           found =
               SensitivityAnalysis.run(
-                  checkpoint, kernels, sequences, schemes, !noLosses, bar::update);
+                  checkpoint,
+                  kernels,
+                  sequences,
+                  schemes,
+                  !noLosses,
+                  measurements,
+                  this::announce,
+                  bar::update);
         }
         show(new AnalyzeReport(found, directory, text.name()), kernels);
+        journal.remove(beside());
       }
     }
     return ExitCode.OK;
+  }
+
+  /** Where measurements are kept until the report is there; null: nowhere. */
+  private @Nullable Path beside() {
+    return html == null ? null : html.resolveSibling(html.getFileName() + ".journal");
+  }
+
+  private void announce(Forecast forecast) {
+    String choices = "--schemes, or --no-losses,";
+    JournalOptions.announce(forecast, choices, journal.file(beside()), terminal());
   }
 
   private void show(AnalyzeReport report, Kernels kernels) {

@@ -6,6 +6,7 @@ import dev.octet.checkpoint.ModelConfig;
 import dev.octet.cli.output.Terminal;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.KvType;
+import dev.octet.quantize.GroupSizes;
 import dev.octet.quantize.MemoryEstimate;
 import dev.octet.quantize.MemorySize;
 import dev.octet.quantize.OuterSchemes;
@@ -13,6 +14,8 @@ import dev.octet.quantize.mixed.Budget;
 import dev.octet.quantize.mixed.MixedPrecision;
 import dev.octet.quantize.mixed.Plan;
 import dev.octet.quantize.sensitivity.Candidate;
+import dev.octet.quantize.sensitivity.MeasuredText;
+import dev.octet.quantize.sensitivity.Measurements;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
@@ -77,25 +80,56 @@ final class AutoOptions {
       description = "auto: write a report with charts, nothing fetched")
   @Nullable Path html;
 
-  /** Tokens that losses are measured on; more would take longer and choose the same. */
-  private static final int MOST_TOKENS = 4096;
-
   /**
    * Plans the schemes of a model's layers.
    *
    * @param sequences to measure on; the first of them
+   * @param journal where measurements are kept, beside the result unless it says otherwise
    * @throws CliException if the budget makes no sense
    * @throws IllegalArgumentException if nothing keeps it, saying what would be possible
    */
-  AutoReport plan(Path model, List<int[]> sequences, ComputeOptions compute, Terminal terminal) {
-    try (Checkpoint checkpoint = Checkpoints.open(model);
-        Kernels kernels = compute.open(terminal);
-        ProgressPhases phases = new ProgressPhases(terminal)) {
-      int count = Math.max(1, MOST_TOKENS / sequences.getFirst().length);
+  AutoReport plan(
+      Path model,
+      List<int[]> sequences,
+      Journal journal,
+      ComputeOptions compute,
+      Terminal terminal) {
+    try (Checkpoint checkpoint = Checkpoints.open(model)) {
+      ModelConfig config = checkpoint.config();
+      Budget budget = budget(config);
+      for (Candidate candidate : candidates) {
+        if (candidate.scheme() != null) {
+          GroupSizes.require(config, candidate.scheme());
+        }
+      }
+      int count = Math.max(1, MeasuredText.tokens(config) / sequences.getFirst().length);
       List<int[]> some = sequences.subList(0, Math.min(sequences.size(), count));
+      return plan(checkpoint, model, some, budget, journal, compute, terminal);
+    }
+  }
+
+  /** Where measurements are kept. */
+  record Journal(JournalOptions options, Path beside, boolean resume) {}
+
+  private AutoReport plan(
+      Checkpoint checkpoint,
+      Path model,
+      List<int[]> some,
+      Budget budget,
+      Journal journal,
+      ComputeOptions compute,
+      Terminal terminal) {
+    Path kept = journal.options.file(journal.beside);
+    String choices = "fewer --candidates (now %d)".formatted(candidates.size());
+    try (Kernels kernels = compute.open(terminal);
+        Measurements measurements =
+            journal.options.open(
+                journal.beside, journal.resume, checkpoint, some, kernels, terminal);
+        ProgressPhases phases =
+            new ProgressPhases(
+                terminal, f -> JournalOptions.announce(f, choices, kept, terminal))) {
       Plan plan =
-          MixedPrecision.plan(
-              checkpoint, kernels, some, candidates, budget(checkpoint.config()), phases::begin);
+          MixedPrecision.plan(checkpoint, kernels, some, candidates, measurements, budget, phases);
       String name = String.valueOf(model.toAbsolutePath().normalize().getFileName());
       return new AutoReport(plan, name, ComputeOptions.describe(kernels));
     }

@@ -152,6 +152,7 @@ final class BenchPrinter implements Consumer<BenchResult> {
       case "tops" -> "Tops";
       case "gib" -> "GiB";
       case "mb_per_s" -> "MB/s";
+      case "in_out_mb_per_s" -> "in+out MB/s";
       case "s_per_layer" -> "s/layer";
       case String m when m.endsWith("_gib") -> m.replace("_gib", " GiB");
       default -> metric.replace('_', ' ');

@@ -15,8 +15,9 @@ import picocli.CommandLine.Option;
     description = {
       "Makes a checkpoint of random weights in a published shape, quantizes it, says how fast and "
           + "in how much memory, and removes both.",
-      "own: the most memory of the process itself; rss: with the pages of mapped files, which the "
-          + "system takes back when it needs them."
+      "MB/s: of the model read; in+out: of the model read and the result written. cpu s: processor "
+          + "time, the system's included.",
+      "own: the most memory of the process itself; rss: with the pages of mapped files."
     },
     footer = {
       "  octet bench quantize --shape llama-3.1-8b --scheme w8a8 --dir /disk",

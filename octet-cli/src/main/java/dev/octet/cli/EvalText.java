@@ -3,8 +3,10 @@ package dev.octet.cli;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.engine.Tokenizer;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.charset.MalformedInputException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,7 +22,13 @@ import picocli.CommandLine.Option;
  * @param bos the token to begin every window with, or −1
  */
 record EvalText(String name, int[] ids, int bos) {
-  private static final long MOST_BYTES = 1L << 30;
+  private static final int MOST_BYTES = 1 << 30;
+
+  /** The bits of st_mode that say what a file is, and those of devices (inode(7)). */
+  private static final int FILE_TYPE = 0xF000;
+
+  private static final int CHARACTER_DEVICE = 0x2000;
+  private static final int BLOCK_DEVICE = 0x6000;
 
   EvalText {
     if (ids.length + (bos >= 0 ? 1 : 0) < 2) {
@@ -74,16 +82,34 @@ record EvalText(String name, int[] ids, int bos) {
         name, begins ? Arrays.copyOfRange(ids, 1, ids.length) : ids, begins ? bos : -1);
   }
 
+  /** What may go on for ever, or is no text anyone means; never where the system has no modes. */
+  private static boolean isDevice(Path file) throws IOException {
+    if (!file.getFileSystem().supportedFileAttributeViews().contains("unix")) {
+      return false;
+    }
+    int mode = (Integer) Files.getAttribute(file, "unix:mode") & FILE_TYPE;
+    return mode == CHARACTER_DEVICE || mode == BLOCK_DEVICE;
+  }
+
   static String readUtf8(Path file) {
     if (Files.isDirectory(file)) {
       throw new CliException(file + ": is a directory; name a text file");
     }
     try {
-      if (Files.size(file) > MOST_BYTES) {
+      if (isDevice(file)) {
+        throw new CliException(file + ": is a device; name a text file or a pipe");
+      }
+      byte[] bytes = new byte[0];
+      if (Files.size(file) <= MOST_BYTES) {
+        try (InputStream in = Files.newInputStream(file)) {
+          bytes = in.readNBytes(MOST_BYTES + 1); // a pipe has no size
+        }
+      }
+      if (Files.size(file) > MOST_BYTES || bytes.length > MOST_BYTES) {
         throw new CliException(file + ": larger than 1 GiB; cut a part out of it");
       }
-      return Files.readString(file, StandardCharsets.UTF_8);
-    } catch (MalformedInputException e) {
+      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+    } catch (CharacterCodingException e) {
       throw new CliException(file + ": not UTF-8 text", e);
     } catch (IOException e) {
       throw new UncheckedIOException(e);

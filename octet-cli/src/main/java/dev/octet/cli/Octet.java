@@ -4,6 +4,8 @@ import dev.octet.bench.Distribution;
 import dev.octet.cli.output.Terminal;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.KvType;
+import dev.octet.quantize.OutlierInjection;
+import dev.octet.quantize.method.ActOrder;
 import dev.octet.quantize.sensitivity.Candidate;
 import java.io.BufferedOutputStream;
 import java.io.OutputStream;
@@ -11,6 +13,8 @@ import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -127,6 +131,11 @@ public final class Octet extends OctetCommand {
     register(line, AttentionKind.class, AttentionKind::of);
     register(line, KvType.class, KvType::of);
     register(line, Distribution.class, Distribution::of);
+    spell(line, MethodOptions.Method.class);
+    spell(line, MethodOptions.KvScale.class);
+    spell(line, ActOrder.class);
+    spell(line, OutlierInjection.Site.class);
+    spell(line, BenchQuantizeCommand.Method.class);
     return line;
   }
 
@@ -152,6 +161,24 @@ public final class Octet extends OctetCommand {
           } catch (IllegalArgumentException e) {
             throw new TypeConversionException(e.getMessage());
           }
+        });
+  }
+
+  /** Constants as people write them, {@code kv-fp8}; an error lists them so, too. */
+  private static <E extends Enum<E>> void spell(CommandLine line, Class<E> type) {
+    List<String> names =
+        Arrays.stream(type.getEnumConstants())
+            .map(constant -> constant.name().toLowerCase(Locale.ROOT).replace('_', '-'))
+            .toList();
+    line.registerConverter(
+        type,
+        text -> {
+          int index = names.indexOf(text.strip().toLowerCase(Locale.ROOT).replace('_', '-'));
+          if (index < 0) {
+            throw new TypeConversionException(
+                "'%s' is none of %s".formatted(text, String.join(", ", names)));
+          }
+          return type.getEnumConstants()[index];
         });
   }
 

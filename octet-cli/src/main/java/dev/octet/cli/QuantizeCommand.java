@@ -106,6 +106,8 @@ final class QuantizeCommand extends OctetCommand {
 
   @Mixin AutoOptions auto = new AutoOptions();
 
+  @Mixin JournalOptions journal = new JournalOptions();
+
   @Mixin RecipeOptions recipes = new RecipeOptions();
 
   @Mixin ComputeOptions compute = new ComputeOptions();
@@ -152,6 +154,7 @@ final class QuantizeCommand extends OctetCommand {
                 100.0 * outcome.writtenBytes() / outcome.modelBytes()));
     if (auto.auto) {
       recipes.write(plan, out.resolve("recipe.yaml"));
+      journal.remove(measured());
     }
     return ExitCode.OK;
   }
@@ -170,6 +173,9 @@ final class QuantizeCommand extends OctetCommand {
       throw new CliException("name a --scheme, such as w8a8, a --recipe, or --auto with a budget");
     }
     auto.requireNone();
+    if (journal.file != null) {
+      throw new CliException("--journal belongs to --auto");
+    }
     return schemeName;
   }
 
@@ -189,13 +195,24 @@ final class QuantizeCommand extends OctetCommand {
               + " --candidates");
     }
     Path in = model.directory();
-    AutoReport report = auto.plan(in, sequences(in, calibration), compute, terminal());
+    AutoReport report =
+        auto.plan(
+            in,
+            sequences(in, calibration),
+            new AutoOptions.Journal(journal, measured(), resume),
+            compute,
+            terminal());
     report.print(terminal());
     if (auto.html != null) {
       report.page().write(auto.html);
       terminal().note("report: " + auto.html);
     }
     return report.plan().chosen().mix().options();
+  }
+
+  /** Where measurements are kept until the result is there. */
+  private Path measured() {
+    return out.resolveSibling(out.getFileName() + ".journal");
   }
 
   private QuantizeOptions layers(String name) {

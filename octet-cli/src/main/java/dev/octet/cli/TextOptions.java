@@ -1,7 +1,10 @@
 package dev.octet.cli;
 
+import dev.octet.checkpoint.ModelConfig;
 import dev.octet.engine.Tokenizer;
+import dev.octet.model.CausalLm;
 import dev.octet.quantize.calibrate.CalibrationText;
+import dev.octet.quantize.sensitivity.MeasuredText;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -18,9 +21,10 @@ final class TextOptions {
   @Option(
       names = "--samples",
       paramLabel = "N",
-      defaultValue = "16",
-      description = "sequences taken from it (default: 16)")
-  int samples;
+      description =
+          "sequences taken from it (default: 16 for models of up to 100 million weights, fewer for "
+              + "larger ones)")
+  @Nullable Integer samples;
 
   @Option(
       names = "--sample-length",
@@ -44,9 +48,11 @@ final class TextOptions {
   /**
    * The sequences, with the tokenizer of a model.
    *
-   * @param longest tokens that the model can read at once
+   * @param config of the model
    */
-  List<int[]> sequences(Path model, int longest) {
+  List<int[]> sequences(Path model, ModelConfig config) {
+    int longest = CausalLm.contextLength(config);
+    int count = samples == null ? Math.max(1, MeasuredText.tokens(config) / length) : samples;
     if (length > longest) {
       throw new CliException(
           "--sample-length %d: the model reads %d tokens".formatted(length, longest));
@@ -56,7 +62,7 @@ final class TextOptions {
           text == null
               ? EvalText.ofText("calibration.txt", CalibrationText.bundled(), tokenizer)
               : EvalText.ofText(name(), EvalText.readUtf8(text), tokenizer);
-      return CalibrationText.cut(source.ids(), samples, length, seed, source.bos());
+      return CalibrationText.cut(source.ids(), count, length, seed, source.bos());
     }
   }
 }

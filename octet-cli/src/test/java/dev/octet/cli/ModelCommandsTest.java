@@ -11,6 +11,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -97,6 +98,8 @@ class ModelCommandsTest {
         "eval perplexity --ids 1,2,3 --context 100000",
         "eval perplexity --ids 5",
         "eval perplexity --text /dev/null",
+        "eval perplexity --text /dev/zero",
+        "quantize --scheme w4a16 --out x --calibration /dev/zero --method gptq",
         "eval perplexity --text /",
         "eval perplexity --ids 1,2,3 --context 100000",
         "eval perplexity --ids 1,2,3 --max-change NaN",
@@ -334,5 +337,29 @@ class ModelCommandsTest {
     assertRefused(CliRun.of("generate", "--model", dir, "--ids", "1"), "NaN", "weights");
     assertRefused(
         CliRun.of("eval", "perplexity", "--model", dir, "--ids", "1,2,3", "--samples", "1"), "NaN");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "quantize --scheme w4a16 --out x --method foo | 'foo' is none of rotation, smoothquant, awq,"
+            + " rtn, gptq, hqq, faquant, c8, kv-fp8",
+        "quantize --scheme w4a16 --out x --method gptq --act-order up | none of none, static, group",
+        "quantize --scheme w8a8 --out x --method kv-fp8 --kv-scales row | none of tensor, head",
+        "inject-outliers --out x --at tail | 'tail' is none of norm, key, value, down",
+        "inject-outliers --out x --channels 100000 | 100000 outlier channels are too many: this model"
+            + " has",
+        "bench quantize --method awq | 'awq' is none of rtn, gptq",
+        "quantize --scheme w4a16 --group-size 7 --out x | q_proj: groups of 7 do not divide its",
+        "quantize --scheme w4a16 --group-size 7 --out x --method gptq | input features; 16,",
+        "eval perplexity --text /dev/zero | /dev/zero: is a device; name a text file or a pipe"
+      })
+  void whatWouldWorkIsNamedAsItIsWritten(String line, String said) {
+    CliRun run = CliRun.of(line.split(" "));
+    assertThat(run.status()).as(run.err()).isEqualTo(2);
+    assertThat(run.err()).contains(said).doesNotContain("[ROTATION", "RTN");
+    assertThat(Path.of("x")).doesNotExist();
+    assertThat(Path.of("x.partial")).doesNotExist();
   }
 }

@@ -8,6 +8,7 @@ import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.ModelLayout.LinearShape;
 import dev.octet.checkpoint.ModelLayout.PlainShape;
+import dev.octet.checkpoint.TensorStream;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.checkpoint.WriteOptions;
 import dev.octet.quantize.rotate.RotationOptions;
@@ -70,16 +71,18 @@ public final class CheckpointQuantizer {
    * The same in any format and by another rounding.
    *
    * @param rotation how the model is turned before it is quantized; null: not at all
+   * @param asked schemes; how inputs are computed is the format's business
    * @param write how and over what; its recipe is replaced by this run's
    */
   public static Outcome run(
       Path in,
       Path out,
       @Nullable RotationOptions rotation,
-      QuantizeOptions options,
+      QuantizeOptions asked,
       WeightRounding rounding,
       WriteOptions write,
       Progress progress) {
+    QuantizeOptions options = asked.storedAs(write.format());
     if (options.schemes().anyMatch(s -> s.type() == WeightType.FP8_E5M2)) {
       throw new CheckpointException(
           "compressed-tensors stores E4M3, not E5M2; use fp8, fp8-dynamic or fp8-block");
@@ -89,6 +92,7 @@ public final class CheckpointQuantizer {
         throw new CheckpointException(
             "%s: is quantized already (%s); quantize the original".formatted(in, source.format()));
       }
+      GroupSizes.require(source.config(), options);
       WeightSource weights = rotation == null ? source : rotation.of(source, options);
       if (weights.config().tiedEmbeddings() && !options.ignores(ModelLayout.LM_HEAD)) {
         throw new CheckpointException(
@@ -97,9 +101,11 @@ public final class CheckpointQuantizer {
       DiskRoom.require(out, MemoryEstimate.weightBytes(weights.config(), options));
       WriteOptions named = write.named(recipe(in, rotation, options, rounding));
       named = rotation == null ? named : named.withHead();
-      try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, named)) {
+      try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, named);
+          TensorStream stream = new TensorStream(source::place)) {
+        writer.copyFrom(source);
         List<String> notices =
-            new Run(weights, writer, rotation != null, options, rounding, progress).run();
+            new Run(weights, stream, writer, rotation != null, options, rounding, progress).run();
         writer.finish();
         return outcome(source, out, options, notices);
       }
@@ -142,6 +148,7 @@ public final class CheckpointQuantizer {
   /** One pass over the model. */
   private static final class Run {
     private final WeightSource source;
+    private final TensorStream stream;
     private final CompressedTensorsWriter writer;
     private final boolean rotated;
     private final QuantizeOptions options;
@@ -153,12 +160,14 @@ public final class CheckpointQuantizer {
 
     Run(
         WeightSource source,
+        TensorStream stream,
         CompressedTensorsWriter writer,
         boolean rotated,
         QuantizeOptions options,
         WeightRounding rounding,
         Progress progress) {
       this.source = source;
+      this.stream = stream;
       this.writer = writer;
       this.rotated = rotated;
       this.options = options;
@@ -209,13 +218,21 @@ public final class CheckpointQuantizer {
     private LinearWeights quantized(
         String module, LinearWeights layer, QuantScheme scheme, Arena arena) {
       try {
-        LinearWeights result = LayerQuantizer.quantize(module, layer, scheme, rounding, arena);
+        LinearWeights result =
+            LayerQuantizer.quantize(module, inMemory(layer), scheme, rounding, arena);
         writer.requireStorable(module, result);
         return result;
       } catch (CheckpointException e) {
         writer.discard();
         throw e;
       }
+    }
+
+    /** A stored weight is read once, so that it need not stay in the page cache. */
+    private LinearWeights inMemory(LinearWeights layer) {
+      return layer.weight() instanceof DenseWeight(Tensor values)
+          ? layer.withWeight(new DenseWeight(stream.read(values)))
+          : layer;
     }
 
     /** Rotated layers come in F32. */

@@ -144,6 +144,7 @@ public final class FormatConverter {
                 options.weightsOnly() + " " + options.dtype());
     WriteOptions write = WriteOptions.of(options.force(), options.resume(), recipe).as(format);
     try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, beside, write)) {
+      writer.copyFrom(source);
       FormatConverter run = new FormatConverter(source, writer, format, options, progress);
       try {
         run.layers();
@@ -167,7 +168,9 @@ public final class FormatConverter {
               .formatted(bared));
     }
     if (rounded) {
-      notices.add("Ascend's static layers hold biases as whole multiples of their scales");
+      notices.add(
+          "MindIE and vllm-ascend read biases of static layers as whole multiples of their scales;"
+              + " octet reads them exactly");
     }
     if (scales > 0) {
       notices.add("calibrated scales of attention and cache are left out");

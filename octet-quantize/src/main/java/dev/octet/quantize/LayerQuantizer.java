@@ -12,7 +12,7 @@ import java.lang.foreign.Arena;
 /** Quantizes one linear layer. */
 public final class LayerQuantizer {
   /** Smaller groups cost more in scales than they save in codes. */
-  private static final int SMALLEST_GROUP = 16;
+  static final int SMALLEST_GROUP = 16;
 
   private LayerQuantizer() {}
 

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -150,7 +151,7 @@ public final class OutlierInjection {
     float larger = 1 << plan.exponent;
     for (Site site : EnumSet.copyOf(plan.sites)) {
       SplittableRandom random = new SplittableRandom(plan.seed + site.name().hashCode());
-      int[] channels = choose(channels(config, site), plan.channels, random);
+      int[] channels = choose(site, channels(config, site), plan.channels, random);
       for (int layer = 0; layer < config.layers(); layer++) {
         String prefix = "model.layers." + layer + ".";
         for (int channel : channels) {
@@ -170,9 +171,11 @@ public final class OutlierInjection {
     };
   }
 
-  private static int[] choose(int all, int wanted, SplittableRandom random) {
+  private static int[] choose(Site site, int all, int wanted, SplittableRandom random) {
     if (wanted > all) {
-      throw new CheckpointException("%d outlier channels of %d".formatted(wanted, all));
+      throw new CheckpointException(
+          "%d outlier channels are too many: this model has %d at %s"
+              .formatted(wanted, all, site.name().toLowerCase(Locale.ROOT)));
     }
     return random.ints(0, all).distinct().limit(wanted).sorted().toArray();
   }

@@ -2,6 +2,8 @@ package dev.octet.quantize;
 
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
+import dev.octet.checkpoint.WriteFormat;
+import dev.octet.tensor.ActivationQuant.DynamicInt4;
 import dev.octet.tensor.QuantScheme;
 import java.util.ArrayList;
 import java.util.List;
@@ -68,6 +70,22 @@ public record QuantizeOptions(QuantScheme scheme, List<String> ignore, List<Laye
   /** The same with other schemes for some modules. */
   public QuantizeOptions with(List<LayerRule> layers) {
     return new QuantizeOptions(scheme, ignore, layers);
+  }
+
+  /** The same with inputs computed as the format's readers do, where a scheme leaves it open. */
+  public QuantizeOptions storedAs(WriteFormat format) {
+    return new QuantizeOptions(
+        storedAs(scheme, format),
+        ignore,
+        rules.stream()
+            .map(rule -> new LayerRule(rule.targets(), storedAs(rule.scheme(), format)))
+            .toList());
+  }
+
+  private static QuantScheme storedAs(QuantScheme scheme, WriteFormat format) {
+    return format == WriteFormat.ASCEND && scheme.activation() instanceof DynamicInt4
+        ? scheme.withActivation(new DynamicInt4(DynamicInt4.CODES))
+        : scheme;
   }
 
   /** The patterns that mean no linear layer of a model, misspelt as a rule. */

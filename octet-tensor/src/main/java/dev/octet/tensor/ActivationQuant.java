@@ -13,10 +13,29 @@ public sealed interface ActivationQuant {
   record DynamicInt8() implements ActivationQuant {}
 
   /**
-   * INT4 per token: {@code s = max|x| / 7.5}, {@code q = clamp(rint(x / s), -8, 7)}, as
-   * compressed-tensors computes it. Only inputs without outliers bear it: rotate the model first.
+   * INT4 per token: {@code s = max|x| / steps}, {@code q = clamp(rint(x / s), -8, 7)}. Only inputs
+   * without outliers bear it: rotate the model first.
+   *
+   * @param steps that the largest magnitude is from 0: {@link #HALF_RANGE} or {@link #CODES}
    */
-  record DynamicInt4() implements ActivationQuant {}
+  record DynamicInt4(float steps) implements ActivationQuant {
+    /** Half of the 15 steps, as compressed-tensors computes it. */
+    public static final float HALF_RANGE = 7.5f;
+
+    /** The largest code, as Ascend computes it. */
+    public static final float CODES = 7;
+
+    public DynamicInt4 {
+      if (steps != HALF_RANGE && steps != CODES) {
+        throw new IllegalArgumentException("INT4 inputs of " + steps + " steps");
+      }
+    }
+
+    /** As compressed-tensors. */
+    public DynamicInt4() {
+      this(HALF_RANGE);
+    }
+  }
 
   /**
    * INT8 with one scale for all: {@code q = clamp(rint(x / scale + offset), -128, 127)}, {@code x'

@@ -71,6 +71,11 @@ public record LinearWeights(
     this(weight, bias, activation, inputScale, decoding, 0);
   }
 
+  /** The same layer with another weight of the same shape. */
+  public LinearWeights withWeight(QuantizedWeight other) {
+    return new LinearWeights(other, bias, activation, inputScale, decoding, inputHadamard);
+  }
+
   /** The same layer with its inputs turned first. */
   public LinearWeights withInputHadamard(int order) {
     return new LinearWeights(weight, bias, activation, inputScale, decoding, order);

@@ -161,6 +161,11 @@ public record QuantScheme(
     return new QuantScheme(name, type, ScaleGranularity.CHANNEL, 0, symmetric, activation, scales);
   }
 
+  /** The same scheme for other inputs. */
+  public QuantScheme withActivation(ActivationQuant other) {
+    return new QuantScheme(name, type, granularity, group, symmetric, other, scales);
+  }
+
   /** The same scheme with scales rounded so. */
   public QuantScheme withScales(ScalePrecision precision) {
     return new QuantScheme(name, type, granularity, group, symmetric, activation, precision);

@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -110,12 +109,10 @@ final class ModelWriter {
   }
 
   private void text(String name, String content) throws IOException {
+    Path target = directory.resolve(name);
+    PlainFile.requireReplaceable(target);
     Path temporary = directory.resolve("." + name + ".tmp");
     Files.writeString(temporary, content + "\n");
-    Files.move(
-        temporary,
-        directory.resolve(name),
-        StandardCopyOption.ATOMIC_MOVE,
-        StandardCopyOption.REPLACE_EXISTING);
+    PlainFile.replace(temporary, target);
   }
 }

@@ -6,7 +6,6 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.pytorch.Tensor;
@@ -30,6 +29,7 @@ final class TrainState {
   static void save(Path file, long fingerprint, long step, FlatParameters p, AdamW optimizer) {
     Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
     try {
+      PlainFile.requireReplaceable(file);
       try (FileChannel out =
           FileChannel.open(
               temporary,
@@ -45,8 +45,7 @@ final class TrainState {
         writeAll(out, bytes(optimizer.second(), p.length()));
         out.force(true);
       }
-      Files.move(
-          temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      PlainFile.replace(temporary, file);
     } catch (IOException e) {
       discard(temporary, e);
       throw new TrainException(

@@ -3,6 +3,7 @@ package dev.octet.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.octet.checkpoint.SafetensorsFile;
 import java.io.IOException;
@@ -166,6 +167,20 @@ class TrainingTest {
           .isInstanceOf(TrainException.class)
           .hasMessageContaining("train.state");
     }
+    assertThat(directory).isDirectoryNotContaining("glob:**/*.tmp");
+  }
+
+  @Test
+  void aDeviceIsNotReplacedByAFile() throws IOException {
+    assumeTrue(Files.exists(Path.of("/dev/null")));
+    Path link = Files.createSymbolicLink(directory.resolve("train.state"), Path.of("/dev/null"));
+    try (LlamaModule model = new LlamaModule(TINY, ComputeType.F32);
+        AdamW optimizer = new AdamW(model.parameters(), 0.9, 0.95, 1e-8, 0.1)) {
+      assertThatThrownBy(() -> TrainState.save(link, 1, 1, model.parameters(), optimizer))
+          .isInstanceOf(TrainException.class)
+          .hasMessageContaining("what has this name is no plain file");
+    }
+    assertThat(link).isSymbolicLink();
     assertThat(directory).isDirectoryNotContaining("glob:**/*.tmp");
   }
 

@@ -130,6 +130,13 @@ public final class AscendFormat implements LinearFormat {
       case MIXED_INT8 -> Optional.of(new MixedLayer(tensors, shape, group));
       case WEIGHT_INT4 -> Optional.of(int4(shape, new ActivationQuant.None()));
       case DYNAMIC_INT4 -> Optional.of(int4(shape, new ActivationQuant.DynamicInt8()));
+      case DYNAMIC_INT4_INPUTS ->
+          Optional.of(
+              Int4Layer.unpacked(
+                  tensors,
+                  shape,
+                  group,
+                  new ActivationQuant.DynamicInt4(ActivationQuant.DynamicInt4.CODES)));
       case DYNAMIC_FP8 -> Optional.of(Fp8Layer.of(tensors, shape));
       case SCALE ->
           throw description.problem(weight, "is tagged " + tag.label() + ", which is for scales");

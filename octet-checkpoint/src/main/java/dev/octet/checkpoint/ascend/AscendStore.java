@@ -31,7 +31,15 @@ import tools.jackson.databind.node.ObjectNode;
 public final class AscendStore implements LayerStore {
   /** {@code model_quant_type} of a mixed model is the last of these that it holds. */
   private static final List<String> HEADLINES =
-      List.of("FLOAT", "W8A16", "W4A16", "W8A8_DYNAMIC", "W8A8_MIX", "W8A8", "WFP8AFP8_DYNAMIC");
+      List.of(
+          "FLOAT",
+          "W8A16",
+          "W4A16",
+          "W8A8_DYNAMIC",
+          "W8A8_MIX",
+          "W8A8",
+          "WFP8AFP8_DYNAMIC",
+          "W4A4_DYNAMIC");
 
   private static final List<List<String>> FUSED =
       List.of(

@@ -15,9 +15,10 @@ import java.lang.foreign.Arena;
 import java.util.Set;
 
 /**
- * {@code W4A16} and {@code W4A8_DYNAMIC}. Codes lie one a byte [n, k] in first-generation files;
- * later ones pair them along the input axis [n, k/2] (per channel) or along the output axis [n/2,
- * k] (per group, and W4A8), the even one in the low nibble. The shape tells which.
+ * {@code W4A16}, {@code W4A8_DYNAMIC} and {@code W4A4_DYNAMIC}. Codes lie one a byte [n, k] in
+ * first-generation files and in W4A4; others pair them along the input axis [n, k/2] (per channel)
+ * or along the output axis [n/2, k] (per group, and W4A8), the even one in the low nibble. The
+ * shape tells which.
  *
  * <p>{@code scale_bias} helps a kernel that takes codes for unsigned; it is no part of the weight.
  *
@@ -50,6 +51,18 @@ record Int4Layer(
         tensors,
         shape,
         description.versioned(),
+        new Grid(tensors, shape, "", group, 4),
+        new Grid(tensors, shape, "_second", group, 4),
+        activation);
+  }
+
+  /** One code a byte whatever the version. */
+  static Int4Layer unpacked(
+      StoredTensors tensors, LinearShape shape, int group, ActivationQuant activation) {
+    return new Int4Layer(
+        tensors,
+        shape,
+        false,
         new Grid(tensors, shape, "", group, 4),
         new Grid(tensors, shape, "_second", group, 4),
         activation);

@@ -1,11 +1,13 @@
 package dev.octet.checkpoint.ascend;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.packing.RowPairs;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.ActivationQuant.DynamicFp8;
+import dev.octet.tensor.ActivationQuant.DynamicInt4;
 import dev.octet.tensor.ActivationQuant.DynamicInt8;
 import dev.octet.tensor.ActivationQuant.None;
 import dev.octet.tensor.ActivationQuant.StaticInt8;
@@ -15,11 +17,13 @@ import dev.octet.tensor.Fp8Weight;
 import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
 import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.Nibbles;
 import dev.octet.tensor.QuantizedWeight;
 import dev.octet.tensor.ScaleGranularity;
 import dev.octet.tensor.ScaleGrid;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -81,6 +85,8 @@ public final class StoredLayer {
     return switch (layer.activation()) {
       case None _ -> Tag.W4A16;
       case DynamicInt8 _ when channels -> Tag.W4A8_DYNAMIC;
+      case DynamicInt4(float steps) when steps == DynamicInt4.CODES && weight.grid().symmetric() ->
+          Tag.W4A4_DYNAMIC;
       default -> null;
     };
   }
@@ -108,7 +114,8 @@ public final class StoredLayer {
     }
     boolean alongInputs = tag == Tag.W4A16 && group == 0;
     long paired = alongInputs ? weight.columns() : weight.rows();
-    if (weight instanceof Int4Weight && paired % 2 != 0) {
+    boolean pairs = weight instanceof Int4Weight && tag != Tag.W4A4_DYNAMIC;
+    if (pairs && paired % 2 != 0) {
       throw new CheckpointException(
           "%s: %d %s features do not make pairs of four-bit codes"
               .formatted(module, paired, alongInputs ? "input" : "output"));
@@ -193,18 +200,34 @@ public final class StoredLayer {
   }
 
   private void int4(Int4Weight weight, Tag tag) {
-    long k = weight.columns();
-    boolean alongInputs = tag == Tag.W4A16 && group(weight) == 0;
-    Tensor packed = weight.packed();
-    put(
-        "weight",
-        alongInputs
-            ? Tensor.of(DType.I8, packed.segment(), packed.shape())
-            : RowPairs.pack(packed, k));
+    put("weight", codes(weight, tag));
     grid(weight.grid());
     if (tag == Tag.W4A8_DYNAMIC) {
       put("scale_bias", scaleBias(weight));
     }
+  }
+
+  /** One code a byte, I8 [n, k]. */
+  private static Tensor bytes(Tensor packed, int k) {
+    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.I8, packed.dim(0), k);
+    byte[] pairs = new byte[Nibbles.bytes(k)];
+    byte[] codes = new byte[k];
+    for (long r = 0; r < packed.dim(0); r++) {
+      MemorySegment.copy(packed.segment(), JAVA_BYTE, r * pairs.length, pairs, 0, pairs.length);
+      Nibbles.unpack(pairs, k, codes);
+      MemorySegment.copy(codes, 0, out.segment(), JAVA_BYTE, r * k, k);
+    }
+    return out;
+  }
+
+  private static Tensor codes(Int4Weight weight, Tag tag) {
+    Tensor packed = weight.packed();
+    if (tag == Tag.W4A4_DYNAMIC) {
+      return bytes(packed, Math.toIntExact(weight.columns()));
+    }
+    return tag == Tag.W4A16 && group(weight) == 0
+        ? Tensor.of(DType.I8, packed.segment(), packed.shape())
+        : RowPairs.pack(packed, weight.columns());
   }
 
   /**

@@ -28,6 +28,8 @@ enum Tag {
   W4A16(Form.WEIGHT_INT4),
   /** INT4 weights, INT8 input scales computed for each token. */
   W4A8_DYNAMIC(Form.DYNAMIC_INT4),
+  /** INT4 weights and inputs, one code a byte, input scales computed for each token. */
+  W4A4_DYNAMIC(Form.DYNAMIC_INT4_INPUTS),
   /** FP8 E4M3 weights and inputs, input scales computed for each token. */
   WFP8AFP8_DYNAMIC(Form.DYNAMIC_FP8),
   /** A cache scale or offset. */
@@ -36,8 +38,6 @@ enum Tag {
   FA_QUANT("FAQuant", Form.SCALE),
   /** An attention scale of latent attention, or of any in later tools. */
   FAK_QUANT("FAKQuant", Form.SCALE),
-  /** INT4 weights and inputs. */
-  W4A4_DYNAMIC(Form.UNREAD),
   /** W4A4 behind learnt transforms. */
   W4A4_FLATQUANT_DYNAMIC(Form.UNREAD),
   /** W4A4 beside a low-rank product. */
@@ -74,6 +74,7 @@ enum Tag {
     WEIGHT_INT8,
     WEIGHT_INT4,
     DYNAMIC_INT4,
+    DYNAMIC_INT4_INPUTS,
     DYNAMIC_FP8,
     SCALE,
     UNREAD

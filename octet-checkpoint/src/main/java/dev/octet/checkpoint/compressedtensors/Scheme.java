@@ -3,6 +3,7 @@ package dev.octet.checkpoint.compressedtensors;
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.internal.Json;
 import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.ActivationQuant.DynamicInt4;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.Fp4Weight;
@@ -31,6 +32,7 @@ public final class Scheme {
   public static Optional<ObjectNode> of(String module, LinearWeights layer) {
     boolean inputs = layer.activation().quantizes();
     requirePlainInputs(module, layer);
+    requireInputs(module, layer.activation());
     return switch (layer.weight()) {
       case DenseWeight _ -> Optional.empty();
       case Int8Weight w -> {
@@ -124,6 +126,15 @@ public final class Scheme {
       throw new CheckpointException(
           "%s: groups of %d do not divide %d input features; compressed-tensors stores whole groups"
               .formatted(module, group, weight.columns()));
+    }
+  }
+
+  /** Whoever reads it computes scales of inputs in its own way. */
+  private static void requireInputs(String module, ActivationQuant activation) {
+    if (activation instanceof DynamicInt4(float steps) && steps != DynamicInt4.HALF_RANGE) {
+      throw new CheckpointException(
+          "%s: INT4 inputs are scaled by max|x| / %s, in compressed-tensors by max|x| / %s"
+              .formatted(module, steps, DynamicInt4.HALF_RANGE));
     }
   }
 

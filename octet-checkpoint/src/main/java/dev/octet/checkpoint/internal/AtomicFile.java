@@ -2,6 +2,7 @@ package dev.octet.checkpoint.internal;
 
 import dev.octet.checkpoint.CheckpointException;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemException;
@@ -19,6 +20,7 @@ public final class AtomicFile implements AutoCloseable {
   private final Path target;
   private final Path temporary;
   private final FileChannel channel;
+  private final StretchWriter stretches;
   private boolean open = true;
 
   /**
@@ -36,6 +38,7 @@ public final class AtomicFile implements AutoCloseable {
     this.temporary = target.resolveSibling(name);
     this.channel =
         FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+    this.stretches = new StretchWriter(temporary, channel);
   }
 
   /** Where the content goes. */
@@ -43,8 +46,14 @@ public final class AtomicFile implements AutoCloseable {
     return channel;
   }
 
+  /** Writes all of {@code bytes} at {@code position}; long stretches past the page cache. */
+  public void write(MemorySegment bytes, long position) throws IOException {
+    stretches.write(bytes, position);
+  }
+
   /** Forces the content to the disk and gives the file its name. */
   public void commit() throws IOException {
+    stretches.close();
     channel.force(true);
     channel.close();
     Files.move(
@@ -57,6 +66,7 @@ public final class AtomicFile implements AutoCloseable {
   public void close() throws IOException {
     if (open) {
       open = false;
+      stretches.close();
       channel.close();
       Files.deleteIfExists(temporary);
     }

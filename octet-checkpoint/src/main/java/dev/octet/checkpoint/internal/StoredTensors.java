@@ -2,6 +2,7 @@ package dev.octet.checkpoint.internal;
 
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.SafetensorsFile;
+import dev.octet.checkpoint.TensorPlace;
 import dev.octet.checkpoint.UnsupportedCheckpointException;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
@@ -12,6 +13,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -84,6 +86,11 @@ public final class StoredTensors implements AutoCloseable {
   /** A vector of that length as F32 in garbage-collected memory, or null if there is none. */
   public @Nullable Tensor vector(String name, Set<DType> types, long length) {
     return has(name) ? require(name, types, length).to(DType.F32, Arena.ofAuto()) : null;
+  }
+
+  /** Where the bytes of {@code tensor} lie; empty if it is no view of a stored one. */
+  public Optional<TensorPlace> place(Tensor tensor) {
+    return files.stream().flatMap(file -> file.place(tensor).stream()).findFirst();
   }
 
   /** What the first file that says something says of itself under that name, or null. */

@@ -71,6 +71,7 @@ final class AscendFolder {
       case "W8A16" -> grouped(module, n, k, "W8A16", 8, true);
       case "W4A16" -> grouped(module, n, k, "W4A16", 4, true);
       case "W4A8_DYNAMIC" -> grouped(module, n, k, "W4A8_DYNAMIC", 4, false);
+      case "W4A4_DYNAMIC" -> grouped(module, n, k, "W4A4_DYNAMIC", 4, false);
       case "W8A8_MIX" -> {
         grouped(module, n, k, "W8A8_MIX", 8, false);
         Expected dynamic = expected(module);
@@ -162,9 +163,12 @@ final class AscendFolder {
     expected.put(module, new Expected(weight, doubles(tensor(module + ".bias"))));
   }
 
-  /** The three layouts: plain in files without version, along k per channel, else along n. */
+  /**
+   * The three layouts: plain in files without version and in W4A4, along k per channel, else along
+   * n.
+   */
   private Tensor nibbles(int[] codes, int n, int k, String tag) {
-    if (!versioned) {
+    if (!versioned || tag.equals("W4A4_DYNAMIC")) {
       return bytes(codes, n, k);
     }
     if (group == 0 && tag.equals("W4A16")) {

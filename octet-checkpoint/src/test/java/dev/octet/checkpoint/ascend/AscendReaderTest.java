@@ -42,7 +42,8 @@ class AscendReaderTest {
           "W8A8_MIX",
           "W8A16",
           "W4A16",
-          "W4A8_DYNAMIC");
+          "W4A8_DYNAMIC",
+          "W4A4_DYNAMIC");
 
   @TempDir Path dir;
 
@@ -75,6 +76,39 @@ class AscendReaderTest {
               requireSame(module, decoding ? decoding(layer) : layer, e);
             });
       }
+    }
+  }
+
+  /** Formats.md 1.3; the rest is told apart and refused by name. */
+  @Test
+  void everyTagIsReadBesidesThoseThatNeedOtherArithmetic() {
+    List<String> read =
+        Stream.of(Tag.values()).filter(t -> t.form() != Tag.Form.UNREAD).map(Tag::label).toList();
+    assertThat(read)
+        .containsAll(TAGS)
+        .contains("W8A8_PDMIX", "WFP8AFP8_DYNAMIC", "C8", "FAQuant", "FAKQuant");
+    assertThat(Stream.of(Tag.values()).map(Tag::label).filter(tag -> !read.contains(tag)))
+        .containsExactlyInAnyOrder(
+            "W8A8SC",
+            "W16A16SC",
+            "NF4",
+            "W8A8_TIMESTEP",
+            "W4A4_FLATQUANT_DYNAMIC",
+            "W4A4_FLATQUANT_DYNAMIC_SVD",
+            "W4A4_DYNAMIC_SVD",
+            "W8A8_DYNAMIC_SVD",
+            "W8A8_MXFP8",
+            "W4A8_MXFP",
+            "W4A4_MXFP4",
+            "W4A4_MXFP4_DUALSCALE",
+            "W4A4_MXFP4_SVD");
+  }
+
+  @Test
+  void fourBitInputsAreScaledByTheLargestCode() {
+    try (Checkpoint c = folder("W4A4_DYNAMIC").open(dir)) {
+      assertThat(c.linear(Q).activation())
+          .isEqualTo(new ActivationQuant.DynamicInt4(ActivationQuant.DynamicInt4.CODES));
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.octet.kernels.cpu;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
@@ -243,8 +244,12 @@ final class CpuLinear implements Linear {
             first = new Rows(Scratch.ofThread().get(Use.PLAIN, (long) count * k), k, 1);
           }
           MemorySegment values = part(x, from, count, 4L * k);
-          calls.quantizeInt8(
-              values, count, k, bits, fixed, offset, first, part(scales, from, count, 4));
+          MemorySegment itsScales = part(scales, from, count, 4);
+          if (activation instanceof DynamicInt4(float steps) && steps != DynamicInt4.HALF_RANGE) {
+            quantize(values, count, first, itsScales);
+          } else {
+            calls.quantizeInt8(values, count, k, bits, fixed, offset, first, itsScales);
+          }
           if (weight.arranges()) {
             calls.arrange(weight, first.memory(), count, part);
           }
@@ -265,6 +270,20 @@ final class CpuLinear implements Linear {
           }
           layer.addOffsets(rows, from, to, inputSums, out);
         });
+  }
+
+  /** Ascend's four-bit inputs, which are rare, as they are defined. */
+  private void quantize(MemorySegment x, int count, Rows codes, MemorySegment scales) {
+    int k = weight.k();
+    float[] row = new float[k];
+    int[] quantized = new int[k];
+    for (int r = 0; r < count; r++) {
+      MemorySegment.copy(x, JAVA_FLOAT, 4L * r * k, row, 0, k);
+      scales.setAtIndex(JAVA_FLOAT, r, Activations.int8(activation, row, quantized));
+      for (int j = 0; j < k; j++) {
+        codes.memory().set(JAVA_BYTE, r * codes.stride() + j, (byte) quantized[j]);
+      }
+    }
   }
 
   /** Room for Σx of every row and block, where offsets are multiplied with it. */

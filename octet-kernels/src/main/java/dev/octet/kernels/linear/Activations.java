@@ -47,7 +47,7 @@ public final class Activations {
       return s.scale();
     }
     int bits = bits(quant);
-    float scale = amax / (bits == 4 ? 7.5f : 127f);
+    float scale = amax / (quant instanceof DynamicInt4(float steps) ? steps : 127f);
     for (int j = 0; j < x.length; j++) {
       codes[j] = scale == 0 ? 0 : clamp(Math.rint(x[j] / scale), bits);
     }

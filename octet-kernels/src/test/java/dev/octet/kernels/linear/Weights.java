@@ -53,6 +53,8 @@ final class Weights {
     ActivationQuant four = new ActivationQuant.DynamicInt4();
     all.put("w4a4 channel", with(int4(n, k, k, false, false, random), four, bias(n, random)));
     all.put("w4a4 g32", with(int4(n, k, 32, true, false, random), four, null));
+    ActivationQuant ascend = new ActivationQuant.DynamicInt4(ActivationQuant.DynamicInt4.CODES);
+    all.put("w4a4 ascend", with(int4(n, k, 32, false, false, random), ascend, bias(n, random)));
     all.put("w8a4", with(int8(n, k, k, false, random), four, null));
     all.put("w8a16 act-order", with(int8(n, k, 16, true, true, random), none, null));
     all.put("w8a8 act-order", with(int8(n, k, 24, false, true, random), dynamic, null));

@@ -16,6 +16,7 @@ import dev.octet.model.LayerRunner.Norm;
 import dev.octet.model.LayerRunner.Part;
 import dev.octet.quantize.CheckpointQuantizer.Outcome;
 import dev.octet.quantize.DiskRoom;
+import dev.octet.quantize.GroupSizes;
 import dev.octet.quantize.MemoryEstimate;
 import dev.octet.quantize.Progress;
 import dev.octet.quantize.rotate.RotationOptions;
@@ -63,6 +64,7 @@ public final class CalibratedQuantizer {
    * Quantizes {@code in} to {@code out}.
    *
    * @param in an unquantized model directory
+   * @param asked how; how inputs are computed is the format's business
    * @param out where the result is to appear
    * @param sequences token ids of the calibration text, see {@link CalibrationText}
    * @param write whether a model that is there may be replaced, whether to resume; its recipe names
@@ -73,11 +75,12 @@ public final class CalibratedQuantizer {
   public static Outcome run(
       Path in,
       Path out,
-      Recipe recipe,
+      Recipe asked,
       List<int[]> sequences,
       Kernels kernels,
       WriteOptions write,
       Progress progress) {
+    Recipe recipe = asked.with(asked.options().storedAs(write.format()));
     try (Checkpoint source = Checkpoints.open(in)) {
       requireUsable(in, source, recipe);
       RotationOptions rotation = recipe.rotation();
@@ -85,6 +88,7 @@ public final class CalibratedQuantizer {
       WriteOptions target = rotation == null ? write : write.withHead();
       DiskRoom.require(out, MemoryEstimate.weightBytes(weights.config(), recipe.options()));
       try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, target)) {
+        writer.copyFrom(source);
         Path state = out.toAbsolutePath().normalize();
         state = state.resolveSibling(state.getFileName() + ".partial").resolve("calibration.state");
         CalibratedQuantizer run =
@@ -116,6 +120,7 @@ public final class CalibratedQuantizer {
       throw new CheckpointException(
           "%s: is quantized already (%s); quantize the original".formatted(in, source.format()));
     }
+    GroupSizes.require(source.config(), recipe.options());
     if (!recipe.options().ignores(ModelLayout.LM_HEAD)) {
       throw new CheckpointException("lm_head is not calibrated; leave it ignored");
     }

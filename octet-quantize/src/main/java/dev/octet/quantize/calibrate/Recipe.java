@@ -74,6 +74,11 @@ public record Recipe(
     this(smoothing, rounding, fixedInputs ? ObserverSpec.MIN_MAX : null, null, options);
   }
 
+  /** The same steps for other layers. */
+  Recipe with(QuantizeOptions others) {
+    return new Recipe(rotation, smoothing, rounding, inputs, attention, others);
+  }
+
   /** How weights become codes. */
   public sealed interface Rounding {
     /** Why it cannot make a scheme's codes; null if it can. */

@@ -5,6 +5,7 @@ import dev.octet.kernels.Kernels;
 import dev.octet.quantize.MemorySize;
 import dev.octet.quantize.Progress;
 import dev.octet.quantize.sensitivity.Candidate;
+import dev.octet.quantize.sensitivity.Measurements;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -44,6 +45,7 @@ public final class MixedPrecision {
    * @param source an unquantized model; stays the caller's, as do the kernels
    * @param sequences token ids of the text to measure on, each of at least 2
    * @param candidates what units may become, at least two
+   * @param measurements what is known already, and what becomes known; stays the caller's
    * @throws IllegalArgumentException if no mix keeps the budget, saying what would be possible
    * @throws dev.octet.checkpoint.CheckpointException if the model is quantized already
    */
@@ -52,18 +54,22 @@ public final class MixedPrecision {
       Kernels kernels,
       List<int[]> sequences,
       List<Candidate> candidates,
+      Measurements measurements,
       Budget budget,
       Phases phases) {
     if (candidates.stream().distinct().count() < 2) {
       throw new IllegalArgumentException("a choice takes at least two candidates");
     }
     List<Candidate> distinct = candidates.stream().distinct().toList();
-    try (Workshop shop = new Workshop(source, kernels, sequences, distinct)) {
+    try (Workshop shop = new Workshop(source, kernels, sequences, distinct, measurements)) {
       return new MixedPrecision(shop, budget, phases).plan();
     }
   }
 
   private Plan plan() {
+    if (budget instanceof Budget.Size(long bytes) && bytes < shop.leastBytes()) {
+      throw tooSmall();
+    }
     shop.measure(budget instanceof Budget.Speed, phases);
     MixPoint chosen =
         switch (budget) {
@@ -89,15 +95,19 @@ public final class MixedPrecision {
     double room = (double) bytes - shop.otherBytes();
     int[] picks = BudgetSearch.minimize(shop.alone(), Choice::loss, Choice::bytes, room);
     if (picks == null) {
-      throw new IllegalArgumentException(
-          "no mix of %s has %s; the smallest takes %s, %s of it the embedding and the head"
-              .formatted(
-                  shop.candidates(),
-                  budget,
-                  MemorySize.of(shop.otherBytes() + (long) sum(shop.alone(), Choice::bytes)),
-                  MemorySize.of(shop.otherBytes())));
+      throw tooSmall();
     }
     return corrected(picks, Choice::bytes, room);
+  }
+
+  private IllegalArgumentException tooSmall() {
+    return new IllegalArgumentException(
+        "no mix of %s has %s; the smallest takes %s, %s of it the embedding and the head"
+            .formatted(
+                shop.candidates(),
+                budget,
+                MemorySize.of(shop.leastBytes()),
+                MemorySize.of(shop.otherBytes())));
   }
 
   /** Measures every candidate within the mix and searches again, as long as that gains. */

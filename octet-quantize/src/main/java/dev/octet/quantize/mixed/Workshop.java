@@ -6,6 +6,7 @@ import dev.octet.quantize.MemoryEstimate;
 import dev.octet.quantize.Progress;
 import dev.octet.quantize.machine.LayerTimes;
 import dev.octet.quantize.sensitivity.Candidate;
+import dev.octet.quantize.sensitivity.Measurements;
 import dev.octet.quantize.sensitivity.Unit;
 import dev.octet.quantize.sensitivity.UnitLosses;
 import java.util.ArrayList;
@@ -31,12 +32,16 @@ final class Workshop implements AutoCloseable {
   private List<List<Choice>> alone = List.of();
 
   Workshop(
-      WeightSource source, Kernels kernels, List<int[]> sequences, List<Candidate> candidates) {
+      WeightSource source,
+      Kernels kernels,
+      List<int[]> sequences,
+      List<Candidate> candidates,
+      Measurements measurements) {
     this.source = source;
     this.kernels = kernels;
     this.units = Unit.fused(source.config().layers());
     this.candidates = List.copyOf(candidates);
-    this.losses = new UnitLosses(source, kernels, sequences, units, candidates);
+    this.losses = new UnitLosses(source, kernels, sequences, units, candidates, measurements);
     this.otherBytes =
         MemoryEstimate.weightBytes(source.config(), null)
             - units.stream().mapToLong(u -> UnitCosts.bytes(source, u, Candidate.NONE)).sum();
@@ -54,9 +59,9 @@ final class Workshop implements AutoCloseable {
         seconds[u] = times.decode()[u % kinds];
       }
     }
-    double[][] found =
-        losses.each(
-            null, (u, c) -> candidates.get(c).scheme() != null, phases.begin("sensitivity"));
+    UnitLosses.Wanted wanted = (u, c) -> candidates.get(c).scheme() != null;
+    phases.expect(losses.forecast(null, wanted));
+    double[][] found = losses.each(null, wanted, phases.begin("sensitivity"));
     List<List<Choice>> all = new ArrayList<>();
     for (int u = 0; u < units.size(); u++) {
       List<Choice> choices = new ArrayList<>();
@@ -127,6 +132,19 @@ final class Workshop implements AutoCloseable {
   /** Bytes of embedding, norms and head, which stay as they are. */
   long otherBytes() {
     return otherBytes;
+  }
+
+  /** Bytes of the smallest mix, all of the model included. */
+  long leastBytes() {
+    return otherBytes
+        + units.stream()
+            .mapToLong(
+                unit ->
+                    candidates.stream()
+                        .mapToLong(c -> UnitCosts.bytes(source, unit, c))
+                        .min()
+                        .orElseThrow())
+            .sum();
   }
 
   /** What was picked of every unit's choices. */

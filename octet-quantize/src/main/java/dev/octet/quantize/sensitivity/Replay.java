@@ -42,6 +42,8 @@ public final class Replay implements AutoCloseable {
   private final List<Tensor> running = new ArrayList<>();
   private final List<Tensor> originals = new ArrayList<>();
   private final boolean keepsLogits;
+  private double layerSeconds;
+  private double headSeconds;
   private int layer;
 
   /**
@@ -77,7 +79,10 @@ public final class Replay implements AutoCloseable {
   }
 
   private void keepOriginals() {
+    long start = System.nanoTime();
     runRest();
+    long ran = System.nanoTime();
+    layerSeconds = (ran - start) * 1e-9 / Math.max(1, runners.size());
     for (Tensor last : running) {
       if (keepsLogits) {
         originals.add(head.logits(last, arena));
@@ -87,6 +92,22 @@ public final class Replay implements AutoCloseable {
         originals.add(kept);
       }
     }
+    headSeconds = keepsLogits ? (System.nanoTime() - ran) * 1e-9 : 2 * secondsOfHead();
+  }
+
+  private double secondsOfHead() {
+    try (Arena scratch = Arena.ofShared()) {
+      Tensor rows = running.getFirst();
+      Tensor some = rows.rowRange(0, Math.min(ROWS, rows.rows()));
+      long start = System.nanoTime();
+      head.logits(some, scratch);
+      return (System.nanoTime() - start) * 1e-9 * tokens() / some.rows();
+    }
+  }
+
+  /** About how long it takes to run the last {@code count} layers and compare the predictions. */
+  double seconds(int count) {
+    return count * layerSeconds + headSeconds;
   }
 
   /** Tokens of all sequences. */

@@ -11,6 +11,7 @@ import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,6 +25,7 @@ public final class SensitivityAnalysis {
   private final List<Candidate> schemes;
   private final boolean losses;
   private final Replay replay;
+  private final Measurements measurements;
   private final Progress progress;
   private final long total;
   private final List<LinearReport> linears = new ArrayList<>();
@@ -36,6 +38,7 @@ public final class SensitivityAnalysis {
       List<Candidate> schemes,
       boolean losses,
       Replay replay,
+      Measurements measurements,
       Progress progress) {
     this.source = source;
     this.kernels = kernels;
@@ -43,12 +46,45 @@ public final class SensitivityAnalysis {
     this.losses = losses;
     this.replay = replay;
     this.progress = progress;
-    long runs = (Part.values().length + 1L) * schemes.size();
-    long all = (long) replay.layers() * schemes.size();
-    for (int l = 0; l < replay.layers(); l++) {
-      all += losses ? runs * cost(l) : 1;
+    this.measurements = measurements;
+    long all = 0;
+    for (Candidate scheme : schemes) {
+      all += measurements.has("all " + scheme) ? 0 : replay.layers();
+      for (int l = 0; l < replay.layers(); l++) {
+        all += losses ? unknown(l, scheme) * cost(l) : 0;
+      }
     }
-    this.total = all;
+    this.total = Math.max(1, all + (losses ? 0 : replay.layers()));
+  }
+
+  private static List<Unit> units(int layer) {
+    List<Unit> units = new ArrayList<>(List.of(Unit.whole(layer)));
+    for (Part part : Part.values()) {
+      units.add(Unit.of(layer, part));
+    }
+    return units;
+  }
+
+  private static String name(Unit unit, Candidate scheme) {
+    return unit + " " + scheme;
+  }
+
+  private long unknown(int layer, Candidate scheme) {
+    return units(layer).stream().filter(u -> !measurements.has(name(u, scheme))).count();
+  }
+
+  private Forecast forecast() {
+    double seconds = 0;
+    long runs = 0;
+    for (Candidate scheme : schemes) {
+      for (int l = 0; losses && l < replay.layers(); l++) {
+        long unknown = unknown(l, scheme);
+        runs += unknown;
+        seconds += unknown * replay.seconds(replay.layers() - l);
+      }
+      seconds += measurements.has("all " + scheme) ? 0 : replay.seconds(replay.layers());
+    }
+    return new Forecast(seconds, runs, measurements.size(), replay.tokens());
   }
 
   /**
@@ -59,6 +95,8 @@ public final class SensitivityAnalysis {
    * @param schemes at least one; weights as they are are none
    * @param losses whether to run the model for every linear layer; without it only the layers by
    *     themselves are looked at, which takes a fraction of the time
+   * @param measurements what is known already, and what becomes known; stays the caller's
+   * @param forecast hears what it will take
    * @param progress told in layers run
    * @throws dev.octet.checkpoint.CheckpointException if the model is quantized already
    */
@@ -68,12 +106,17 @@ public final class SensitivityAnalysis {
       List<int[]> sequences,
       List<Candidate> schemes,
       boolean losses,
+      Measurements measurements,
+      Consumer<Forecast> forecast,
       Progress progress) {
     if (schemes.isEmpty() || schemes.stream().anyMatch(s -> s.scheme() == null)) {
       throw new IllegalArgumentException("name schemes to look at; 'none' loses nothing");
     }
     try (Replay replay = new Replay(source, kernels, sequences)) {
-      return new SensitivityAnalysis(source, kernels, schemes, losses, replay, progress).run();
+      SensitivityAnalysis analysis =
+          new SensitivityAnalysis(source, kernels, schemes, losses, replay, measurements, progress);
+      forecast.accept(analysis.forecast());
+      return analysis.run();
     }
   }
 
@@ -89,7 +132,7 @@ public final class SensitivityAnalysis {
     DistanceSummary same = replay.distance();
     List<Loss> whole = new ArrayList<>();
     for (Candidate scheme : schemes) {
-      whole.add(whole(scheme));
+      whole.add(measurements.loss("all " + scheme, () -> whole(scheme)));
     }
     return new SensitivityReport(
         schemes, linears, layers, whole, same.tokens(), same.basePerplexity());
@@ -118,16 +161,12 @@ public final class SensitivityAnalysis {
     LinearWeights stored = variants.stored(part);
     List<LinearReport.Effect> effects = new ArrayList<>();
     for (Candidate scheme : schemes) {
-      LayerVariants.Variant variant = variants.get(part, scheme);
-      LinearError error =
-          new LinearError(
-              LinearError.ofWeights(stored.weight(), variant.weights().weight()),
-              LinearError.ofOutputs(
-                  replay.runner(replay.layer()).get(part),
-                  variant.linear(),
-                  inputs.of(part).sample()));
+      double[] error =
+          measurements.of(
+              "error of " + name(unit, scheme),
+              () -> error(part, variants.get(part, scheme), stored, inputs));
       @Nullable Loss loss = losses ? loss(unit, scheme, variants) : null;
-      effects.add(new LinearReport.Effect(error, loss));
+      effects.add(new LinearReport.Effect(new LinearError(error[0], error[1]), loss));
     }
     return new LinearReport(
         unit,
@@ -139,10 +178,23 @@ public final class SensitivityAnalysis {
         effects);
   }
 
+  private double[] error(
+      Part part, LayerVariants.Variant variant, LinearWeights stored, LayerInputs inputs) {
+    return new double[] {
+      LinearError.ofWeights(stored.weight(), variant.weights().weight()),
+      LinearError.ofOutputs(
+          replay.runner(replay.layer()).get(part), variant.linear(), inputs.of(part).sample())
+    };
+  }
+
   private Loss loss(Unit unit, Candidate scheme, LayerVariants variants) {
-    Loss loss = Loss.of(replay.with(variants.linears(unit.parts(), scheme)));
-    advance(cost(unit.layer()), unit + " " + scheme);
-    return loss;
+    return measurements.loss(
+        name(unit, scheme),
+        () -> {
+          Loss loss = Loss.of(replay.with(variants.linears(unit.parts(), scheme)));
+          advance(cost(unit.layer()), name(unit, scheme));
+          return loss;
+        });
   }
 
   private void advance(long units, String what) {

@@ -5,14 +5,13 @@ import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Linear;
 import dev.octet.model.LayerRunner.Part;
 import dev.octet.quantize.Progress;
-import dev.octet.tensor.QuantScheme;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.EnumMap;
-import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,22 +24,26 @@ public final class UnitLosses implements AutoCloseable {
   private final List<Unit> units;
   private final List<Candidate> candidates;
   private final Replay replay;
+  private final Measurements measurements;
 
   /**
    * @param source an unquantized model; stays the caller's, as do the kernels
    * @param sequences token ids of the text to measure on, each of at least 2
    * @param units in the order of their layers
+   * @param measurements what is known already, and what becomes known; stays the caller's
    */
   public UnitLosses(
       WeightSource source,
       Kernels kernels,
       List<int[]> sequences,
       List<Unit> units,
-      List<Candidate> candidates) {
+      List<Candidate> candidates,
+      Measurements measurements) {
     this.source = source;
     this.kernels = kernels;
     this.units = List.copyOf(units);
     this.candidates = List.copyOf(candidates);
+    this.measurements = measurements;
     this.replay = new Replay(source, kernels, sequences);
   }
 
@@ -50,22 +53,75 @@ public final class UnitLosses implements AutoCloseable {
     boolean wants(int unit, int candidate);
   }
 
+  /** What {@link #each} will take. */
+  public Forecast forecast(@Nullable List<Candidate> mix, Wanted wanted) {
+    double seconds = 0;
+    long runs = 0;
+    long known = 0;
+    for (int u = 0; u < units.size(); u++) {
+      long unknown = runs(context(mix), u, wanted);
+      runs += unknown;
+      known += names(context(mix), u, wanted).size() - unknown;
+      seconds += unknown * replay.seconds(replay.layers() - units.get(u).layer());
+    }
+    return new Forecast(seconds, runs, known, replay.tokens());
+  }
+
   /** Layers run by {@link #each}, the unit of its progress. */
-  private long total(Wanted wanted) {
+  private long total(String context, Wanted wanted) {
     long sum = 0;
     for (int u = 0; u < units.size(); u++) {
-      sum += cost(u, wanted);
+      sum += cost(context, u, wanted);
     }
     return Math.max(1, sum);
   }
 
-  private long cost(int unit, Wanted wanted) {
-    long count = IntStream.range(0, candidates.size()).filter(c -> wanted.wants(unit, c)).count();
-    return count * cost(units.get(unit));
+  private long cost(String context, int unit, Wanted wanted) {
+    return runs(context, unit, wanted) * (replay.layers() - units.get(unit).layer() + 1L);
   }
 
-  private long cost(Unit unit) {
-    return replay.layers() - unit.layer() + 1L;
+  private long runs(String context, int unit, Wanted wanted) {
+    return names(context, unit, wanted).stream().filter(n -> !measurements.has(n)).count();
+  }
+
+  private Set<String> names(String context, int unit, Wanted wanted) {
+    Set<String> names = new HashSet<>();
+    for (int c = 0; c < candidates.size(); c++) {
+      if (wanted.wants(unit, c)) {
+        names.add(name(context, units.get(unit), candidates.get(c)));
+      }
+    }
+    return names;
+  }
+
+  /** What a measurement is called: candidates that come to the same on a unit are one. */
+  private String name(String context, Unit unit, Candidate candidate) {
+    return context + unit + " " + schemes(unit, candidate);
+  }
+
+  private String schemes(Unit unit, Candidate candidate) {
+    return unit.parts().stream()
+        .map(part -> candidate.on(columns(unit.layer(), part)))
+        .map(scheme -> scheme == null ? Candidate.NONE.label() : scheme.toString())
+        .distinct()
+        .collect(Collectors.joining(", "));
+  }
+
+  private long columns(int layer, Part part) {
+    return source.linear(part.module(layer)).weight().columns();
+  }
+
+  /** What precedes the names of measurements in the midst of a mix. */
+  private String context(@Nullable List<Candidate> mix) {
+    return mix == null ? "" : "in " + digest(mix) + ": ";
+  }
+
+  private String digest(List<Candidate> mix) {
+    List<String> words = new ArrayList<>();
+    for (int u = 0; u < units.size(); u++) {
+      words.add(units.get(u) + " " + schemes(units.get(u), mix.get(u)));
+    }
+    return Measurements.digest(words);
   }
 
   /**
@@ -75,7 +131,8 @@ public final class UnitLosses implements AutoCloseable {
    * @return nats, [unit][candidate]; NaN for what is not wanted
    */
   public double[][] each(@Nullable List<Candidate> mix, Wanted wanted, Progress progress) {
-    long total = total(wanted);
+    String context = context(mix);
+    long total = total(context, wanted);
     double[][] losses = new double[units.size()][];
     List<LayerVariants> background = new ArrayList<>();
     List<Map<Part, Linear>> originals = new ArrayList<>();
@@ -89,7 +146,7 @@ public final class UnitLosses implements AutoCloseable {
       }
       long done = 0;
       while (replay.layer() < replay.layers()) {
-        done = layer(losses, wanted, done);
+        done = layer(context, losses, wanted, done);
         progress.update(done, total, "layer " + replay.layer());
         replay.advance();
       }
@@ -102,43 +159,34 @@ public final class UnitLosses implements AutoCloseable {
     return losses;
   }
 
-  private long layer(double[][] losses, Wanted wanted, long begun) {
+  private long layer(String context, double[][] losses, Wanted wanted, long begun) {
     long done = begun;
     int layer = replay.layer();
     try (LayerVariants variants = new LayerVariants(source, kernels, layer)) {
       for (int u = 0; u < units.size(); u++) {
         Unit unit = units.get(u);
         if (unit.layer() == layer) {
-          losses[u] = unit(u, wanted, variants);
-          done += cost(u, wanted);
+          done += cost(context, u, wanted);
+          losses[u] = unit(context, u, wanted, variants);
         }
       }
     }
     return done;
   }
 
-  /** Candidates that come to the same on this unit's columns are measured once. */
-  private double[] unit(int index, Wanted wanted, LayerVariants variants) {
+  private double[] unit(String context, int index, Wanted wanted, LayerVariants variants) {
     Unit unit = units.get(index);
-    Map<List<@Nullable QuantScheme>, Double> known = new HashMap<>();
     double[] losses = new double[candidates.size()];
     for (int c = 0; c < losses.length; c++) {
-      if (!wanted.wants(index, c)) {
-        losses[c] = Double.NaN;
-        continue;
-      }
       Candidate candidate = candidates.get(c);
-      List<@Nullable QuantScheme> schemes =
-          Arrays.asList(
-              unit.parts().stream()
-                  .map(part -> candidate.on(variants.stored(part).weight().columns()))
-                  .toArray(QuantScheme[]::new));
-      Double loss = known.get(schemes);
-      if (loss == null) {
-        loss = replay.with(variants.linears(unit.parts(), candidate)).divergence();
-        known.put(schemes, loss);
-      }
-      losses[c] = loss;
+      losses[c] =
+          wanted.wants(index, c)
+              ? measurements
+                  .loss(
+                      name(context, unit, candidate),
+                      () -> Loss.of(replay.with(variants.linears(unit.parts(), candidate))))
+                  .divergence()
+              : Double.NaN;
     }
     return losses;
   }
@@ -159,6 +207,10 @@ public final class UnitLosses implements AutoCloseable {
    * @param mix one a unit
    */
   public Loss of(List<Candidate> mix) {
+    return measurements.loss("mix " + digest(mix), () -> measured(mix));
+  }
+
+  private Loss measured(List<Candidate> mix) {
     replay.rewind();
     while (replay.layer() < replay.layers()) {
       int layer = replay.layer();

@@ -17,6 +17,8 @@ import dev.octet.quantize.calibrate.TinyCheckpoint;
 import dev.octet.quantize.compare.DistanceSummary;
 import dev.octet.quantize.compare.ModelComparer;
 import dev.octet.quantize.sensitivity.Candidate;
+import dev.octet.quantize.sensitivity.Forecast;
+import dev.octet.quantize.sensitivity.Measurements;
 import dev.octet.quantize.sensitivity.Unit;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -54,7 +56,11 @@ class MixedPrecisionTest {
   }
 
   private Plan plan(Budget budget) {
-    return MixedPrecision.plan(checkpoint, kernels, TEXT, CANDIDATES, budget, Phases.NONE);
+    return plan(budget, Measurements.unkept(), Phases.NONE);
+  }
+
+  private Plan plan(Budget budget, Measurements known, Phases phases) {
+    return MixedPrecision.plan(checkpoint, kernels, TEXT, CANDIDATES, known, budget, phases);
   }
 
   private static MixPoint uniform(Plan plan, String label) {
@@ -111,6 +117,50 @@ class MixedPrecisionTest {
     assertThat(chosen.bytes()).isLessThan(uniform(plan, "none").bytes());
   }
 
+  /** Counts what is run, and stops when it is told to. */
+  private static final class Counting implements Phases {
+    private final int limit;
+    private int runs;
+    private Forecast forecast = new Forecast(0, 0, 0, 0);
+
+    Counting(int limit) {
+      this.limit = limit;
+    }
+
+    @Override
+    public Progress begin(String name) {
+      return (done, total, what) -> {
+        if (++runs > limit) {
+          throw new IllegalStateException("stop");
+        }
+      };
+    }
+
+    @Override
+    public void expect(Forecast expected) {
+      forecast = expected;
+    }
+  }
+
+  @Test
+  void anInterruptedSearchGoesOnWhereItWasAndChoosesTheSame() {
+    Budget budget = new Budget.Size(uniform(plan(new Budget.Size(1L << 30)), "w4a16:16").bytes());
+    Plan wanted = plan(budget);
+    Path file = dir.resolve("journal");
+    try (Measurements first = Measurements.open(file, "f", false)) {
+      Counting two = new Counting(1);
+      assertThatThrownBy(() -> plan(budget, first, two)).hasMessage("stop");
+      assertThat(two.forecast.runs()).isEqualTo(12 * 3L);
+      assertThat(two.forecast.known()).isZero();
+    }
+    try (Measurements again = Measurements.open(file, "f", true)) {
+      Counting rest = new Counting(Integer.MAX_VALUE);
+      assertThat(plan(budget, again, rest)).usingRecursiveComparison().isEqualTo(wanted);
+      assertThat(rest.forecast.known()).isEqualTo(24);
+      assertThat(rest.forecast.runs()).isEqualTo(12);
+    }
+  }
+
   @Test
   void whatIsOutOfReachIsRefusedWithWhatIsInReach() {
     assertThatThrownBy(() -> plan(new Budget.Size(1000)))
@@ -126,6 +176,7 @@ class MixedPrecisionTest {
                     kernels,
                     TEXT,
                     List.of(Candidate.NONE),
+                    Measurements.unkept(),
                     new Budget.Size(1L << 30),
                     Phases.NONE))
         .hasMessageContaining("at least two");

@@ -37,6 +37,7 @@ class ReplayTest {
   @TempDir private Path dir;
   private final Kernels kernels = Providers.create("vector", 2);
   private Checkpoint checkpoint;
+  private final List<Forecast> forecasts = new ArrayList<>();
 
   @BeforeEach
   void open() throws IOException {
@@ -66,7 +67,13 @@ class ReplayTest {
   }
 
   private SensitivityReport analyze(List<Candidate> schemes, boolean losses, Progress progress) {
-    return SensitivityAnalysis.run(checkpoint, kernels, TEXT, schemes, losses, progress);
+    return analyze(schemes, losses, Measurements.unkept(), progress);
+  }
+
+  private SensitivityReport analyze(
+      List<Candidate> schemes, boolean losses, Measurements known, Progress progress) {
+    return SensitivityAnalysis.run(
+        checkpoint, kernels, TEXT, schemes, losses, known, forecasts::add, progress);
   }
 
   @Test
@@ -92,6 +99,36 @@ class ReplayTest {
     DistanceSummary all = whole(QuantizeOptions.of(QuantScheme.W4A16.withGroup(32)));
     assertThat(found.whole().getFirst().divergence()).isCloseTo(all.divergence(), within(1e-6));
     assertThat(found.perplexity()).isCloseTo(all.basePerplexity(), within(1e-3));
+  }
+
+  @Test
+  void anInterruptedAnalysisGoesOnWhereItWas() {
+    List<Candidate> schemes = List.of(Candidate.of("w4a16:32"));
+    SensitivityReport wanted = analyze(schemes, true, Progress.NONE);
+    Path file = dir.resolve("journal");
+    Progress breaking =
+        (done, total, what) -> {
+          if (what.startsWith("1.up")) {
+            throw new IllegalStateException("stop");
+          }
+        };
+    try (Measurements first = Measurements.open(file, "f", false)) {
+      assertThatThrownBy(() -> analyze(schemes, true, first, breaking)).hasMessage("stop");
+    }
+    try (Measurements again = Measurements.open(file, "f", true)) {
+      int known = again.size();
+      assertThat(known).isGreaterThan(20);
+      assertThat(analyze(schemes, true, again, Progress.NONE))
+          .usingRecursiveComparison()
+          .isEqualTo(wanted);
+      assertThat(forecasts.getLast().runs()).isEqualTo(forecasts.getFirst().runs() - 13);
+    }
+    try (Measurements third = Measurements.open(file, "f", true)) {
+      List<String> told = new ArrayList<>();
+      analyze(schemes, true, third, (done, total, what) -> told.add(what));
+      assertThat(told).isEmpty();
+      assertThat(forecasts.getLast().runs()).isZero();
+    }
   }
 
   private static Loss loss(LinearReport linear) {
@@ -145,7 +182,14 @@ class ReplayTest {
     assertThatThrownBy(
             () ->
                 SensitivityAnalysis.run(
-                    quantized, kernels, TEXT, List.of(Candidate.of("w4a16")), false, Progress.NONE))
+                    quantized,
+                    kernels,
+                    TEXT,
+                    List.of(Candidate.of("w4a16")),
+                    false,
+                    Measurements.unkept(),
+                    Forecast.UNHEARD,
+                    Progress.NONE))
         .isInstanceOf(CheckpointException.class)
         .hasMessageContaining("quantized already");
   }
