@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -103,7 +102,7 @@ class MeasurementsTest {
       assertThatThrownBy(() -> short_.loss("b", () -> new Loss(1, 1, 1)))
           .hasMessageContaining("'b' is no loss");
     }
-    Files.writeString(file, "some text of mine, not a journal\n", StandardOpenOption.CREATE);
+    Files.writeString(file, "some text of mine, not a journal\n");
     for (boolean resume : new boolean[] {true, false}) {
       assertThatThrownBy(() -> Measurements.open(file, "f", resume))
           .isInstanceOf(CheckpointException.class)
