@@ -342,6 +342,7 @@ class ModelCommandsTest {
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
+      quoteCharacter = '"',
       value = {
         "quantize --scheme w4a16 --out x --method foo | 'foo' is none of rotation, smoothquant, awq,"
             + " rtn, gptq, hqq, faquant, c8, kv-fp8",
