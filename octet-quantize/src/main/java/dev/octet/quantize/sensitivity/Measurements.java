@@ -124,9 +124,10 @@ public final class Measurements implements AutoCloseable {
       throw new CheckpointException(file + ": too long for measurements");
     }
     ByteBuffer bytes = ByteBuffer.allocate((int) from.size());
-    while (bytes.hasRemaining() && from.read(bytes, bytes.position()) >= 0) {
-      continue;
-    }
+    int count;
+    do {
+      count = from.read(bytes, bytes.position());
+    } while (count >= 0 && bytes.hasRemaining());
     String text = new String(bytes.array(), 0, bytes.position(), StandardCharsets.UTF_8);
     int end = text.lastIndexOf('\n') + 1;
     List<String> lines = text.substring(0, end).lines().toList();
