@@ -21,7 +21,7 @@ public final class MeasuredText {
   public static int tokens(ModelConfig config) {
     long[] weights = {0};
     ModelLayout.linears(config, shape -> weights[0] += shape.rows() * shape.columns());
-    double tokens = MOST * Math.sqrt(SMALL / Math.max(SMALL, weights[0]));
+    double tokens = MOST * Math.sqrt(SMALL / Math.max(SMALL, (double) weights[0]));
     return Math.clamp(Math.round(tokens / STEP) * STEP, LEAST, MOST);
   }
 }
