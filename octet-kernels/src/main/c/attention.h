@@ -21,8 +21,8 @@
 
 enum { KEY_TILE = 64 };
 
-/* Element types of a cache, the order of dev.octet.kernels.KvType. */
-enum { KV_F32, KV_F16, KV_BF16, KV_INT8, KV_E4M3, KV_E5M2 };
+/* Element types of a cache. INT4 is written only. */
+enum { KV_F32, KV_F16, KV_BF16, KV_INT8, KV_E4M3, KV_E5M2, KV_INT4 };
 
 /* What a product multiplies. */
 enum { IN_F32, IN_BF16, IN_INT8 };
@@ -61,9 +61,11 @@ typedef struct {
   int32_t splits;
   float scale;             /* of the scores */
   int32_t fast;            /* INT8 alone: codes of P as attn_fast.c makes them */
+  const float *key_offsets;   /* of static scales, for octet_append alone [heads, key_dim], or null */
+  const float *value_offsets; /* the same [heads, value_dim] */
 } octet_attention;
 
-_Static_assert(sizeof(octet_attention) == 192, "AttentionCall.java writes it field by field");
+_Static_assert(sizeof(octet_attention) == 208, "AttentionCall.java writes it field by field");
 
 /* Bytes of scratch a task of so many heads and rows needs. */
 OCTET_EXPORT int32_t octet_attend_scratch(
@@ -93,17 +95,21 @@ OCTET_EXPORT int32_t octet_attend_merge(const octet_attention *call, int32_t hea
 OCTET_EXPORT int32_t octet_append_scratch(const octet_attention *layout, int64_t *bytes);
 
 /*
- * Stores tokens of a head: smooths, rotates and quantizes keys, quantizes values, as the fields of
- * `layout` that describe a cache say; its first block is the one that token `first` falls into.
- * Types are F32, F16, BF16 and INT8 with token scales. Keys before token keys_from are left alone.
+ * Stores tokens from ... to - 1 of a head: smooths, rotates and quantizes keys, quantizes values, as the
+ * fields of `layout` that describe a cache say; its first block is the one that token `first` falls into.
+ * Keys before token keys_from are left alone. Zero points of INT4 follow its 64 scales.
  *
  * keys, values: [tokens, heads, dim], token `first` first; values null: left alone, too
+ *
+ * OCTET_NOT_FINITE: INT8 with static scales was to hold a NaN or an infinity; what is stored then is of
+ * no use.
  */
 OCTET_EXPORT int32_t octet_append(
     const octet_attention *layout,
     int32_t head,
     int32_t first,
-    int32_t tokens,
+    int32_t from,
+    int32_t to,
     int32_t keys_from,
     const float *keys,
     const float *values,

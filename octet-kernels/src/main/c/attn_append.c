@@ -3,83 +3,47 @@
  * dev.octet.kernels.attention.BlockEncoder writes. Keys lie channel-major, so up to a block of them
  * is encoded row by row first and then transposed.
  */
+#include "attn_encode.h"
 #include "attn_tile.h"
-#include <string.h>
 
 enum { MAX_DIM = 1 << 16 };
 
-static int element_bytes(int type) { return type == KV_F32 ? 4 : type == KV_INT8 ? 1 : 2; }
+/* One head's keys or values as rows, and where a block has them. */
+typedef struct {
+  encoding how;
+  int dim;
+  int width;        /* dim in whole vectors */
+  int64_t at;       /* offsets in the head's part of a block */
+  int64_t scale_at; /* -1: none; zero points follow */
+  float *row;       /* room for one */
+  uint8_t *codes;   /* room for a block of them, encoded */
+} part;
 
-/* What a row is divided by: max|x| / 127, NaN for a row that holds one. n is a multiple of LANES. */
-static float token_scale(const float *x, int n) {
-  vf max = vf_zero(), nan = vf_zero();
-  for (int c = 0; c < n; c += LANES) {
-    vf v = vf_load(x + c);
-    max = vf_max(vf_abs(v), max);
-    nan = vf_if_nan(v, v, nan);
-  }
-  return (vf_hmax(max) + vf_hsum(nan)) / 127;
-}
-
-#ifdef __AVX512VNNI__
-
-INLINE void store_bytes(uint8_t *to, vi x) { _mm_storeu_si128((__m128i *)to, _mm512_cvtepi32_epi8(x)); }
-
-INLINE void store_upper_halves(uint8_t *to, vi x) {
-  _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16(vi_shr(x, 16)));
-}
-
-INLINE void store_f16(uint8_t *to, vf x) {
-  _mm256_storeu_si256((__m256i *)to, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
-}
-
-#else
-
-INLINE __m128i halves(vi x) {
-  return _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
-}
-
-INLINE void store_bytes(uint8_t *to, vi x) {
-  __m128i h = halves(vi_and(x, vi_set1(0xff)));
-  _mm_storel_epi64((__m128i *)to, _mm_packus_epi16(h, h));
-}
-
-INLINE void store_upper_halves(uint8_t *to, vi x) {
-  _mm_storeu_si128((__m128i *)to, halves(vi_shr(x, 16)));
-}
-
-INLINE void store_f16(uint8_t *to, vf x) {
-  _mm_storeu_si128((__m128i *)to, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
-}
-
-#endif
-
-/* A row of n values, a multiple of LANES, as elements. scale: of INT8. */
-static void encode(const float *x, int n, int type, float scale, uint8_t *out) {
-  vf divisor = vf_set1(scale == 0 ? 1 : scale);
-  for (int c = 0; c < n; c += LANES) {
-    vf v = vf_load(x + c);
-    switch (type) {
-      case KV_INT8:
-        v = vf_max(vf_set1(-127), vf_min(vf_set1(127), vf_div(v, divisor)));
-        store_bytes(out + c, vf_round(v)); /* of a NaN 0: its scale tells */
-        break;
-      case KV_BF16: store_upper_halves(out + 2 * c, vf_as_vi(vf_to_bf16(v))); break;
-      case KV_F16: store_f16(out + 2 * c, v); break;
-      default: vf_store((float *)(void *)(out + 4 * c), v); break;
-    }
-  }
+/*
+ * Codes of four bits lie in runs of 64, of which the second half is in the high nibbles of the first:
+ * index is counted through a head's keys or values.
+ */
+static void put_nibble(uint8_t *codes, ptrdiff_t index, uint8_t code) {
+  uint8_t *at = codes + index / 64 * 32 + index % 32;
+  *at = index % 64 < 32 ? (uint8_t)((*at & 0xf0) | code) : (uint8_t)((*at & 0x0f) | code << 4);
 }
 
 /* Columns of `rows` encoded rows, `stride` bytes apart, into channels of a block from slot on. */
-static void transpose(const uint8_t *from, int stride, int rows, int dim, int bytes, uint8_t *to, int slot) {
+static void transpose(const uint8_t *from, int stride, int rows, int dim, int type, uint8_t *to, int slot) {
+  const int bytes = element_bytes(type);
   for (int c = 0; c < dim; c++) {
-    uint8_t *channel = to + ((ptrdiff_t)c * KEY_TILE + slot) * bytes;
+    const ptrdiff_t first = (ptrdiff_t)c * KEY_TILE + slot;
+    uint8_t *channel = to + first * bytes;
     const uint8_t *column = from + (ptrdiff_t)c * bytes;
     switch (bytes) {
       case 1:
         for (int r = 0; r < rows; r++) {
-          channel[r] = column[(ptrdiff_t)r * stride];
+          const uint8_t code = column[(ptrdiff_t)r * stride];
+          if (type == KV_INT4) {
+            put_nibble(to, first + r, code);
+          } else {
+            channel[r] = code;
+          }
         }
         break;
       case 2:
@@ -96,95 +60,149 @@ static void transpose(const uint8_t *from, int stride, int rows, int dim, int by
   }
 }
 
-/* Encodes a row of `dim` values; its scale goes to slot `slot` of the scales at `scale_at`. */
-static void encode_row(float *row, int dim, int type, uint8_t *head, int64_t scale_at, int slot, uint8_t *out) {
-  int width = round_up(dim, LANES);
-  float scale = 1;
-  memset(row + dim, 0, 4 * (size_t)(width - dim));
-  if (type == KV_INT8) {
-    scale = token_scale(row, width);
-    memcpy(head + scale_at + 4 * slot, &scale, 4);
+/* Encodes the part's row; its scale goes to slot `slot`. */
+static int32_t encode(const part *p, uint8_t *head, int slot, uint8_t *out) {
+  row_scale own = {1, 0};
+  memset(p->row + p->dim, 0, 4 * (size_t)(p->width - p->dim));
+  const int32_t status = encode_row(&p->how, p->row, p->width, out, &own);
+  if (p->scale_at >= 0) {
+    memcpy(head + p->scale_at + 4 * slot, &own.scale, 4);
   }
-  encode(row, width, type, scale, out);
+  if (p->how.type == KV_INT4) {
+    head[p->scale_at + 4 * KEY_TILE + slot] = (uint8_t)own.zero;
+  }
+  return status;
 }
 
 /* Keys of tokens that share a block. */
-static void put_keys(
-    const octet_attention *l, int head_index, uint8_t *head, int slot, int tokens, const float *keys,
-    float *row, uint8_t *codes) {
-  int dim = l->key_dim;
-  int bytes = element_bytes(l->key_type);
-  int stride = round_up(dim, LANES) * bytes;
+static int32_t put_keys(
+    const octet_attention *l, const part *p, int head_index, uint8_t *head, int slot, int tokens,
+    const float *keys) {
+  const int stride = p->width * element_bytes(p->how.type);
   for (int t = 0; t < tokens; t++) {
-    memcpy(row, keys + ((ptrdiff_t)t * l->heads + head_index) * dim, 4 * (size_t)dim);
+    memcpy(p->row, keys + ((ptrdiff_t)t * l->heads + head_index) * p->dim, 4 * (size_t)p->dim);
     if (l->signs) {
-      const float *mean = l->mean + (ptrdiff_t)head_index * dim;
-      for (int c = 0; c < dim; c++) {
-        row[c] -= mean[c];
+      const float *mean = l->mean + (ptrdiff_t)head_index * p->dim;
+      for (int c = 0; c < p->dim; c++) {
+        p->row[c] -= mean[c];
       }
-      octet_rotate(row, l->signs, dim, l->hadamard);
+      octet_rotate(p->row, l->signs, p->dim, l->hadamard);
     }
-    encode_row(row, dim, l->key_type, head, l->key_scale_at, slot + t, codes + (ptrdiff_t)t * stride);
+    const int32_t status = encode(p, head, slot + t, p->codes + (ptrdiff_t)t * stride);
+    if (status != OCTET_OK) {
+      return status;
+    }
   }
-  transpose(codes, stride, tokens, dim, bytes, head + l->key_at, slot);
+  transpose(p->codes, stride, tokens, p->dim, p->how.type, head + p->at, slot);
+  return OCTET_OK;
 }
 
-static void put_values(
-    const octet_attention *l, int head_index, uint8_t *head, int slot, int tokens,
-    const float *values, float *row, uint8_t *codes) {
-  int dim = l->value_dim;
-  ptrdiff_t bytes = (ptrdiff_t)dim * element_bytes(l->value_type);
+static int32_t put_values(
+    const octet_attention *l, const part *p, int head_index, uint8_t *head, int slot, int tokens,
+    const float *values) {
+  const ptrdiff_t bytes = (ptrdiff_t)p->dim * element_bytes(p->how.type);
   for (int t = 0; t < tokens; t++) {
-    memcpy(row, values + ((ptrdiff_t)t * l->heads + head_index) * dim, 4 * (size_t)dim);
-    encode_row(row, dim, l->value_type, head, l->value_scale_at, slot + t, codes);
-    memcpy(head + l->value_at + (slot + t) * bytes, codes, (size_t)bytes);
+    memcpy(p->row, values + ((ptrdiff_t)t * l->heads + head_index) * p->dim, 4 * (size_t)p->dim);
+    const int32_t status = encode(p, head, slot + t, p->codes);
+    if (status != OCTET_OK) {
+      return status;
+    }
+    if (p->how.type == KV_INT4) {
+      for (int c = 0; c < p->dim; c++) {
+        put_nibble(head + p->at, (ptrdiff_t)(slot + t) * p->dim + c, p->codes[c]);
+      }
+    } else {
+      memcpy(head + p->at + (slot + t) * bytes, p->codes, (size_t)bytes);
+    }
+  }
+  return OCTET_OK;
+}
+
+/* Whether a type, a place for scales and static ones go together. */
+static int writable(int type, int64_t scale_at, const float *fixed, const float *offsets) {
+  if (offsets && !(fixed && type == KV_INT8)) {
+    return 0;
+  }
+  switch (type) {
+    case KV_F32:
+    case KV_F16:
+    case KV_BF16: return 1;
+    case KV_INT8:
+    case KV_E4M3:
+    case KV_E5M2: return fixed ? scale_at < 0 : scale_at >= 0;
+    case KV_INT4: return !fixed && scale_at >= 0;
+    default: return 0;
   }
 }
 
-static int writable(int type, int64_t scale_at, const float *fixed) {
-  return type == KV_INT8 ? scale_at >= 0 && !fixed : type >= KV_F32 && type <= KV_BF16;
+/* A head's numbers, padded to whole vectors with `beyond`; null for none. */
+static const float *padded(const float *all, int head, int dim, int width, float beyond, float *room) {
+  if (!all) {
+    return NULL;
+  }
+  memcpy(room, all + (ptrdiff_t)head * dim, 4 * (size_t)dim);
+  for (int c = dim; c < width; c++) {
+    room[c] = beyond;
+  }
+  return room;
 }
+
+static int widest(const octet_attention *l) {
+  return round_up(l->key_dim > l->value_dim ? l->key_dim : l->value_dim, LANES);
+}
+
+/* Rows of floats in the scratch: one to encode, scales and offsets of keys and of values. */
+enum { FLOAT_ROWS = 5 };
 
 int32_t octet_append_scratch(const octet_attention *l, int64_t *bytes) {
   if (l->key_dim < 1 || l->key_dim > MAX_DIM || l->value_dim < 1 || l->value_dim > MAX_DIM) {
     return OCTET_BAD_SIZE;
   }
-  int64_t widest = round_up(l->key_dim > l->value_dim ? l->key_dim : l->value_dim, LANES);
-  *bytes = 4 * widest * (KEY_TILE + 1);
+  *bytes = 4 * (int64_t)widest(l) * (KEY_TILE + FLOAT_ROWS);
   return OCTET_OK;
 }
 
 int32_t octet_append(
-    const octet_attention *l, int32_t head, int32_t first, int32_t tokens, int32_t keys_from,
+    const octet_attention *l, int32_t head, int32_t first, int32_t from, int32_t to, int32_t keys_from,
     const float *keys, const float *values, void *scratch, int64_t scratch_bytes) {
   int64_t need = 0;
   int32_t status = octet_append_scratch(l, &need);
   if (status != OCTET_OK) {
     return status;
   }
-  if (scratch_bytes < need || head < 0 || head >= l->heads || first < 0 || tokens < 0
-      || (int64_t)first + tokens > INT32_MAX
+  if (scratch_bytes < need || head < 0 || head >= l->heads || first < 0 || from < first || to < from
       || (l->signs && (!l->mean || l->hadamard < 1 || l->key_dim % l->hadamard))) {
     return OCTET_BAD_SIZE;
   }
-  if (!writable(l->key_type, l->key_scale_at, l->key_scales)
-      || !writable(l->value_type, l->value_scale_at, l->value_scales)) {
+  if (!writable(l->key_type, l->key_scale_at, l->key_scales, l->key_offsets)
+      || !writable(l->value_type, l->value_scale_at, l->value_scales, l->value_offsets)) {
     return OCTET_BAD_FORM;
   }
+  const ptrdiff_t room = widest(l);
   float *row = scratch;
-  uint8_t *codes = (uint8_t *)(row + round_up(l->key_dim > l->value_dim ? l->key_dim : l->value_dim, LANES));
-  int end = first + tokens;
-  for (int t = first; t < end;) {
-    int slot = t % KEY_TILE;
-    int count = KEY_TILE - slot < end - t ? KEY_TILE - slot : end - t;
+  uint8_t *codes = (uint8_t *)(row + FLOAT_ROWS * room);
+  const int key_width = round_up(l->key_dim, LANES);
+  const int value_width = round_up(l->value_dim, LANES);
+  const part k = {
+      {l->key_type, padded(l->key_scales, head, l->key_dim, key_width, 1, row + room),
+       padded(l->key_offsets, head, l->key_dim, key_width, 0, row + 2 * room)},
+      l->key_dim, key_width, l->key_at, l->key_scale_at, row, codes};
+  const part v = {
+      {l->value_type, padded(l->value_scales, head, l->value_dim, value_width, 1, row + 3 * room),
+       padded(l->value_offsets, head, l->value_dim, value_width, 0, row + 4 * room)},
+      l->value_dim, value_width, l->value_at, l->value_scale_at, row, codes};
+  for (int t = from; t < to && status == OCTET_OK;) {
+    const int slot = t % KEY_TILE;
+    const int count = KEY_TILE - slot < to - t ? KEY_TILE - slot : to - t;
     uint8_t *at = l->blocks[t / KEY_TILE - first / KEY_TILE] + head * l->head_bytes;
-    int skip = keys_from > t ? (keys_from - t < count ? keys_from - t : count) : 0;
+    const int skip = keys_from > t ? (keys_from - t < count ? keys_from - t : count) : 0;
     const float *own = keys + (ptrdiff_t)(t - first + skip) * l->heads * l->key_dim;
-    put_keys(l, head, at, slot + skip, count - skip, own, row, codes);
-    if (values) {
-      put_values(l, head, at, slot, count, values + (ptrdiff_t)(t - first) * l->heads * l->value_dim, row, codes);
+    status = put_keys(l, &k, head, at, slot + skip, count - skip, own);
+    if (status == OCTET_OK && values) {
+      status = put_values(
+          l, &v, head, at, slot, count, values + (ptrdiff_t)(t - first) * l->heads * l->value_dim);
     }
     t += count;
   }
-  return OCTET_OK;
+  return status;
 }

@@ -12,12 +12,13 @@
 #define OCTET_EXPORT __attribute__((visibility("default")))
 
 /* Raised whenever the meaning of an entry changes; Java refuses a library of another number. */
-#define OCTET_ABI 2
+#define OCTET_ABI 3
 
 enum {
   OCTET_OK = 0,
   OCTET_BAD_SIZE = 1, /* a negative size, a range outside its whole, a product that overflows */
   OCTET_BAD_FORM = 2, /* a code for a type or option that this library does not know */
+  OCTET_NOT_FINITE = 3, /* a NaN or an infinity where a form has no code for it */
 };
 
 OCTET_EXPORT int32_t octet_abi(void);

@@ -52,12 +52,12 @@ public final class StaticOffsets {
   }
 
   /** o of keys [heads·keyDim]. */
-  float[] keys() {
+  public float[] keys() {
     return key;
   }
 
   /** o of values [heads·valueDim]. */
-  float[] values() {
+  public float[] values() {
     return value;
   }
 

@@ -12,6 +12,7 @@ import dev.octet.kernels.attention.AttentionShapes;
 import dev.octet.kernels.attention.KvFormat;
 import dev.octet.kernels.attention.PagedKvLayer;
 import dev.octet.kernels.attention.Rotation;
+import dev.octet.kernels.attention.StaticOffsets;
 import dev.octet.kernels.vector.Operand;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -27,13 +28,16 @@ import org.jspecify.annotations.Nullable;
  */
 final class AttentionCall {
   /** Bytes of {@code octet_attention}. */
-  private static final int BYTES = 192;
+  private static final int BYTES = 208;
 
-  /** Where {@code blocks}, {@code head_bytes} and {@code hadamard} stand in it. */
+  /**
+   * Where {@code blocks}, {@code head_bytes}, {@code hadamard} and {@code key_offsets} stand in it.
+   */
   private static final int BLOCKS_AT = 32;
 
   private static final int OFFSETS_AT = 80;
   private static final int HADAMARD_AT = 172;
+  private static final int STATIC_OFFSETS_AT = 192;
 
   private static final int IN_F32 = 0;
   private static final int IN_BF16 = 1;
@@ -105,6 +109,9 @@ final class AttentionCall {
     memory.set(JAVA_FLOAT, field, spec.scale());
     field += 4;
     put(kind == AttentionKind.INT8_FAST ? 1 : 0);
+    field = STATIC_OFFSETS_AT;
+    put(0L);
+    put(0L);
     return memory;
   }
 
@@ -116,12 +123,26 @@ final class AttentionCall {
     float[] mean = format.rotatedKeys() ? kv.mean() : null;
     Rotation rotation = mean == null ? null : Rotation.of(format.body());
     float[] signs = rotation == null ? null : signs(rotation);
-    reserve(BYTES + 8L * (to - from) + size(mean) + size(signs) + 4 * 64);
+    StaticOffsets offsets = kv.offsets();
+    float[] keyOffsets = offsets == null ? null : offsets.keys();
+    float[] valueOffsets = offsets == null ? null : offsets.values();
+    reserve(
+        BYTES
+            + 8L * (to - from)
+            + size(mean)
+            + size(signs)
+            + size(format.keyScales())
+            + size(format.valueScales())
+            + size(keyOffsets)
+            + size(valueOffsets)
+            + 8 * 64);
     memory.asSlice(0, BYTES).fill((byte) 0);
     field = BLOCKS_AT;
     put(blocks(kv, from, to));
     put(floats(mean));
     put(floats(signs));
+    put(floats(format.keyScales()));
+    put(floats(format.valueScales()));
     field = OFFSETS_AT;
     putOffsets(format);
     field += 8;
@@ -132,6 +153,9 @@ final class AttentionCall {
     put(format.heads());
     field = HADAMARD_AT;
     put(rotation == null ? 1 : rotation.block());
+    field = STATIC_OFFSETS_AT;
+    put(floats(keyOffsets));
+    put(floats(valueOffsets));
     return memory;
   }
 
@@ -164,7 +188,7 @@ final class AttentionCall {
       case INT8 -> 3;
       case FP8_E4M3 -> 4;
       case FP8_E5M2 -> 5;
-      case INT4 -> throw new IllegalArgumentException("C reads no INT4 cache");
+      case INT4 -> 6; // written only
     };
   }
 

@@ -17,6 +17,7 @@ import dev.octet.kernels.attention.KvFormat;
 import dev.octet.kernels.attention.KvWriter;
 import dev.octet.kernels.attention.PagedKvLayer;
 import dev.octet.kernels.vector.Operand;
+import dev.octet.tensor.NotFiniteException;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -51,7 +52,10 @@ final class CpuAttention implements AttentionKernels, KvWriter {
   /** Blocks from which on it is memory that decoding waits for: a task then reads whole ones. */
   private static final int LONG_BLOCKS = 256;
 
-  /** Tokens from which on heads are written by several threads. */
+  /** OCTET_NOT_FINITE of {@code octet.h}. */
+  private static final int NOT_FINITE = 3;
+
+  /** Tokens from which on heads and blocks are written by several threads. */
   private static final int APPEND_TOKENS = 8;
 
   private final WorkPool pool;
@@ -86,6 +90,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
         library.entry(
             "octet_append",
             ADDRESS,
+            JAVA_INT,
             JAVA_INT,
             JAVA_INT,
             JAVA_INT,
@@ -156,13 +161,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
 
   @Override
   public boolean writes(KvFormat format) {
-    return isWritten(format.keyType(), format.keyScales())
-        && isWritten(format.valueType(), format.valueScales())
-        && format.body() == format.keyDim();
-  }
-
-  private static boolean isWritten(KvType type, float @Nullable [] fixedScales) {
-    return KvFormat.isWide(type) || (type == KvType.INT8 && fixedScales == null);
+    return format.body() == format.keyDim();
   }
 
   @Override
@@ -187,18 +186,27 @@ final class CpuAttention implements AttentionKernels, KvWriter {
       int keysFrom,
       MemorySegment keys,
       MemorySegment values) {
-    KvFormat format = layer.format();
-    MemorySegment layout = calls.get().writeLayout(layer, first, first + tokens).asReadOnly();
+    int heads = layer.format().heads();
+    int end = first + tokens;
+    MemorySegment layout = calls.get().writeLayout(layer, first, end).asReadOnly();
     long bytes = appendScratchBytes(layout);
-    int heads = format.heads();
     try {
       if (tokens < APPEND_TOKENS) {
         for (int head = 0; head < heads; head++) {
-          append(layout, head, first, tokens, keysFrom, keys, values, bytes);
+          append(layout, head, first, first, end, keysFrom, keys, values, bytes);
         }
-      } else {
-        pool.run(heads, head -> append(layout, head, first, tokens, keysFrom, keys, values, bytes));
+        return;
       }
+      int firstBlock = first / KvSpec.BLOCK;
+      int blocks = Math.ceilDiv(end, KvSpec.BLOCK) - firstBlock;
+      pool.run(
+          blocks * heads,
+          task -> {
+            int block = firstBlock + task / heads;
+            int from = Math.max(first, block * KvSpec.BLOCK);
+            int to = Math.min(end, from - from % KvSpec.BLOCK + KvSpec.BLOCK);
+            append(layout, task % heads, first, from, to, keysFrom, keys, values, bytes);
+          });
     } finally {
       Reference.reachabilityFence(layer);
     }
@@ -303,21 +311,27 @@ final class CpuAttention implements AttentionKernels, KvWriter {
       MemorySegment layout,
       int head,
       int first,
-      int tokens,
+      int from,
+      int to,
       int keysFrom,
       MemorySegment keys,
       MemorySegment values,
       long scratchBytes) {
     MemorySegment room = scratch(scratchBytes);
+    int status;
     try {
-      NativeKernels.check(
+      status =
           (int)
               append.invokeExact(
-                  layout, head, first, tokens, keysFrom, keys, values, room, room.byteSize()),
-          "octet_append");
+                  layout, head, first, from, to, keysFrom, keys, values, room, room.byteSize());
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }
+    if (status == NOT_FINITE) {
+      throw new NotFiniteException(
+          "NaN or an infinity cannot be stored in an INT8 cache with static scales");
+    }
+    NativeKernels.check(status, "octet_append");
   }
 
   private void merge(MemorySegment call, int head) {

@@ -1,5 +1,6 @@
 package dev.octet.kernels.attention;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -10,11 +11,13 @@ import dev.octet.kernels.GuardPages;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.KvSpec;
 import dev.octet.kernels.KvType;
+import dev.octet.kernels.StaticKvScales;
 import dev.octet.kernels.TestKernels;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -42,6 +45,43 @@ class AttentionBoundsTest {
       for (Call call : Call.ALL) {
         for (KvType type : TYPES) {
           check(kernels.attention(), call, type);
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest(allowZeroInvocations = true)
+  @MethodSource("providers")
+  void nothingIsTouchedBehindWhatIsWritten(String provider) {
+    assumeTrue(GuardPages.supported());
+    float[] one = {0.02f};
+    StaticKvScales scales = new StaticKvScales(one, one, one, one);
+    try (Kernels kernels = TestKernels.create(provider, 2)) {
+      for (Call call : Call.ALL) {
+        for (KvType type : KvType.values()) {
+          checkWriting(kernels.attention(), call, type, null);
+          if (type.bits() == 8) {
+            checkWriting(kernels.attention(), call, type, scales);
+          }
+        }
+      }
+    }
+  }
+
+  private static void checkWriting(
+      AttentionKernels kernels, Call call, KvType type, @Nullable StaticKvScales scales) {
+    KvSpec spec = new KvSpec(call.kvHeads(), call.keyDim(), call.valueDim(), type, scales);
+    Inputs free = call.inputs();
+    try (GuardPages guard = new GuardPages();
+        PagedKvLayer expected = new PagedKvLayer(spec);
+        PagedKvLayer guarded = layer(kernels, spec, guard)) {
+      expected.append(free.keys(), free.values());
+      guarded.append(guard.copy(free.keys()), guard.copy(free.values()));
+      for (int block = 0; block < expected.blocks(); block++) {
+        if (guarded.block(block).mismatch(expected.block(block)) >= 0) {
+          assertThat(guarded.block(block).toArray(JAVA_BYTE))
+              .as("%s %s, block %d", call, type, block)
+              .isEqualTo(expected.block(block).toArray(JAVA_BYTE));
         }
       }
     }
