@@ -24,7 +24,7 @@
 
 enum { FORM_F32, FORM_F16, FORM_BF16, FORM_E4M3, FORM_E5M2, FORM_I8, FORM_I4, FORM_E2M1, FORMS };
 
-/* Written by Java; LinearLayout.java has the same fields in the same order. */
+/* Written by PackedWeight.java, which has the same fields in the same order. */
 typedef struct {
   int64_t n;             /* outputs */
   int64_t k;             /* padded inputs */
@@ -37,6 +37,8 @@ typedef struct {
   int32_t form;
   int32_t zero;
 } octet_linear;
+
+_Static_assert(sizeof(octet_linear) == 72, "LinearCalls.LINEAR_BYTES");
 
 /* Inputs of one step of the layout, which blocks are padded to. */
 INLINE int64_t form_step(int32_t form) {

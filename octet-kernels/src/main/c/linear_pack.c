@@ -3,13 +3,15 @@
 
 #include "linear.h"
 
-/* Written by Java; LinearLayout.java has the same fields in the same order. */
+/* Written by LinearCalls.java, which has the same fields in the same order. */
 typedef struct {
   int64_t n, k;   /* as in the model */
   int64_t block;  /* inputs that share a scale; the last block may be short */
   int64_t padded; /* the same, padded to whole steps of the form */
   int32_t form;
 } octet_rows;
+
+_Static_assert(sizeof(octet_rows) == 40, "LinearCalls.ROWS_BYTES");
 
 /* Inputs and bytes of a step of one output; panel = source ^ flip. */
 typedef struct {

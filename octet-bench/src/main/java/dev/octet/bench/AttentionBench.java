@@ -27,8 +27,9 @@ import java.util.function.Consumer;
  * query). A row has the kind and the cache type as {@code variant}, {@code prefill M} or {@code
  * decode} with the heads as {@code input}, {@code ms}, {@code tops} (10¹² operations a second, a
  * multiply-add counts two, only pairs that are seen count), {@code gb_per_s} of cache read and the
- * share of the machine's limit ({@link Limits}), which the first rows give. What has to be recoded
- * for a kind is part of its time.
+ * share of the machine's limit ({@link Limits}), which the first rows give. A kind over a cache of
+ * other codes may have made its own before time is taken ({@link KvLayer}); writing the cache has
+ * rows of its own ({@link AppendBench}).
  */
 public final class AttentionBench {
   /** A kind of attention over a cache. */
@@ -87,6 +88,11 @@ public final class AttentionBench {
             "%d rows of %d heads of %d: d must lie between 1 and 1024, all together below %d"
                 .formatted(rows, heads, d, MOST_ELEMENTS));
       }
+    }
+
+    /** Every cache type among the variants, once. */
+    List<KvType> caches() {
+      return variants.stream().map(Variant::cache).distinct().toList();
     }
 
     /** The heads of an 8B model at d = 128, all useful pairs of kind and cache. */
@@ -188,6 +194,7 @@ public final class AttentionBench {
         bytes.add(layer.byteSize());
         programs.add(() -> attention.attend(variant.kind(), spec, q, layer, out, null));
       }
+      AppendBench.run(kernels, options.caches(), k, v, queries, options.repetitions(), to);
       entries = peers.attention(new AttentionTask(q, k, v, causal));
       Duel duel = new Duel(options.threads(), entries);
       double[] errors = new double[programs.size()];

@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 /** Our kernels beside a peer's in the same rounds. */
 class CompareTest {
   private final List<BenchResult> rows = new ArrayList<>();
+  private final List<BenchResult> appended = new ArrayList<>();
 
   private void linear(FakePeer peer) {
     LinearBench.Options options =
@@ -40,6 +41,8 @@ class CompareTest {
     if (row.variant().equals("machine")) {
       assertThat(rows).isEmpty();
       assertThat(row.metrics().values()).hasSize(1).allMatch(limit -> limit > 0);
+    } else if (row.input().startsWith("append")) {
+      appended.add(row);
     } else {
       if (row.variant().startsWith("fake")) {
         assertThat(row.metrics()).doesNotContainKeys("of_read", "of_ops");
@@ -113,6 +116,10 @@ class CompareTest {
     holdTogether(rows.get(2), rows.get(3), "fake beads");
     assertThat(rows.get(0).metrics().get("relL1")).isBetween(1e-3, 3e-2);
     assertThat(rows.get(3).input()).isEqualTo("decode 4:2");
+    assertThat(appended)
+        .extracting(row -> row.variant() + " " + row.input())
+        .containsExactly("kv-int8 append 9 2", "kv-int8 append 1 2");
+    assertThat(appended).allSatisfy(row -> assertThat(metric(row, "gb_per_s")).isPositive());
     assertThat(peer.open()).hasValue(0);
   }
 

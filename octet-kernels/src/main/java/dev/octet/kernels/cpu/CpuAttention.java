@@ -122,11 +122,15 @@ final class CpuAttention implements AttentionKernels, KvWriter {
       vector.attend(kind, spec, q, kv, out, lse);
       return;
     }
+    Tensor mask = spec.mask();
+    if (!(reachable(q) && reachable(out) && reachable(lse) && reachable(mask))) {
+      vector.attend(kind, spec, q, kv, out, lse);
+      return;
+    }
     AttentionShapes shapes = AttentionShapes.check(spec, q, stored, out, lse);
     if (shapes.queries() == 0) {
       return;
     }
-    Tensor mask = spec.mask();
     if (mask != null && !mask.isContiguous()) {
       throw new IllegalArgumentException("mask " + mask + " must be contiguous");
     }
@@ -210,6 +214,21 @@ final class CpuAttention implements AttentionKernels, KvWriter {
     } finally {
       Reference.reachabilityFence(layer);
     }
+  }
+
+  /**
+   * Whether C can be given the address of a tensor: what lies in Java arrays has none.
+   *
+   * @throws IllegalStateException if its memory was given back
+   */
+  private static boolean reachable(@Nullable Tensor tensor) {
+    if (tensor == null) {
+      return true;
+    }
+    if (!tensor.segment().scope().isAlive()) {
+      throw new IllegalStateException("the memory of " + tensor + " was given back");
+    }
+    return tensor.segment().isNative();
   }
 
   private static boolean isInC(AttentionKind kind, KvFormat format) {

@@ -36,7 +36,7 @@ final class NativeKernels {
   }
 
   /**
-   * The highest tier that is built, that this machine runs and that {@link Tier#CAP} allows.
+   * The highest tier that is built, that this machine runs and that {@link Tier#CAP} allows; loaded.
    *
    * @throws NativeException if there is none, saying why
    */
@@ -45,10 +45,12 @@ final class NativeKernels {
       throw new NativeException("they were not built into this jar");
     }
     Tier cap = cap();
-    return Arrays.stream(Tier.values())
-        .filter(tier -> cap.has(tier) && lacks(tier) == null)
-        .max(Comparator.naturalOrder())
-        .orElseThrow(() -> new NativeException(String.valueOf(lacks(Tier.AVX2))));
+    Tier best =
+        Arrays.stream(Tier.values())
+            .filter(tier -> cap.has(tier) && lacks(tier) == null)
+            .max(Comparator.naturalOrder())
+            .orElseThrow(() -> new NativeException(String.valueOf(lacks(Tier.AVX2))));
+    return of(best).tier;
   }
 
   /** The highest tier that the user allows. */
@@ -146,9 +148,25 @@ final class NativeKernels {
 
   /** Asks the processor and the system once, which is also when permission for AMX is asked for. */
   private static final class Probe {
-    private static final int FOUND = callInt(entry(PackedLibrary.load("probe"), "octet_probe"));
+    private static final int FOUND;
+    private static final @Nullable String FAILURE;
+
+    static {
+      int found = 0;
+      String failure = null;
+      try {
+        found = callInt(entry(PackedLibrary.load("probe"), "octet_probe"));
+      } catch (NativeException e) {
+        failure = String.valueOf(e.getMessage());
+      }
+      FOUND = found;
+      FAILURE = failure;
+    }
 
     private static @Nullable String lacks(Tier tier) {
+      if (FAILURE != null) {
+        return FAILURE;
+      }
       if ((FOUND & tier.bit()) != 0) {
         return null;
       }
@@ -170,8 +188,12 @@ final class NativeKernels {
     private static final @Nullable String FAILURE = failure();
 
     private static @Nullable String failure() {
-      int wrong = of(Tier.AMX).checkTiles();
-      return wrong == 0 ? null : "its tiles compute product " + wrong + " wrongly";
+      try {
+        int wrong = of(Tier.AMX).checkTiles();
+        return wrong == 0 ? null : "its tiles compute product " + wrong + " wrongly";
+      } catch (NativeException e) {
+        return String.valueOf(e.getMessage());
+      }
     }
   }
 }

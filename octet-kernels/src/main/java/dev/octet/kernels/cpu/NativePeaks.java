@@ -10,7 +10,9 @@ import dev.octet.kernels.peak.PeakLoops;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** The loops of {@code peaks.c}. */
 final class NativePeaks implements PeakLoops {
@@ -20,8 +22,13 @@ final class NativePeaks implements PeakLoops {
   private final MethodHandle peak;
   private final MethodHandle read;
 
+  /** The same for tiles; null below AMX. */
+  private final @Nullable MethodHandle tilePeak;
+
   NativePeaks(NativeKernels library) {
     this.tier = library.tier();
+    this.tilePeak =
+        tier.has(Tier.AMX) ? library.entry("octet_tile_peak", JAVA_INT, JAVA_LONG, ADDRESS) : null;
     this.peak = library.entry("octet_peak", JAVA_INT, JAVA_LONG, ADDRESS);
     this.read = library.entry("octet_peak_read", ADDRESS, JAVA_LONG, ADDRESS);
   }
@@ -33,20 +40,27 @@ final class NativePeaks implements PeakLoops {
 
   @Override
   public List<Loop> arithmetic() {
-    Loop f32 = loop(Arithmetic.F32, "vfmadd231ps", 0);
-    return tier == Tier.AVX2
-        ? List.of(f32, loop(Arithmetic.INT8, "vpmaddwd", 2))
-        : List.of(f32, loop(Arithmetic.BF16, "vdpbf16ps", 1), loop(Arithmetic.INT8, "vpdpbusd", 2));
+    List<Loop> loops = new ArrayList<>();
+    loops.add(loop(peak, Arithmetic.F32, "vfmadd231ps", 0));
+    if (tier.has(Tier.AVX512)) {
+      loops.add(loop(peak, Arithmetic.BF16, "vdpbf16ps", 1));
+    }
+    loops.add(loop(peak, Arithmetic.INT8, tier.has(Tier.AVX512) ? "vpdpbusd" : "vpmaddwd", 2));
+    if (tilePeak != null) {
+      loops.add(loop(tilePeak, Arithmetic.BF16, "tdpbf16ps", 1));
+      loops.add(loop(tilePeak, Arithmetic.INT8, "tdpbssd", 2));
+    }
+    return loops;
   }
 
   /**
    * @param code PEAK_… of {@code peaks.c}
    */
-  private Loop loop(Arithmetic kind, String instruction, int code) {
-    return new Loop(kind, instruction, rounds -> operations(code, rounds));
+  private static Loop loop(MethodHandle peak, Arithmetic kind, String instruction, int code) {
+    return new Loop(kind, instruction, rounds -> operations(peak, code, rounds));
   }
 
-  private double operations(int code, long rounds) {
+  private static double operations(MethodHandle peak, int code, long rounds) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment result = arena.allocate(RESULT_BYTES, Double.BYTES);
       int status;

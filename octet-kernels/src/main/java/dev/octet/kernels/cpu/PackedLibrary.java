@@ -2,7 +2,6 @@ package dev.octet.kernels.cpu;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
 import java.nio.charset.StandardCharsets;
@@ -27,8 +26,16 @@ final class PackedLibrary {
     return PackedLibrary.class.getResource(FOLDER + name + ".so") != null;
   }
 
-  /** Loads a library of the build for the life of the process. */
+  /**
+   * Loads a library of the build for the life of the process.
+   *
+   * @throws NativeException if it is missing, not what was built, or cannot be loaded here
+   */
   static SymbolLookup load(String name) {
+    String system = System.getProperty("os.name") + " on " + System.getProperty("os.arch");
+    if (!system.equals("Linux on amd64") && !system.equals("Linux on x86_64")) {
+      throw new NativeException("they are written for Linux on x86-64, this is " + system);
+    }
     return load(FOLDER, name);
   }
 
@@ -89,7 +96,7 @@ final class PackedLibrary {
       }
       return in.readAllBytes();
     } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      throw new NativeException("cannot read " + file + " in the jar: " + e, e);
     }
   }
 

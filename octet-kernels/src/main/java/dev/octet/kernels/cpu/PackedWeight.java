@@ -207,7 +207,7 @@ record PackedWeight(
 
   /** Inputs in the panels. */
   int inputs() {
-    return blocks() * padded;
+    return Math.multiplyExact(blocks(), padded);
   }
 
   /** Blocks of inputs. */

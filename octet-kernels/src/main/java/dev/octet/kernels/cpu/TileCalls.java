@@ -56,8 +56,9 @@ final class TileCalls {
 
   /** Bytes of rows of x as tiles, with elements of {@code size} bytes. */
   static long bytes(PackedWeight w, int rows, int size) {
-    long blockBytes = (long) Math.ceilDiv(w.padded() * size, ROW_BYTES) * ROW_BYTES;
-    return Math.ceilDiv(rows, ROWS) * (long) ROWS * w.blocks() * blockBytes;
+    long blockBytes = Math.ceilDiv((long) w.padded() * size, ROW_BYTES) * ROW_BYTES;
+    long rowBytes = Math.multiplyExact(w.blocks(), blockBytes);
+    return Math.multiplyExact((long) Math.ceilDiv(rows, ROWS) * ROWS, rowBytes);
   }
 
   /** {@code octet_tile_rows}. */
