@@ -36,7 +36,8 @@ final class NativeKernels {
   }
 
   /**
-   * The highest tier that is built, that this machine runs and that {@link Tier#CAP} allows; loaded.
+   * The highest tier that is built, that this machine runs and that {@link Tier#CAP} allows;
+   * loaded.
    *
    * @throws NativeException if there is none, saying why
    */
