@@ -96,7 +96,8 @@ final class Limits {
       case ActivationQuant.DynamicFp8 _,
           ActivationQuant.StaticFp8 _,
           ActivationQuant.DynamicFp8Block _,
-          ActivationQuant.Fp4Group _ ->
+          ActivationQuant.Fp4Group _,
+          ActivationQuant.DynamicMx _ ->
           Arithmetic.BF16;
     };
   }

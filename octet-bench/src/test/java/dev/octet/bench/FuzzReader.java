@@ -26,6 +26,8 @@ enum FuzzReader {
   CONFIG,
   /** What stands in a file of its own: Ascend's description, ModelOpt's settings. */
   SETTINGS,
+  /** All weights of a model whose settings are sound; the first byte chooses the format. */
+  WEIGHTS,
   GGUF,
   TOKENIZER,
   RECIPE;
@@ -67,6 +69,10 @@ enum FuzzReader {
       switch (this) {
         case SAFETENSORS -> addIfThere(seeds, new byte[0], model.resolve("model.safetensors"));
         case CONFIG -> addIfThere(seeds, chosen, model.resolve("config.json"));
+        case WEIGHTS -> {
+          addIfThere(seeds, chosen, model.resolve("model.safetensors"));
+          addIfThere(seeds, chosen, model.resolve("quant_model_weights.safetensors"));
+        }
         case SETTINGS -> {
           addIfThere(seeds, chosen, model.resolve("quant_model_description.json"));
           addIfThere(seeds, chosen, model.resolve("hf_quant_config.json"));
@@ -110,6 +116,11 @@ enum FuzzReader {
           }
         }
         case CONFIG -> model(data, "config.json", models, work);
+        case WEIGHTS -> {
+          Path ascend = chosen(data, models).resolve("quant_model_weights.safetensors");
+          String name = Files.exists(ascend) ? ascend.getFileName().toString() : "model.safetensors";
+          model(data, name, models, work);
+        }
         case SETTINGS -> {
           Path model = chosen(data, models);
           boolean ascend = Files.exists(model.resolve("quant_model_description.json"));

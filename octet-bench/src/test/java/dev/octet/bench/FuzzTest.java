@@ -85,6 +85,20 @@ class FuzzTest {
     process.destroyForcibly();
     assertThat(ended).as("%s hangs, see %s", reader, log).isTrue();
     assertThat(process.exitValue()).as("%s, see %s", reader, log).isZero();
+    String found = summary(Files.readAllLines(log));
+    System.out.println(reader + ": " + found);
+    assertThat(found).as("%s got past the first check, see %s", reader, log).contains("cov: ");
+  }
+
+  /** The last line of progress, which has coverage, and the one that has the number of runs. */
+  private static String summary(List<String> log) {
+    String covered = "";
+    String done = "";
+    for (String line : log) {
+      covered = line.contains(" cov: ") ? line.replaceAll(".*(cov: \\d+ ft: \\d+).*", "$1") : covered;
+      done = line.startsWith("Done ") ? line : done;
+    }
+    return done + ", " + covered;
   }
 
   private List<String> command(FuzzReader reader, long seconds, Path corpus) {
@@ -98,7 +112,8 @@ class FuzzTest {
     command.add("com.code_intelligence.jazzer.Jazzer");
     command.add("--target_class=" + FuzzTarget.class.getName());
     command.add("--instrumentation_includes=dev.octet.**");
-    command.addAll(List.of("--keep_going=1", "-timeout=120", "-max_len=65536"));
+    command.addAll(List.of("--keep_going=1", "-timeout=300", "-max_len=65536"));
+    command.add("-print_final_stats=1");
     command.addAll(List.of("-max_total_time=" + seconds, "-rss_limit_mb=3000"));
     command.add("--reproducer_path=" + Path.of("target/fuzz").toAbsolutePath());
     command.add("-artifact_prefix=" + Path.of("target/fuzz").toAbsolutePath() + "/");

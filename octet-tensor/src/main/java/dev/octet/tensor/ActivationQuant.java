@@ -99,6 +99,24 @@ public sealed interface ActivationQuant {
     }
   }
 
+  /**
+   * Small floats per token and {@value #GROUP} input channels with a power of two for a scale, as
+   * the OCP Microscaling Formats 1.0 have it: {@code s = 2^(⌊log2 max|x|⌋ − e)}, e the exponent of
+   * the largest float; what lies beyond that saturates.
+   *
+   * @param bits 8 for E4M3 (MXFP8), 4 for E2M1 (MXFP4)
+   */
+  record DynamicMx(int bits) implements ActivationQuant {
+    /** Channels of a group. */
+    public static final int GROUP = 32;
+
+    public DynamicMx {
+      if (bits != 8 && bits != 4) {
+        throw new IllegalArgumentException("microscaled inputs of " + bits + " bits");
+      }
+    }
+  }
+
   /** Whether inputs are quantized at all. */
   default boolean quantizes() {
     return !(this instanceof None);
@@ -121,6 +139,7 @@ public sealed interface ActivationQuant {
       case StaticFp8 _ -> "fp8 static";
       case DynamicFp8Block b -> "fp8 1x" + b.block();
       case Fp4Group _ -> "nvfp4 static";
+      case DynamicMx mx -> "mxfp" + mx.bits() + " token";
     };
   }
 }

@@ -138,6 +138,9 @@ public final class AscendFormat implements LinearFormat {
                   group,
                   new ActivationQuant.DynamicInt4(ActivationQuant.DynamicInt4.CODES)));
       case DYNAMIC_FP8 -> Optional.of(Fp8Layer.of(tensors, shape));
+      case MX_FP8 -> Optional.of(new MxLayer(tensors, shape, 8, 8));
+      case MX_FP4_FP8 -> Optional.of(new MxLayer(tensors, shape, 4, 8));
+      case MX_FP4 -> Optional.of(new MxLayer(tensors, shape, 4, 4));
       case SCALE ->
           throw description.problem(weight, "is tagged " + tag.label() + ", which is for scales");
       case UNREAD ->

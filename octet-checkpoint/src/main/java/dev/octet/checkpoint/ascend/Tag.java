@@ -55,11 +55,11 @@ enum Tag {
   /** Four-bit normal floats. */
   NF4(Form.UNREAD),
   /** FP8 with a power of two for every 32 weights and inputs. */
-  W8A8_MXFP8(Form.UNREAD),
+  W8A8_MXFP8(Form.MX_FP8),
   /** FP4 weights, FP8 inputs, a power of two for every 32. */
-  W4A8_MXFP(Form.UNREAD),
+  W4A8_MXFP(Form.MX_FP4_FP8),
   /** FP4 weights and inputs, a power of two for every 32. */
-  W4A4_MXFP4(Form.UNREAD),
+  W4A4_MXFP4(Form.MX_FP4),
   /** MXFP4 with a second scale. */
   W4A4_MXFP4_DUALSCALE(Form.UNREAD),
   /** MXFP4 beside a low-rank product. */
@@ -76,6 +76,9 @@ enum Tag {
     DYNAMIC_INT4,
     DYNAMIC_INT4_INPUTS,
     DYNAMIC_FP8,
+    MX_FP8,
+    MX_FP4_FP8,
+    MX_FP4,
     SCALE,
     UNREAD
   }

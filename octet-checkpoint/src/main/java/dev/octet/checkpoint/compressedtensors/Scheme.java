@@ -4,6 +4,7 @@ import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.internal.Json;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.ActivationQuant.DynamicInt4;
+import dev.octet.tensor.ActivationQuant.DynamicMx;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.Fp4Weight;
@@ -131,6 +132,10 @@ public final class Scheme {
 
   /** Whoever reads it computes scales of inputs in its own way. */
   private static void requireInputs(String module, ActivationQuant activation) {
+    if (activation instanceof DynamicMx) {
+      throw new CheckpointException(
+          "%s: compressed-tensors has no form for %s inputs".formatted(module, activation.label()));
+    }
     if (activation instanceof DynamicInt4(float steps) && steps != DynamicInt4.HALF_RANGE) {
       throw new CheckpointException(
           "%s: INT4 inputs are scaled by max|x| / %s, in compressed-tensors by max|x| / %s"
@@ -180,7 +185,7 @@ public final class Scheme {
 
   private static Optional<ObjectNode> inputs(ActivationQuant activation) {
     return switch (activation) {
-      case ActivationQuant.None _ -> Optional.empty();
+      case ActivationQuant.None _, DynamicMx _ -> Optional.empty();
       case ActivationQuant.DynamicInt8 _ -> Optional.of(args(8, "int", true, "token", true));
       case ActivationQuant.DynamicInt4 _ -> Optional.of(args(4, "int", true, "token", true));
       case ActivationQuant.DynamicFp8 _ -> Optional.of(args(8, "float", true, "token", true));

@@ -162,7 +162,8 @@ public final class StoredLayer {
           ActivationQuant.DynamicInt8 _,
           ActivationQuant.DynamicInt4 _,
           ActivationQuant.DynamicFp8 _,
-          ActivationQuant.DynamicFp8Block _ -> {}
+          ActivationQuant.DynamicFp8Block _,
+          ActivationQuant.DynamicMx _ -> {}
     }
   }
 

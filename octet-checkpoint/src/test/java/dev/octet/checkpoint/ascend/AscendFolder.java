@@ -64,14 +64,16 @@ final class AscendFolder {
 
   private void linear(String name, int n, int k, UnaryOperator<String> tag) {
     String module = LAYER + name;
-    switch (tag.apply(name)) {
-      case "FLOAT", "W16A16S" -> dense(module, n, k, tag.apply(name));
-      case "W8A8", "W8A8S" -> fixed(module, n, k, tag.apply(name), codes(n * k, 8));
+    String own = tag.apply(name); // it may be drawn
+    switch (own) {
+      case "FLOAT", "W16A16S" -> dense(module, n, k, own);
+      case "W8A8", "W8A8S" -> fixed(module, n, k, own, codes(n * k, 8));
       case "W8A8_DYNAMIC" -> grouped(module, n, k, "W8A8_DYNAMIC", 8, false);
       case "W8A16" -> grouped(module, n, k, "W8A16", 8, true);
       case "W4A16" -> grouped(module, n, k, "W4A16", 4, true);
       case "W4A8_DYNAMIC" -> grouped(module, n, k, "W4A8_DYNAMIC", 4, false);
       case "W4A4_DYNAMIC" -> grouped(module, n, k, "W4A4_DYNAMIC", 4, false);
+      case "W8A8_MXFP8", "W4A8_MXFP", "W4A4_MXFP4" -> microscaled(module, n, k, own);
       case "W8A8_MIX" -> {
         grouped(module, n, k, "W8A8_MIX", 8, false);
         Expected dynamic = expected(module);
@@ -83,7 +85,7 @@ final class AscendFolder {
         expected.put(module + ":decoding", expected(module));
         expected.put(module, dynamic);
       }
-      default -> throw new IllegalArgumentException(tag.apply(name));
+      default -> throw new IllegalArgumentException(own);
     }
   }
 
@@ -139,6 +141,37 @@ final class AscendFolder {
               Float.floatToRawIntBits(floats.getFloat(i)) & 0xFFFFFFFFL);
     }
     return out;
+  }
+
+  /** Codes and exponents as the OCP format has them, decoded here by its tables. */
+  private void microscaled(String module, int n, int k, String tag) {
+    boolean eight = tag.equals("W8A8_MXFP8");
+    int width = eight ? k : (k + 1) / 2;
+    int groups = (k + 31) / 32;
+    Tensor codes = Tensor.allocate(Arena.ofAuto(), eight ? DType.F8_E4M3 : DType.U8, n, width);
+    Tensor scales = Tensor.allocate(Arena.ofAuto(), DType.U8, n, groups);
+    for (int i = 0; i < n * groups; i++) {
+      scales.setFloat(i, 117 + random.nextInt(20));
+    }
+    double[] weight = new double[n * k];
+    double[] halves = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
+    for (int r = 0; r < n; r++) {
+      for (int j = 0; j < k; j++) {
+        double scale = Math.pow(2, scales.getLong((long) r * groups + j / 32) - 127);
+        if (eight) {
+          codes.setFloat((long) r * k + j, (float) random.nextGaussian() * 4);
+          weight[r * k + j] = codes.getFloat((long) r * k + j) * scale;
+        } else {
+          int code = random.nextInt(16);
+          long at = (long) r * width + j / 2;
+          codes.setFloat(at, codes.getLong(at) | (long) code << 4 * (j % 2));
+          weight[r * k + j] = (code > 7 ? -1 : 1) * halves[code & 7] * scale;
+        }
+      }
+    }
+    put(module + ".weight", tag, codes);
+    put(module + ".weight_scale", tag, scales);
+    expected.put(module, new Expected(weight, null));
   }
 
   private void grouped(String module, int n, int k, String tag, int bits, boolean offsets) {

@@ -43,7 +43,10 @@ class AscendReaderTest {
           "W8A16",
           "W4A16",
           "W4A8_DYNAMIC",
-          "W4A4_DYNAMIC");
+          "W4A4_DYNAMIC",
+          "W8A8_MXFP8",
+          "W4A8_MXFP",
+          "W4A4_MXFP4");
 
   @TempDir Path dir;
 
@@ -97,9 +100,6 @@ class AscendReaderTest {
             "W4A4_FLATQUANT_DYNAMIC_SVD",
             "W4A4_DYNAMIC_SVD",
             "W8A8_DYNAMIC_SVD",
-            "W8A8_MXFP8",
-            "W4A8_MXFP",
-            "W4A4_MXFP4",
             "W4A4_MXFP4_DUALSCALE",
             "W4A4_MXFP4_SVD");
   }

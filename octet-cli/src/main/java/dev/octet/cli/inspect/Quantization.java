@@ -74,7 +74,8 @@ public record Quantization(
         case ActivationQuant.DynamicInt8 _,
             ActivationQuant.DynamicInt4 _,
             ActivationQuant.DynamicFp8 _,
-            ActivationQuant.DynamicFp8Block _ ->
+            ActivationQuant.DynamicFp8Block _,
+            ActivationQuant.DynamicMx _ ->
             dynamic++;
       }
     }

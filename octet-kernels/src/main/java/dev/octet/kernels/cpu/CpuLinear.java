@@ -15,6 +15,7 @@ import dev.octet.tensor.ActivationQuant.DynamicFp8;
 import dev.octet.tensor.ActivationQuant.DynamicFp8Block;
 import dev.octet.tensor.ActivationQuant.DynamicInt4;
 import dev.octet.tensor.ActivationQuant.DynamicInt8;
+import dev.octet.tensor.ActivationQuant.DynamicMx;
 import dev.octet.tensor.ActivationQuant.Fp4Group;
 import dev.octet.tensor.ActivationQuant.None;
 import dev.octet.tensor.ActivationQuant.StaticFp8;
@@ -424,7 +425,7 @@ final class CpuLinear implements Linear {
         MemorySegment unused = Scratch.ofThread().get(Use.BLOCK_SCALES, bytes);
         calls.roundE4m3(x, count, k, block, 0, true, out, unused);
       }
-      case None _, DynamicInt8 _, DynamicInt4 _, StaticInt8 _, Fp4Group _ ->
+      case None _, DynamicInt8 _, DynamicInt4 _, StaticInt8 _, Fp4Group _, DynamicMx _ ->
           roundTrip(x, count, out);
     }
   }

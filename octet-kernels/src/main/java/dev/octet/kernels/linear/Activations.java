@@ -5,6 +5,7 @@ import dev.octet.tensor.ActivationQuant.DynamicFp8;
 import dev.octet.tensor.ActivationQuant.DynamicFp8Block;
 import dev.octet.tensor.ActivationQuant.DynamicInt4;
 import dev.octet.tensor.ActivationQuant.DynamicInt8;
+import dev.octet.tensor.ActivationQuant.DynamicMx;
 import dev.octet.tensor.ActivationQuant.Fp4Group;
 import dev.octet.tensor.ActivationQuant.None;
 import dev.octet.tensor.ActivationQuant.StaticFp8;
@@ -20,6 +21,9 @@ import java.util.Arrays;
  * the row NaN instead of a plausible number.
  */
 public final class Activations {
+  /** Of the smallest scale that eight bits of exponent hold. */
+  private static final int LEAST_EXPONENT = -127;
+
   private Activations() {}
 
   /** Whether codes are integers, to be multiplied with integer weights in int32. */
@@ -87,6 +91,11 @@ public final class Activations {
           fp4(x, from, Math.min(x.length, from + Fp4Group.GROUP), global);
         }
       }
+      case DynamicMx(int bits) -> {
+        for (int from = 0; from < x.length; from += DynamicMx.GROUP) {
+          microscaled(x, from, Math.min(x.length, from + DynamicMx.GROUP), bits);
+        }
+      }
     }
   }
 
@@ -101,6 +110,26 @@ public final class Activations {
     float scale = Codecs.e4m3ToFloat(Codecs.floatToE4m3(local)) * global;
     for (int j = from; j < to; j++) {
       x[j] = scale == 0 ? 0 : Codecs.e2m1ToFloat(Codecs.floatToE2m1(x[j] / scale)) * scale;
+    }
+  }
+
+  /** One group of MXFP8 or MXFP4; powers of two divide without rounding. */
+  private static void microscaled(float[] x, int from, int to, int bits) {
+    float amax = absMax(x, from, to);
+    if (!Float.isFinite(amax)) {
+      Arrays.fill(x, from, to, Float.NaN);
+      return;
+    }
+    int largest = Math.getExponent(bits == 8 ? Codecs.E4M3_MAX : Codecs.E2M1_MAX);
+    int exponent = Math.max(LEAST_EXPONENT, Math.getExponent(amax) - largest);
+    double scale = Math.scalb(1.0, exponent);
+    for (int j = from; j < to; j++) {
+      float code = (float) (x[j] / scale);
+      float value =
+          bits == 8
+              ? Codecs.e4m3ToFloat(Codecs.floatToE4m3(code))
+              : Codecs.e2m1ToFloat(Codecs.floatToE2m1(code));
+      x[j] = (float) (value * scale);
     }
   }
 

@@ -62,6 +62,15 @@ final class Weights {
     all.put(
         "nvfp4 inputs",
         with(fp4(DType.F8_E4M3, n, k, 16, random), new ActivationQuant.Fp4Group(0.002f), null));
+    all.put(
+        "mxfp4 inputs",
+        with(fp4(DType.F8_E8M0, n, k, 32, random), new ActivationQuant.DynamicMx(4), null));
+    all.put(
+        "mxfp4 mxfp8 inputs",
+        with(fp4(DType.F8_E8M0, n, k, 32, random), new ActivationQuant.DynamicMx(8), null));
+    all.put(
+        "mxfp8 inputs",
+        with(fp8(DType.F8_E4M3, n, k, 1, 32, random), new ActivationQuant.DynamicMx(8), null));
     all.put("mxfp4", with(fp4(DType.F8_E8M0, n, k, 32, random), none, bias(n, random)));
     all.put("fp4 g20", with(fp4(DType.F32, n, k, 20, random), none, null));
     all.put(
