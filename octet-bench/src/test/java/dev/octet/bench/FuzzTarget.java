@@ -26,6 +26,11 @@ public final class FuzzTarget {
     }
   }
 
+  /** Makes the models before the clock of the first input runs. */
+  public static void fuzzerInitialize() throws IOException {
+    Files.createDirectories(ROOT);
+  }
+
   /** One input. */
   public static void fuzzerTestOneInput(byte[] data) throws IOException {
     Path work = Files.createTempDirectory(ROOT, "input");
