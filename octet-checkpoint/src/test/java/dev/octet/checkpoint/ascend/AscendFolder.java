@@ -157,14 +157,14 @@ final class AscendFolder {
     double[] halves = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
     for (int r = 0; r < n; r++) {
       for (int j = 0; j < k; j++) {
-        double scale = Math.pow(2, scales.getLong((long) r * groups + j / 32) - 127);
+        double scale = Math.pow(2, scales.getFloat((long) r * groups + j / 32) - 127);
         if (eight) {
           codes.setFloat((long) r * k + j, (float) random.nextGaussian() * 4);
           weight[r * k + j] = codes.getFloat((long) r * k + j) * scale;
         } else {
           int code = random.nextInt(16);
           long at = (long) r * width + j / 2;
-          codes.setFloat(at, codes.getLong(at) | (long) code << 4 * (j % 2));
+          codes.setFloat(at, (int) codes.getLong(at) | code << 4 * (j % 2));
           weight[r * k + j] = (code > 7 ? -1 : 1) * halves[code & 7] * scale;
         }
       }
