@@ -29,7 +29,7 @@ static void load_keys(task *t, const uint8_t *head, ptrdiff_t ahead) {
       .type = c->key_type,
       .rows = c->key_dim,
       .columns = KEY_TILE,
-      .bytes = t->w.key_bytes,
+      .lowest = c->key_scale_at < 0,
       .ahead = ahead,
       .row_scale = fold ? c->key_scales + (ptrdiff_t)t->head * c->key_dim : NULL};
   octet_pack_tile(&tile, t->how.scores_in, t->how.round_keys, !t->tiled, t->w.keys, KEY_TILE);
@@ -49,7 +49,7 @@ static void load_values(task *t, const uint8_t *head, ptrdiff_t ahead, int count
       .type = c->value_type,
       .rows = count,
       .columns = c->value_dim,
-      .bytes = t->w.value_bytes,
+      .lowest = c->value_scale_at < 0,
       .ahead = ahead,
       .row_scale = !codes && c->value_scale_at >= 0 ? t->w.value_scale : NULL,
       .column_scale =
@@ -112,7 +112,7 @@ static void few_rows_direct(task *t, const uint8_t *head, ptrdiff_t ahead, int f
     octet_hide_across(t, first_key, count);
   }
   octet_softmax_across(&t->how, t->odd_scales || !all, w->x, w->p, t->rows, w->value_scale, t->bound, &w->s);
-  direct values = {(const int8_t *)head + c->value_at, KEY_TILE, c->value_dim, ahead};
+  direct values = {(const int8_t *)head + c->value_at, count, c->value_dim, ahead};
   outputs o = {w->acc, t->how.width, w->s.alpha, w->s.beta};
   octet_outputs_direct(&values, w->p, &o, t->rows);
 }

@@ -83,7 +83,7 @@ INLINE void outputs_of_rows(int rows, const direct *d, const int32_t *p, const o
         sum[r][v] = vi_set1(0);
       }
     }
-    for (int k = 0; k < STEPS; k++) {
+    for (int k = 0; k < words(d->rows, IN_INT8); k++) {
       __m512i values[4];
       words_of(d->at + (ptrdiff_t)k * 4 * d->columns + c, d->columns, d->ahead, 0, values);
 #pragma GCC unroll 4
@@ -120,10 +120,10 @@ INLINE void words_of(const int8_t *at, ptrdiff_t stride, ptrdiff_t ahead, vi wor
   words[1] = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(even, odd));
 }
 
-/* Sums of 16 columns of a tile for some rows of an operand of words [rows][steps]. */
+/* Sums of 16 columns of a tile for some rows of an operand, the first `steps` words of each. */
 INLINE void sums_of(
-    int rows, const int8_t *at, ptrdiff_t stride, ptrdiff_t ahead, const int32_t *left, int steps,
-    vi sum[AT_ONCE][2]) {
+    int rows, const int8_t *at, ptrdiff_t stride, ptrdiff_t ahead, const int32_t *left, int left_stride,
+    int steps, vi sum[AT_ONCE][2]) {
 #pragma GCC unroll 4
   for (int r = 0; r < rows; r++) {
     sum[r][0] = vi_set1(0);
@@ -134,7 +134,7 @@ INLINE void sums_of(
     words_of(at + 2 * k * stride, stride, ahead, right);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
-      vi own = vi_set1(left[r * steps + k]);
+      vi own = vi_set1(left[r * left_stride + k]);
 #pragma GCC unroll 2
       for (int v = 0; v < 2; v++) {
         sum[r][v] = dot(DOT_INT_LEFT, sum[r][v], own, right[v]);
@@ -148,7 +148,7 @@ INLINE void scores_of_rows(int rows, const direct *d, const int32_t *queries, co
   int steps = d->rows / 2;
   for (int c = 0; c < KEY_TILE; c += 2 * LANES) {
     vi sum[AT_ONCE][2];
-    sums_of(rows, d->at + c, KEY_TILE, d->ahead, queries + (ptrdiff_t)first * steps, steps, sum);
+    sums_of(rows, d->at + c, KEY_TILE, d->ahead, queries + (ptrdiff_t)first * steps, steps, steps, sum);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
       vf own = vf_set1(to->row[first + r]);
@@ -166,7 +166,8 @@ INLINE void outputs_of_rows(int rows, const direct *d, const int32_t *p, const o
   enum { STEPS = KEY_TILE / 2 };
   for (int c = 0; c < d->columns; c += 2 * LANES) {
     vi sum[AT_ONCE][2];
-    sums_of(rows, d->at + c, d->columns, d->ahead, p + (ptrdiff_t)first * STEPS, STEPS, sum);
+    sums_of(
+        rows, d->at + c, d->columns, d->ahead, p + (ptrdiff_t)first * STEPS, STEPS, words(d->rows, IN_INT8), sum);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
       vf alpha = vf_set1(to->alpha[first + r]), beta = vf_set1(to->beta[first + r]);

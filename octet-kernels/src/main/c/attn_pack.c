@@ -4,6 +4,7 @@
  */
 #include "attn_bytes.h"
 #include "attn_tile.h"
+#include "bf16_codes.h"
 #include <string.h>
 
 static const int BITS[] = {32, 16, 16, 8, 8, 8};
@@ -155,10 +156,11 @@ static void pack_int8(const stored *t, int bias, int32_t *out, int stride) {
   }
 }
 
-/* Codes of 8 bits as BF16, their two bytes looked up, the sign their own. */
-INLINE void pair_codes(const stored *t, int type, int32_t *out, int stride) {
-  __m512i high0 = vi_load(t->bytes), high1 = vi_load(t->bytes + 64);
-  __m512i low0 = vi_load(t->bytes + 128), low1 = vi_load(t->bytes + 192);
+/* Codes of 8 bits as BF16, their two bytes looked up, the sign their own. lowest: one may be -128. */
+INLINE void pair_codes(const stored *t, int type, int lowest, int32_t *out, int stride) {
+  const bf16_codes *codes = type == KV_INT8 ? &INT8_CODES : type == KV_E4M3 ? &E4M3_CODES : &E5M2_CODES;
+  __m512i high0 = vi_load(codes->high), high1 = vi_load(codes->high + 64);
+  __m512i low0 = vi_load(codes->low), low1 = vi_load(codes->low + 64);
   __m512i sign = _mm512_set1_epi8((char)0x80);
   for (int row = 0; row < t->rows; row += 2) {
     int32_t *to = out + row / 2 * stride;
@@ -174,7 +176,7 @@ INLINE void pair_codes(const stored *t, int type, int32_t *out, int stride) {
         __m512i index = type == KV_INT8 ? _mm512_abs_epi8(code) : code;
         __m512i high = _mm512_permutex2var_epi8(high0, index, high1);
         r[2 * i] = _mm512_permutex2var_epi8(low0, index, low1);
-        if (type == KV_INT8) { /* static scales clamp at -128, the one magnitude beyond the table */
+        if (lowest) { /* the one magnitude beyond the table */
           high = _mm512_mask_mov_epi8(high, _mm512_cmpeq_epi8_mask(code, sign), _mm512_set1_epi8(0x43));
         }
         r[2 * i + 1] = _mm512_ternarylogic_epi32(high, code, sign, 0xf8); /* high | code & sign */
@@ -221,13 +223,18 @@ INLINE void pair_rows(const stored *t, int type, int32_t *out, int stride) {
 }
 
 static void pair(const stored *t, int32_t *out, int stride) {
-  if (fits_bf16(t) && t->type == KV_INT8) {
-    pair_codes(t, KV_INT8, out, stride);
-    return;
-  }
-  if (fits_bf16(t) && t->type != KV_BF16) {
-    pair_codes(t, KV_E4M3, out, stride);
-    return;
+  if (fits_bf16(t)) {
+    switch (t->type) {
+      case KV_INT8:
+        if (t->lowest) {
+          pair_codes(t, KV_INT8, 1, out, stride);
+        } else {
+          pair_codes(t, KV_INT8, 0, out, stride);
+        }
+        return;
+      case KV_E4M3: pair_codes(t, KV_E4M3, 0, out, stride); return;
+      case KV_E5M2: pair_codes(t, KV_E5M2, 0, out, stride); return;
+    }
   }
   switch (t->type) {
     case KV_F32: pair_rows(t, KV_F32, out, stride); break;
@@ -267,26 +274,6 @@ static void pack_int8(const stored *t, int bias, int32_t *out, int stride) {
 }
 
 #endif
-
-void octet_bf16_bytes(int type, uint8_t table[256]) {
-  if (BITS[type] != 8) {
-    return;
-  }
-  uint8_t codes[128];
-  for (int i = 0; i < 128; i++) {
-    codes[i] = (uint8_t)i;
-  }
-  for (int i = 0; i < 128; i += LANES) {
-    uint32_t bits[LANES];
-    vi_store(bits, vf_as_vi(type == KV_INT8 ? load_as_f32(codes + i, KV_INT8)
-                            : type == KV_E4M3 ? load_as_f32(codes + i, KV_E4M3)
-                                              : load_as_f32(codes + i, KV_E5M2)));
-    for (int j = 0; j < LANES; j++) {
-      table[i + j] = (uint8_t)(bits[j] >> 24);
-      table[128 + i + j] = (uint8_t)(bits[j] >> 16);
-    }
-  }
-}
 
 void octet_pack_tile(
     const stored *t, int in, int round, int bias, int32_t *out, int stride) {

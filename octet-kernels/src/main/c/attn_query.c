@@ -34,35 +34,65 @@ static void butterflies(float *restrict a, float *restrict b, int n) {
   }
 }
 
-/* All steps whose pairs lie within a vector. */
-static void steps_within_vectors(float *x, int dim) {
-  for (int c = 0; c < dim; c += LANES) {
-    vf v = vf_load(x + c);
-#pragma GCC unroll 4
-    for (int half = 1; half < LANES; half *= 2) {
-      v = vf_butterfly(v, half);
-    }
-    vf_store(x + c, v);
-  }
-}
-
-void octet_rotate(float *x, const float *signs, int dim, int block) {
+/* Blocks of fewer channels than a vector has lanes, or of more than fit into registers. */
+static void rotate_in_memory(float *x, const float *signs, int dim, int block, float norm) {
   for (int c = 0; c < dim; c++) {
     x[c] *= signs[c];
   }
-  int half = 1;
-  if (block >= LANES) {
-    steps_within_vectors(x, dim);
-    half = LANES;
-  }
-  for (; half < block; half *= 2) {
+  for (int half = 1; half < block; half *= 2) {
     for (int base = 0; base < dim; base += 2 * half) {
       butterflies(x + base, x + base + half, half);
     }
   }
-  float norm = (float)(1 / sqrt((double)block));
   for (int c = 0; c < dim; c++) {
     x[c] *= norm;
+  }
+}
+
+enum { MOST_VECTORS = 16 };
+
+/* A block of so many vectors: pairs within each first, then whole ones. */
+INLINE void rotate_vectors(int vectors, float *x, const float *signs, vf norm) {
+  vf v[MOST_VECTORS];
+#pragma GCC unroll 16
+  for (int i = 0; i < vectors; i++) {
+    v[i] = vf_mul(vf_load(x + i * LANES), vf_load(signs + i * LANES));
+#pragma GCC unroll 4
+    for (int half = 1; half < LANES; half *= 2) {
+      v[i] = vf_butterfly(v[i], half);
+    }
+  }
+#pragma GCC unroll 4
+  for (int half = 1; half < vectors; half *= 2) {
+#pragma GCC unroll 16
+    for (int i = 0; i < vectors; i++) {
+      if ((i & half) == 0) {
+        vf a = v[i], b = v[i + half];
+        v[i] = vf_add(a, b);
+        v[i + half] = vf_sub(a, b);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < vectors; i++) {
+    vf_store(x + i * LANES, vf_mul(v[i], norm));
+  }
+}
+
+void octet_rotate(float *x, const float *signs, int dim, int block) {
+  float norm = (float)(1 / sqrt((double)block));
+  if (block < LANES || block > MOST_VECTORS * LANES) {
+    rotate_in_memory(x, signs, dim, block, norm);
+    return;
+  }
+  for (int c = 0; c < dim; c += block) {
+    switch (block / LANES) {
+      case 1: rotate_vectors(1, x + c, signs + c, vf_set1(norm)); break;
+      case 2: rotate_vectors(2, x + c, signs + c, vf_set1(norm)); break;
+      case 4: rotate_vectors(4, x + c, signs + c, vf_set1(norm)); break;
+      case 8: rotate_vectors(8, x + c, signs + c, vf_set1(norm)); break;
+      default: rotate_vectors(16, x + c, signs + c, vf_set1(norm)); break;
+    }
   }
 }
 

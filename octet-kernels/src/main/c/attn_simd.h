@@ -207,8 +207,8 @@ INLINE vf vf_exp2_coarse(vf x) {
 INLINE vf vf_butterfly(vf x, int half) {
   vi upper = vi_and(vi_counting(), vi_set1(half));
   vi sign = vi_shl(upper, half == 1 ? 31 : half == 2 ? 30 : half == 4 ? 29 : 28);
-  vf flipped = vi_as_vf(vi_xor(vf_as_vi(x), sign));
-  return vf_add(vf_partner(x, half), flipped);
+  vf one = vi_as_vf(vi_or(vf_as_vi(vf_set1(1)), sign));
+  return vf_fma(x, one, vf_partner(x, half)); /* exact but for the sum's own rounding */
 }
 
 /* Rounded to BF16, half to even, still an F32; a NaN stays one. */

@@ -53,6 +53,9 @@ static int64_t lay_out(const plan *how, int key_dim, int rows, uint8_t *base, wo
   w->s.alpha = take(base, &at, 4 * padded);
   w->s.beta = take(base, &at, 4 * padded);
   w->s.added = take(base, &at, 4 * padded);
+  w->key_scale = take(base, &at, 4 * KEY_TILE);
+  w->value_scale = take(base, &at, 4 * KEY_TILE);
+  w->weight = take(base, &at, 4 * KEY_TILE);
   return at;
 }
 
@@ -131,8 +134,6 @@ task *octet_begin_task(
       .tiles = few ? 1 : (rows + TILE_QUERIES - 1) / TILE_QUERIES};
   t->query_words = t->tiled ? LANES * word_tiles(how->key_words) : how->key_words;
   lay_out(how, call->key_dim, rows, scratch + (sizeof(task) + 63) / 64 * 64, &t->w);
-  octet_bf16_bytes(call->key_type, t->w.key_bytes);
-  octet_bf16_bytes(call->value_type, t->w.value_bytes);
   load_queries(t);
   return t;
 }
@@ -144,4 +145,7 @@ void octet_share_room(task *t, const task *first) {
   t->w.value_tiles = first->w.value_tiles;
   t->w.x = first->w.x;
   t->w.p = first->w.p;
+  t->w.key_scale = first->w.key_scale;
+  t->w.value_scale = first->w.value_scale;
+  t->w.weight = first->w.weight;
 }

@@ -28,11 +28,9 @@ typedef struct {
   int32_t *from;    /* first key seen */
   int32_t *end;     /* one past the last */
   state s;
-  float key_scale[KEY_TILE];
-  float value_scale[KEY_TILE];
-  float weight[KEY_TILE]; /* of octet_fast_bound */
-  uint8_t key_bytes[256]; /* octet_bf16_bytes of their types */
-  uint8_t value_bytes[256];
+  float *key_scale; /* [64] of the keys in work */
+  float *value_scale;
+  float *weight; /* of octet_fast_bound */
 } workspace;
 
 typedef struct {

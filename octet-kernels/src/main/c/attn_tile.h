@@ -43,17 +43,11 @@ typedef struct {
   int type;
   int rows;
   int columns;
+  int lowest;                /* whether codes of INT8 may be -128: static scales clamp there */
   const float *row_scale;    /* or null */
   const float *column_scale; /* or null */
-  const uint8_t *bytes;      /* octet_bf16_bytes of the type */
   ptrdiff_t ahead;           /* from here to the tile that is read next */
 } stored;
-
-/*
- * The BF16 numbers of codes 0 ... 127 of a type of 8 bits: 128 upper, then 128 lower bytes. Those of
- * INT8 are magnitudes; bit 7 of a code is its sign.
- */
-void octet_bf16_bytes(int type, uint8_t table[256]);
 
 /*
  * Makes a tile's words [words(rows)][stride] with zeros for rows beyond the last and columns up to
@@ -81,7 +75,7 @@ int octet_direct(const octet_attention *call, const plan *how);
 /* queries: [rows][key_words]; the tile is [key_dim][64]. */
 void octet_scores_direct(const direct *d, const int32_t *queries, const scores *to, int rows);
 
-/* p: [rows][words(64)]; the tile is [64][value_dim]. */
+/* p: [rows][words(64)]; the tile is [64][value_dim], of whose rows the first d->rows count, for the others P is 0. */
 void octet_outputs_direct(const direct *d, const int32_t *p, const outputs *to, int rows);
 
 /* Whether every value of a tile of F32 or BF16 words is a finite number. */

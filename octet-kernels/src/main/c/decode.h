@@ -2,6 +2,7 @@
 #ifndef OCTET_DECODE_H
 #define OCTET_DECODE_H
 
+#include "bf16_codes.h"
 #include "linear_finish.h"
 
 enum {
@@ -28,45 +29,12 @@ INLINE f32x16 of_e4m3(i32x16 code) {
 
 INLINE f32x16 of_e5m2(i32x16 code) { return f_of_halves(i_shl(code, 8)); }
 
-#ifdef __AVX512VBMI__
-/* Bits 31…24 and 23…16 of the float of every FP8 code without its sign; below them all are 0. */
-typedef struct { _Alignas(64) uint8_t high[128], low[128]; } fp8_bytes;
-
-#define EVERY_16(of, c)                                                                          \
-  of(c), of(c + 1), of(c + 2), of(c + 3), of(c + 4), of(c + 5), of(c + 6), of(c + 7), of(c + 8), \
-      of(c + 9), of(c + 10), of(c + 11), of(c + 12), of(c + 13), of(c + 14), of(c + 15)
-#define EVERY(of)                                                                     \
-  { EVERY_16(of, 0), EVERY_16(of, 16), EVERY_16(of, 32), EVERY_16(of, 48),            \
-    EVERY_16(of, 64), EVERY_16(of, 80), EVERY_16(of, 96), EVERY_16(of, 112) }
-
-/* Upper halves. E4M3: exponents from -6; below, multiples of 2⁻⁹; one code is no number. */
-#define E4M3_FLOAT(c)                                                            \
-  ((c) == 0x7f ? 0x7fff                                                          \
-   : (c) >= 8  ? ((c) / 8 + 120) << 7 | (c) % 8 << 4                             \
-   : (c) >= 4  ? 120 << 7 | (c) % 4 << 5                                         \
-   : (c) >= 2  ? 119 << 7 | (c) % 2 << 6                                         \
-               : (c) * 118 << 7)
-/* E5M2: exponents from -14, the highest for what is not finite; below, multiples of 2⁻¹⁶. */
-#define E5M2_FLOAT(c)                                                            \
-  ((c) >= 0x7d  ? 0x7fff                                                         \
-   : (c) >= 124 ? 0x7f80                                                         \
-   : (c) >= 4   ? ((c) / 4 + 112) << 7 | (c) % 4 << 5                            \
-   : (c) >= 2   ? 112 << 7 | (c) % 2 << 6                                        \
-                : (c) * 111 << 7)
-#define E4M3_HIGH(c) E4M3_FLOAT(c) >> 8
-#define E4M3_LOW(c) E4M3_FLOAT(c) & 0xff
-#define E5M2_HIGH(c) E5M2_FLOAT(c) >> 8
-#define E5M2_LOW(c) E5M2_FLOAT(c) & 0xff
-static const fp8_bytes E4M3_BYTES = {EVERY(E4M3_HIGH), EVERY(E4M3_LOW)};
-static const fp8_bytes E5M2_BYTES = {EVERY(E5M2_HIGH), EVERY(E5M2_LOW)};
-#endif
-
 /* What decoding needs beside the codes. */
 typedef struct {
   f32x16 zero; /* what integers are measured from: z + 128 or z + 8 */
 #ifdef __AVX512VBMI__
   f32x16 nibbles; /* the values of 0…15 where all outputs have one zero */
-  __m512i high[2], low[2]; /* fp8_bytes */
+  __m512i high[2], low[2]; /* bf16_codes */
 #endif
 } decoder;
 
@@ -77,7 +45,7 @@ INLINE decoder decoder_of(const int form, const octet_linear *w, int64_t panel, 
 #ifdef __AVX512VBMI__
   d.nibbles = f_sub(_mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), d.zero);
   if (form == FORM_E4M3 || form == FORM_E5M2) {
-    const fp8_bytes *bytes = form == FORM_E4M3 ? &E4M3_BYTES : &E5M2_BYTES;
+    const bf16_codes *bytes = form == FORM_E4M3 ? &E4M3_CODES : &E5M2_CODES;
     for (int i = 0; i < 2; i++) {
       d.high[i] = i_load(bytes->high + 64 * i);
       d.low[i] = i_load(bytes->low + 64 * i);
