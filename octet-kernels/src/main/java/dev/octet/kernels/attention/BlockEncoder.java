@@ -15,10 +15,10 @@ final class BlockEncoder {
   private final @Nullable StaticOffsets offsets;
   private final @Nullable Rotation rotation;
 
-  BlockEncoder(KvFormat format, @Nullable StaticOffsets offsets) {
+  BlockEncoder(KvFormat format, @Nullable StaticOffsets offsets, @Nullable Rotation rotation) {
     this.format = format;
     this.offsets = offsets;
-    this.rotation = format.rotatedKeys() ? Rotation.of(format.body()) : null;
+    this.rotation = rotation;
   }
 
   static float scale(MemorySegment block, long offset, int slot) {

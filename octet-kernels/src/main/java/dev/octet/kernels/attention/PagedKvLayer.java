@@ -33,6 +33,7 @@ public final class PagedKvLayer implements KvLayer {
   private final KvSpec spec;
   private final KvFormat format;
   private final @Nullable StaticOffsets offsets;
+  private final @Nullable Rotation rotation;
   private final BlockEncoder encoder;
   private final @Nullable KvWriter writer;
   private final Supplier<Arena> arenas;
@@ -88,7 +89,8 @@ public final class PagedKvLayer implements KvLayer {
     this.spec = spec;
     this.format = format;
     this.offsets = StaticOffsets.of(spec);
-    this.encoder = new BlockEncoder(format, offsets);
+    this.rotation = format.rotatedKeys() ? Rotation.of(format.body()) : null;
+    this.encoder = new BlockEncoder(format, offsets, rotation);
     this.writer = writer != null && writer.writes(format) ? writer : null;
     this.givenMean = mean;
     this.mean = mean;
@@ -210,7 +212,15 @@ public final class PagedKvLayer implements KvLayer {
     return slabs.get(block).memory;
   }
 
-  /** k̄ [heads·keyDim] of rotated keys; null where keys are stored as they are, or none are. */
+  /** How keys are rotated; null if they are not. */
+  public @Nullable Rotation rotation() {
+    return rotation;
+  }
+
+  /**
+   * k̄ [heads·keyDim] of rotated keys, not to be changed; null where keys are stored as they are,
+   * or none are.
+   */
   public float @Nullable [] mean() {
     return mean;
   }

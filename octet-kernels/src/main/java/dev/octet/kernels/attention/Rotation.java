@@ -54,6 +54,11 @@ public final class Rotation {
     return norm;
   }
 
+  /** ±1 of every channel; not to be changed. */
+  public float[] signs() {
+    return signs;
+  }
+
   /** +1 or −1 for a channel. */
   public float signOf(int channel) {
     return signs[channel];

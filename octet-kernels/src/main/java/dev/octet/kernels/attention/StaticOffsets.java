@@ -6,6 +6,7 @@ import dev.octet.kernels.AttentionSpec;
 import dev.octet.kernels.KvSpec;
 import dev.octet.kernels.KvType;
 import dev.octet.kernels.StaticKvScales;
+import dev.octet.kernels.WorkPool;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -65,6 +66,7 @@ public final class StaticOffsets {
    * Turns attention over shifted keys and values into attention over what they stand for.
    *
    * @param keys how many there are
+   * @param pool what queries are divided among
    */
   public void remove(
       AttentionSpec spec,
@@ -72,21 +74,33 @@ public final class StaticOffsets {
       int keys,
       Tensor q,
       Tensor out,
-      @Nullable Tensor lse) {
+      @Nullable Tensor lse,
+      WorkPool pool) {
     Visibility visibility = new Visibility(spec, keys);
-    for (int i = 0; i < shapes.queries(); i++) {
-      if (!seesAny(visibility, i)) {
-        continue;
-      }
-      for (int h = 0; h < shapes.heads(); h++) {
-        int kvHead = h / shapes.group();
-        long row = (long) i * shapes.heads() + h;
-        subtract(out.segment(), row * shapes.valueDim(), kvHead * shapes.valueDim(), shapes);
-        if (lse != null) {
-          double shift = dot(q, row * shapes.keyDim(), kvHead * shapes.keyDim(), shapes.keyDim());
-          long at = (long) h * shapes.queries() + i;
-          lse.setFloat(at, (float) (lse.getFloat(at) - shift * spec.scale()));
-        }
+    pool.run(
+        shapes.queries(),
+        i -> {
+          if (seesAny(visibility, i)) {
+            removeFrom(i, spec, shapes, q, out, lse);
+          }
+        });
+  }
+
+  private void removeFrom(
+      int query,
+      AttentionSpec spec,
+      AttentionShapes shapes,
+      Tensor q,
+      Tensor out,
+      @Nullable Tensor lse) {
+    for (int h = 0; h < shapes.heads(); h++) {
+      int kvHead = h / shapes.group();
+      long row = (long) query * shapes.heads() + h;
+      subtract(out.segment(), row * shapes.valueDim(), kvHead * shapes.valueDim(), shapes);
+      if (lse != null) {
+        double shift = dot(q, row * shapes.keyDim(), kvHead * shapes.keyDim(), shapes.keyDim());
+        long at = (long) h * shapes.queries() + query;
+        lse.setFloat(at, (float) (lse.getFloat(at) - shift * spec.scale()));
       }
     }
   }

@@ -60,7 +60,7 @@ final class AttentionCall {
     PagedKvLayer kv = operand.kv();
     KvFormat format = kv.format();
     Rotation rotation = operand.rotation();
-    float[] signs = rotation == null ? null : signs(rotation);
+    float[] signs = rotation == null ? null : rotation.signs();
     float[] mean = rotation == null ? null : operand.mean();
     long partFloats =
         splits == 1
@@ -121,8 +121,8 @@ final class AttentionCall {
     int from = first / KvSpec.BLOCK;
     int to = Math.ceilDiv(end, KvSpec.BLOCK);
     float[] mean = format.rotatedKeys() ? kv.mean() : null;
-    Rotation rotation = mean == null ? null : Rotation.of(format.body());
-    float[] signs = rotation == null ? null : signs(rotation);
+    Rotation rotation = mean == null ? null : kv.rotation();
+    float[] signs = rotation == null ? null : rotation.signs();
     StaticOffsets offsets = kv.offsets();
     float[] keyOffsets = offsets == null ? null : offsets.keys();
     float[] valueOffsets = offsets == null ? null : offsets.values();
@@ -188,16 +188,8 @@ final class AttentionCall {
       case INT8 -> 3;
       case FP8_E4M3 -> 4;
       case FP8_E5M2 -> 5;
-      case INT4 -> 6; // written only
+      case INT4 -> 6;
     };
-  }
-
-  private static float[] signs(Rotation rotation) {
-    float[] signs = new float[rotation.dim()];
-    for (int c = 0; c < signs.length; c++) {
-      signs[c] = rotation.signOf(c);
-    }
-    return signs;
   }
 
   private long blocks(PagedKvLayer kv, int from, int to) {

@@ -137,7 +137,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
     try (Operand operand = Operand.of(computed, stored, pool)) {
       run(computed, spec, shapes, operand, q, out, lse);
       if (stored.offsets() != null) {
-        stored.offsets().remove(spec, shapes, stored.length(), q, out, lse);
+        stored.offsets().remove(spec, shapes, stored.length(), q, out, lse, pool);
       }
     } finally {
       // C was given addresses only.

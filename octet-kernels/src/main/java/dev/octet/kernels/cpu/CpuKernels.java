@@ -9,8 +9,8 @@ import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.cpu.CpuLinear.Narrow;
 import dev.octet.kernels.linear.OneByOne;
-import dev.octet.kernels.linear.ScaledLinear;
 import dev.octet.kernels.linear.Shapes;
+import dev.octet.kernels.linear.TransformedLinear;
 import dev.octet.kernels.peak.PeakLoops;
 import dev.octet.kernels.vector.VectorKernels;
 import dev.octet.tensor.LinearWeights;
@@ -126,7 +126,7 @@ public final class CpuKernels implements Kernels {
           case INT16 -> Narrow.INT16;
           case F32 -> library.tier().has(Tier.AVX512) ? Narrow.CODES : Narrow.INTEGERS;
         };
-    return ScaledLinear.of(
+    return TransformedLinear.of(
         weights,
         pool,
         plain ->
@@ -138,6 +138,10 @@ public final class CpuKernels implements Kernels {
   @Override
   public LinearGroup group(List<Linear> layers) {
     Shapes.requireGroup(layers);
+    LinearGroup transformed = TransformedLinear.group(layers, this::group);
+    if (transformed != null) {
+      return transformed;
+    }
     List<CpuLinear> packed = new ArrayList<>();
     for (Linear layer : layers) {
       if (!(layer instanceof CpuLinear l) || !packed.isEmpty() && !l.readsLike(packed.getFirst())) {

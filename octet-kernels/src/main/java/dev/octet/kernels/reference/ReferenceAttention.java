@@ -43,7 +43,7 @@ public final class ReferenceAttention implements AttentionKernels {
         stored.spec().heads(),
         head -> new ReferenceHead(computed, spec, shapes, stored, head).run(q, out, lse));
     if (stored.offsets() != null) {
-      stored.offsets().remove(spec, shapes, stored.length(), q, out, lse);
+      stored.offsets().remove(spec, shapes, stored.length(), q, out, lse, pool);
     }
   }
 

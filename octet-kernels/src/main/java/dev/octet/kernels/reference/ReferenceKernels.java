@@ -9,8 +9,8 @@ import dev.octet.kernels.Linear;
 import dev.octet.kernels.Products;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.WorkPool;
-import dev.octet.kernels.linear.ScaledLinear;
 import dev.octet.kernels.linear.Shapes;
+import dev.octet.kernels.linear.TransformedLinear;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -59,7 +59,7 @@ public final class ReferenceKernels implements Kernels {
 
   @Override
   public Linear linear(LinearWeights weights, Arena arena) {
-    return ScaledLinear.of(weights, pool, plain -> new ReferenceLinear(plain, products, pool));
+    return TransformedLinear.of(weights, pool, plain -> new ReferenceLinear(plain, products, pool));
   }
 
   @Override

@@ -40,21 +40,23 @@ public record Operand(
   }
 
   private static Operand asStored(PagedKvLayer kv) {
-    return kv.format().rotatedKeys()
-        ? new Operand(kv, false, Rotation.of(kv.format().body()), means(kv))
-        : new Operand(kv, false, null, null);
+    Rotation rotation = kv.rotation();
+    if (rotation == null) {
+      return new Operand(kv, false, null, null);
+    }
+    float[] mean = kv.mean();
+    return new Operand(kv, false, rotation, mean == null ? means(kv) : mean);
   }
 
   /** In INT8, smoothed and rotated, kept beside the cache: k̄, the first block's, is final. */
   private static Operand smoothed(AttentionKind kind, PagedKvLayer kv, WorkPool pool) {
     KvFormat format = BlockRecoder.format(kind, kv.format(), true);
-    Rotation rotation = Rotation.of(format.body());
     PagedKvLayer kept = kv.recoded(format);
     if (kept == null) {
       kept = kv.keepRecoded(format, means(kv));
     }
     BlockRecoder.update(kv, kept, pool);
-    return new Operand(kept, false, rotation, kept.mean());
+    return new Operand(kept, false, kept.rotation(), kept.mean());
   }
 
   private static float[] means(PagedKvLayer kv) {

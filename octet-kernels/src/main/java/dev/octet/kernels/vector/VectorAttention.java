@@ -62,7 +62,7 @@ public final class VectorAttention implements AttentionKernels {
       run(computed, spec, shapes, operand, q, out, lse);
     }
     if (stored.offsets() != null) {
-      stored.offsets().remove(spec, shapes, stored.length(), q, out, lse);
+      stored.offsets().remove(spec, shapes, stored.length(), q, out, lse, pool);
     }
   }
 

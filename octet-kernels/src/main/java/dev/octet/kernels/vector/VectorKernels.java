@@ -10,8 +10,8 @@ import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Linear;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.WorkPool;
-import dev.octet.kernels.linear.ScaledLinear;
 import dev.octet.kernels.linear.Shapes;
+import dev.octet.kernels.linear.TransformedLinear;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -66,7 +66,7 @@ public final class VectorKernels implements Kernels {
 
   @Override
   public Linear linear(LinearWeights weights, Arena arena) {
-    return ScaledLinear.of(weights, pool, plain -> new VectorLinear(plain, pool));
+    return TransformedLinear.of(weights, pool, plain -> new VectorLinear(plain, pool));
   }
 
   @Override

@@ -57,8 +57,41 @@ class LinearGroupTest {
     }
   }
 
+  /** Scales and rotation of the input, shared or not. */
+  @ParameterizedTest
+  @MethodSource("dev.octet.kernels.TestKernels#all")
+  void layersBehindOneTransformGiveWhatTheyGiveAlone(String provider) {
+    int k = 96;
+    Tensor scale = Weights.gaussian(new Random(4), k);
+    Tensor other = Weights.gaussian(new Random(5), k);
+    try (Kernels kernels = TestKernels.create(provider, 3)) {
+      for (int order : new int[] {0, 32}) {
+        List<LinearWeights> plain = new ArrayList<>();
+        for (int n : OUTPUTS) {
+          plain.add(Objects.requireNonNull(Weights.all(n, k, new Random(n)).get("w8a8 channel")));
+        }
+        List<Linear> shared =
+            plain.stream().map(w -> kernels.linear(behind(w, scale, order))).toList();
+        LinearGroup group = kernels.group(shared);
+        assertThat(group instanceof OneByOne).isEqualTo(!provider.startsWith("cpu"));
+        requireSame("shared", group, 1);
+        requireSame("shared", group, 17);
+        List<Linear> mixed =
+            List.of(shared.getFirst(), kernels.linear(behind(plain.get(1), other, order)));
+        requireSame("mixed", kernels.group(mixed), 3);
+      }
+    }
+  }
+
+  private static LinearWeights behind(LinearWeights plain, Tensor scale, int order) {
+    LinearWeights scaled =
+        new LinearWeights(plain.weight(), plain.bias(), plain.activation(), scale);
+    return order == 0 ? scaled : scaled.withInputHadamard(order);
+  }
+
   private static void requireSame(String what, LinearGroup group, int rows) {
-    Tensor x = Weights.gaussian(new Random(rows), rows, K);
+    long k = group.layers().getFirst().inFeatures();
+    Tensor x = Weights.gaussian(new Random(rows), rows, k);
     Tensor[] outs =
         group.layers().stream()
             .map(l -> Tensor.allocate(Arena.ofAuto(), DType.F32, rows, l.outFeatures()))

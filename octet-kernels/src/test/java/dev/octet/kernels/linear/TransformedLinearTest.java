@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-class TurnedLinearTest {
+class TransformedLinearTest {
   private static final int K = 48;
 
   static Stream<String> providers() {
