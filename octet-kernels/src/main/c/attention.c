@@ -2,17 +2,35 @@
 #ifdef OCTET_TILES
 #include "amx/attn_tiles.h"
 #endif
+#include "attn_nibbles.h"
 #include "attn_task.h"
+
+static int is_packed(const octet_attention *c) { return c->key_type == KV_INT4; }
+
+/* The call as its tasks see it: nibbles are unpacked block by block. */
+static octet_attention task_call(const octet_attention *call) {
+  return is_packed(call) ? octet_unpacked_call(call) : *call;
+}
+
+static int forms_fit(const octet_attention *c) {
+  if (!is_packed(c)) {
+    return octet_forms_fit(c);
+  }
+  octet_attention unpacked = octet_unpacked_call(c);
+  return c->value_type == KV_INT4 && c->key_scale_at >= 0 && c->value_scale_at >= 0 && !c->key_scales
+      && !c->value_scales && octet_forms_fit(&unpacked);
+}
 
 int32_t octet_attend_scratch(const octet_attention *call, int32_t heads, int32_t rows, int64_t *bytes) {
   if (!octet_sizes_fit(call) || rows < 1 || rows > MAX_DIM || heads < 1 || heads > call->heads) {
     return OCTET_BAD_SIZE;
   }
-  if (!octet_forms_fit(call)) {
+  if (!forms_fit(call)) {
     return OCTET_BAD_FORM;
   }
-  plan how = octet_plan(call);
-  *bytes = heads * octet_task_bytes(call, &how, rows);
+  octet_attention own = task_call(call);
+  plan how = octet_plan(&own);
+  *bytes = heads * octet_task_bytes(&own, &how, rows) + (is_packed(call) ? octet_unpacked_bytes(call) : 0);
   return OCTET_OK;
 }
 
@@ -31,10 +49,12 @@ int32_t octet_attend(
     return OCTET_BAD_SIZE;
   }
   tile_file matrix;
-  plan how = octet_plan(call);
-  int64_t stride = need / heads;
+  octet_attention own = task_call(call);
+  plan how = octet_plan(&own);
+  int64_t stride = octet_task_bytes(&own, &how, rows);
+  uint8_t *unpacked = (uint8_t *)scratch + heads * stride;
   for (int h = 0; h < heads; h++) {
-    task *t = octet_begin_task(call, &how, head + h, first_row, rows, &matrix, (uint8_t *)scratch + h * stride);
+    task *t = octet_begin_task(&own, &how, head + h, first_row, rows, &matrix, (uint8_t *)scratch + h * stride);
     octet_share_room(t, scratch);
   }
 #ifdef OCTET_TILES
@@ -45,7 +65,14 @@ int32_t octet_attend(
       task *t = (task *)(void *)((uint8_t *)scratch + h * stride);
       int last = h + 1 == heads;
       int next_block = last && block + 1 < to_block ? block + 1 : block;
-      octet_block_of_keys(t, block, part_of_block(call, next_block, last ? head : head + h + 1));
+      const uint8_t *part = part_of_block(call, block, head + h);
+      const uint8_t *next = part_of_block(call, next_block, last ? head : head + h + 1);
+      if (is_packed(call) && octet_sees_block(t, block)) {
+        octet_unpack(call, part, unpacked);
+        part = unpacked;
+        next = unpacked;
+      }
+      octet_block_of_keys(t, block, part, next);
     }
   }
 #ifdef OCTET_TILES

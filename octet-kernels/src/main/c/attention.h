@@ -21,7 +21,7 @@
 
 enum { KEY_TILE = 64 };
 
-/* Element types of a cache. INT4 is written only. */
+/* Element types of a cache. Of INT4, keys and values are, with 64 zero points behind their scales. */
 enum { KV_F32, KV_F16, KV_BF16, KV_INT8, KV_E4M3, KV_E5M2, KV_INT4 };
 
 /* What a product multiplies. */

@@ -193,7 +193,13 @@ static void tile_of_rows(task *t, int tile, int first_key, int count, int all) {
   }
 }
 
-void octet_block_of_keys(task *t, int block, const uint8_t *next) {
+int octet_sees_block(const task *t, int block) {
+  int first_key = block * KEY_TILE;
+  int count = (int)clamp((int64_t)t->call->keys - first_key, 0, KEY_TILE);
+  return octet_seen(t, 0, t->rows, first_key, count) != 0;
+}
+
+void octet_block_of_keys(task *t, int block, const uint8_t *head, const uint8_t *next) {
   const octet_attention *c = t->call;
   int first_key = block * KEY_TILE;
   int count = (int)clamp((int64_t)c->keys - first_key, 0, KEY_TILE);
@@ -201,7 +207,6 @@ void octet_block_of_keys(task *t, int block, const uint8_t *next) {
   if (!sight) {
     return;
   }
-  const uint8_t *head = part_of_block(c, block, t->head);
   ptrdiff_t ahead = next - head;
   load_scales(head, c->key_scale_at, count, t->w.key_scale);
   load_scales(head, c->value_scale_at, count, t->w.value_scale);

@@ -99,8 +99,11 @@ void octet_hide_across(task *t, int first_key, int count);
 /* The same for scores [64][TILE_QUERIES] of rows first..first + columns. */
 void octet_hide_down(task *t, int first, int columns, int first_key, int count);
 
-/* Takes a block's keys and values in. next: the part of a block that is read next. */
-void octet_block_of_keys(task *t, int block, const uint8_t *next);
+/* Whether a row sees any key of a block. */
+int octet_sees_block(const task *t, int block);
+
+/* Takes a block's keys and values in. head: the part of it to read; next: the one that is read next. */
+void octet_block_of_keys(task *t, int block, const uint8_t *head, const uint8_t *next);
 
 /* A head's part of a block. */
 INLINE const uint8_t *part_of_block(const octet_attention *c, int block, int head) {

@@ -9,7 +9,6 @@ import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.AttentionSpec;
 import dev.octet.kernels.KvLayer;
 import dev.octet.kernels.KvSpec;
-import dev.octet.kernels.KvType;
 import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.attention.AttentionShapes;
 import dev.octet.kernels.attention.GivenKv;
@@ -232,9 +231,6 @@ final class CpuAttention implements AttentionKernels, KvWriter {
   }
 
   private static boolean isInC(AttentionKind kind, KvFormat format) {
-    if (format.keyType() == KvType.INT4 || format.valueType() == KvType.INT4) {
-      return false;
-    }
     boolean tail = KvFormat.tail(format.keyDim(), format.valueDim()) > 0;
     return switch (kind) {
       case F32, BF16 -> !tail || !format.rotatedKeys();

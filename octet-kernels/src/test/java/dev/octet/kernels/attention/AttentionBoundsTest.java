@@ -23,7 +23,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Neither attention nor writing the cache touches what lies behind its memory. */
 class AttentionBoundsTest {
-  private static final List<KvType> TYPES = List.of(KvType.BF16, KvType.INT8, KvType.FP8_E4M3);
+  private static final List<KvType> TYPES =
+      List.of(KvType.BF16, KvType.INT8, KvType.INT4, KvType.FP8_E4M3);
   private static final List<AttentionKind> KINDS =
       List.of(
           AttentionKind.F32,
