@@ -3,7 +3,7 @@
  * token's x is a fixed-point number under a scale for each group of up to 128 inputs, 256·high + low with two
  * signed bytes. Both are multiplied with the codes by vpdpbusd and joined in int32, exactly; scaled sums of
  * groups are floats. Twice vpdpbusd takes half as long as F32 products, and what x loses (at most 2⁻¹⁶ of the
- * largest of its group) is a hundredth of what BF16 loses where no input is far larger than the others.
+ * largest of its group) is a sixtieth of what BF16 loses where no input is far larger than the others.
  */
 #include "linear_sum.h"
 

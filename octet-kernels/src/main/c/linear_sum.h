@@ -40,6 +40,7 @@ typedef struct {
   int64_t row, panel;     /* first of the tile */
   const uint8_t *ahead;   /* what is fetched meanwhile, beside every panel */
   int64_t ahead_step;     /* bytes of it a step */
+  int once;               /* whether every panel is read only once */
 } task;
 
 /*
@@ -76,6 +77,9 @@ INLINE void sum_rows(const int rows, const int panels, const int nibbles, const 
   }
   const int64_t step = nibbles ? 8 : 4;
   const uint8_t *ahead = t->ahead + at / step * t->ahead_step;
+  if (t->once && at / step * 64 + AHEAD >= stride) {
+    ahead += (PANELS - 1) * stride; /* the panel beside is read already: on to the next ones */
+  }
   for (int64_t j = 0; j < inputs; j += step, codes += 64, ahead += t->ahead_step) {
     i32x16 q[PANELS];
     UNROLL
@@ -145,11 +149,11 @@ INLINE void multiply(task *t, tile_of *tile, int64_t most, int panels, int64_t f
   const int nibbles = w->form == FORM_I4;
   const int64_t rows = end - first;
   const int64_t tiles = (rows + most - 1) / most;
-  const int once = tiles == 1;
+  t->once = tiles == 1;
   const uint8_t *codes = w->codes;
   const int64_t bytes = panel_bytes(w->form, w->k);
   const int64_t steps = w->k / (nibbles ? 8 : 4);
-  t->ahead = once ? codes + t->panel * bytes + AHEAD : codes + then * bytes;
+  t->ahead = t->once ? codes + t->panel * bytes + AHEAD : codes + then * bytes;
   t->ahead_step = (64 + tiles - 1) / tiles;
   t->row = first;
   for (int64_t i = 0; i < tiles; i++) { /* of nearly one size: a last row alone would be dear */

@@ -40,6 +40,7 @@ import picocli.CommandLine.Option;
       "  octet quantize --model DIR --out DIR-w8a8 --scheme w8a8",
       "  octet quantize --model DIR --out DIR-w4a16 --scheme w4a16 --group-size 32 \\",
       "      --ignore '*.down_proj'",
+      "  octet quantize --model DIR --out DIR-small --scheme w4a16 --lm-head w8a16",
       "  octet quantize --model DIR --out DIR-awq --scheme w4a16-asym --format awq",
       "  octet quantize --model DIR --out DIR-fp8 --scheme fp8-dynamic --resume",
       "  octet quantize --model DIR --out DIR-gptq --scheme w4a16 --method gptq",
@@ -92,6 +93,15 @@ final class QuantizeCommand extends OctetCommand {
       split = ",",
       description = "modules to leave unquantized besides lm_head, for instance '*.down_proj'")
   List<String> ignore = List.of();
+
+  @Option(
+      names = "--lm-head",
+      paramLabel = "SCHEME",
+      defaultValue = NO_SCHEME,
+      description =
+          "quantize the output layer, too, to the nearest: w8a16, w8a8, w4a16 … (default: none); one "
+              + "that is the embedding becomes a matrix of its own; compressed-tensors and gptq")
+  String head = NO_SCHEME;
 
   @Option(
       names = "--format",
@@ -189,10 +199,10 @@ final class QuantizeCommand extends OctetCommand {
 
   /** A scheme for every layer, by measurement. */
   private QuantizeOptions chosen(CalibrationData calibration) {
-    if (schemeName != null || group != 0 || !ignore.isEmpty()) {
+    if (schemeName != null || group != 0 || !ignore.isEmpty() || !head.equals(NO_SCHEME)) {
       throw new CliException(
-          "--auto chooses schemes itself: leave out --scheme, --group-size and --ignore; name"
-              + " --candidates");
+          "--auto chooses schemes itself: leave out --scheme, --group-size, --ignore and --lm-head;"
+              + " name --candidates");
     }
     Path in = model.directory();
     AutoReport report =
@@ -216,6 +226,16 @@ final class QuantizeCommand extends OctetCommand {
   }
 
   private QuantizeOptions layers(String name) {
+    if (head.equals(NO_SCHEME)) {
+      return body(name);
+    }
+    QuantScheme scheme = OptionValue.of("--lm-head", QuantScheme::of, head);
+    return name.equals(NO_SCHEME)
+        ? QuantizeOptions.of(scheme).ignoring(List.of("model.*")).withHead(scheme)
+        : body(name).withHead(scheme);
+  }
+
+  private QuantizeOptions body(String name) {
     if (!name.equals(NO_SCHEME)) {
       QuantScheme scheme = grouped(OptionValue.of("--scheme", QuantScheme::of, name));
       return QuantizeOptions.of(scheme).ignoring(ignore);
@@ -229,6 +249,9 @@ final class QuantizeCommand extends OctetCommand {
 
   /** GGUF's own rounding for a type's name alone; any method where GGUF holds its result. */
   private void gguf(Path in, String name) {
+    if (!head.equals(NO_SCHEME)) {
+      throw new CliException("--lm-head: a GGUF's output layer has its own rule; leave it out");
+    }
     List<String> others = others();
     boolean own = GgufQuantizer.names().contains(name.toLowerCase(Locale.ROOT));
     if (own && others.isEmpty()) {

@@ -50,6 +50,18 @@ class RecipeCommandsTest {
   }
 
   @Test
+  void theOutputLayerIsQuantizedWhereAskedAndInspectShowsIt() {
+    CliRun made = quantize("head", "--scheme none --lm-head w8a16");
+    assertThat(made.status()).as(made.err()).isZero();
+    assertThat(made.out()).contains("1 layers as w8a16");
+    assertThat(CliRun.of("inspect", "--tensors", dir.resolve("head").toString()).out())
+        .contains("lm_head.weight_packed");
+    assertRefused(quantize("no", "--scheme w4a16-asym --lm-head w8a16 --format awq"), "lm_head");
+    assertRefused(quantize("no", "--scheme w8a8 --lm-head w9"), "w9");
+    assertRefused(quantize("no", "--scheme q8_0 --format gguf --lm-head w8a16"), "GGUF");
+  }
+
+  @Test
   void aCacheCanBeCalibratedAlone() {
     CliRun made =
         quantize("kv", "--scheme none --method kv-fp8 --kv-scales head --observer mse" + QUICK);

@@ -93,21 +93,19 @@ public final class CheckpointQuantizer {
             "%s: is quantized already (%s); quantize the original".formatted(in, source.format()));
       }
       GroupSizes.require(source.config(), options);
-      WeightSource weights = rotation == null ? source : rotation.of(source, options);
-      if (weights.config().tiedEmbeddings() && !options.ignores(ModelLayout.LM_HEAD)) {
-        throw new CheckpointException(
-            "lm_head is tied to the embedding and is not stored by itself; leave it ignored");
-      }
+      OutputLayer.requireHeld(options, write.format());
+      WeightSource weights =
+          rotation == null ? OutputLayer.separate(source, options) : rotation.of(source, options);
       DiskRoom.require(out, MemoryEstimate.weightBytes(weights.config(), options));
       WriteOptions named = write.named(recipe(in, rotation, options, rounding));
-      named = rotation == null ? named : named.withHead();
+      named = weights.config().tiedEmbeddings() ? named : named.withHead();
       try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, named);
           TensorStream stream = new TensorStream(source::place)) {
         writer.copyFrom(source);
         List<String> notices =
             new Run(weights, stream, writer, rotation != null, options, rounding, progress).run();
         writer.finish();
-        return outcome(source, out, options, notices);
+        return outcome(source, weights.config(), out, options, notices);
       }
     }
   }
@@ -129,11 +127,15 @@ public final class CheckpointQuantizer {
   }
 
   private static Outcome outcome(
-      Checkpoint source, Path out, QuantizeOptions options, List<String> notices) {
+      Checkpoint source,
+      ModelConfig config,
+      Path out,
+      QuantizeOptions options,
+      List<String> notices) {
     long before = source.tensors().values().stream().mapToLong(Tensor::byteSize).sum();
     List<String> quantized = new ArrayList<>();
     ModelLayout.linears(
-        source.config(),
+        config,
         shape -> {
           if (!options.ignores(shape.module())) {
             quantized.add(shape.module());

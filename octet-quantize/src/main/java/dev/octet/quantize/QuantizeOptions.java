@@ -88,6 +88,24 @@ public record QuantizeOptions(QuantScheme scheme, List<String> ignore, List<Laye
         : scheme;
   }
 
+  /**
+   * The same with {@code lm_head} quantized, too.
+   *
+   * @throws IllegalArgumentException if a pattern besides its own name ignores it
+   */
+  public QuantizeOptions withHead(QuantScheme head) {
+    List<LayerRule> all = new ArrayList<>();
+    all.add(new LayerRule(DEFAULT_IGNORE, head));
+    all.addAll(rules);
+    List<String> left = ignore.stream().filter(p -> !DEFAULT_IGNORE.contains(p)).toList();
+    QuantizeOptions made = new QuantizeOptions(scheme, left, all);
+    if (made.ignores(ModelLayout.LM_HEAD)) {
+      throw new IllegalArgumentException(
+          "lm_head is to be %s and ignored (%s)".formatted(head.name(), String.join(", ", left)));
+    }
+    return made;
+  }
+
   /** The patterns that mean no linear layer of a model, misspelt as a rule. */
   public static List<String> unmatched(List<String> patterns, ModelConfig config) {
     List<String> modules = new ArrayList<>(List.of(ModelLayout.LM_HEAD));

@@ -12,6 +12,8 @@ import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.SafetensorsFile;
 import dev.octet.checkpoint.SafetensorsWriter;
 import dev.octet.checkpoint.WeightSource;
+import dev.octet.checkpoint.WriteFormat;
+import dev.octet.checkpoint.WriteOptions;
 import dev.octet.kernels.AttentionKind;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.KvType;
@@ -196,6 +198,56 @@ class StoriesTest {
     try (Stream<Path> left = Files.list(dir)) {
       assertThat(left).containsExactly(out);
     }
+  }
+
+  @Test
+  void aQuantizedOutputLayerIsAMatrixOfItsOwnAndComputesWhatQuantizingAtLoadDoes() {
+    Path out = dir.resolve("out");
+    for (WriteFormat format : List.of(WriteFormat.COMPRESSED_TENSORS, WriteFormat.GPTQ)) {
+      boolean gptq = format == WriteFormat.GPTQ; // packs outputs: 172 fill no words of eight
+      QuantScheme body = gptq ? QuantScheme.W8A16 : QuantScheme.W4A16.withGroup(4);
+      QuantScheme head = gptq ? QuantScheme.W4A16.withGroup(32) : QuantScheme.W8A16;
+      QuantizeOptions options = QuantizeOptions.of(body).withHead(head);
+      WriteOptions write = WriteOptions.of(true, false, "").as(format);
+      var outcome =
+          CheckpointQuantizer.run(
+              model, out, null, options, WeightRounding.NEAREST, write, Progress.NONE);
+      assertThat(outcome.quantizedLayers()).isEqualTo(36);
+      try (Checkpoint source = Checkpoints.open(model);
+          Checkpoint written = Checkpoints.open(out)) {
+        assertThat(source.config().tiedEmbeddings()).isTrue();
+        assertThat(written.config().tiedEmbeddings()).isFalse();
+        assertThat(written.tensors()).doesNotContainKey("lm_head.weight");
+        assertThat(written.lmHead().weight().label())
+            .isEqualTo(new QuantizedSource(source, options).lmHead().weight().label());
+        assertThat(written.embedding().label()).isEqualTo(source.embedding().label());
+        double atLoad = nll(new QuantizedSource(source, options));
+        assertThat(nll(written)).as("%s, %s", head, format).isCloseTo(atLoad, within(1e-9));
+      }
+    }
+  }
+
+  @Test
+  void aFormatWithoutAPlaceForTheOutputLayerRefusesIt() {
+    QuantizeOptions options =
+        QuantizeOptions.of(QuantScheme.W4A16_ASYM).withHead(QuantScheme.W8A16);
+    for (WriteFormat format : List.of(WriteFormat.AWQ, WriteFormat.FP8, WriteFormat.ASCEND)) {
+      WriteOptions write = WriteOptions.of(false, false, "").as(format);
+      Path out = dir.resolve("none");
+      assertThatThrownBy(
+              () ->
+                  CheckpointQuantizer.run(
+                      model, out, null, options, WeightRounding.NEAREST, write, Progress.NONE))
+          .isInstanceOf(CheckpointException.class)
+          .hasMessageContainingAll("lm_head", format.label(), "choose compressed-tensors or gptq");
+      assertThat(dir).isEmptyDirectory();
+    }
+    assertThatThrownBy(
+            () ->
+                QuantizeOptions.of(QuantScheme.W8A8)
+                    .ignoring(List.of("*_head"))
+                    .withHead(QuantScheme.W8A16))
+        .hasMessage("lm_head is to be w8a16 and ignored (*_head)");
   }
 
   @Test

@@ -3,6 +3,7 @@ package dev.octet.checkpoint.compressedtensors;
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.internal.Json;
 import dev.octet.checkpoint.internal.LayerStore;
@@ -38,7 +39,10 @@ public final class CompressedTensorsStore implements LayerStore {
     return StoredLayer.tensors(module, layer, modelType);
   }
 
-  /** One group for every scheme; the most frequent one takes the class, the others names. */
+  /**
+   * One group for every scheme; the most frequent one takes the class, the others names. A
+   * quantized {@code lm_head} is named in any case: in vLLM it is of another class.
+   */
   @Override
   public ObjectNode settings(SequencedMap<String, ObjectNode> schemes, List<String> dense) {
     Map<ObjectNode, List<String>> groups = new LinkedHashMap<>();
@@ -64,6 +68,9 @@ public final class CompressedTensorsStore implements LayerStore {
       var targets = group.putArray("targets");
       if (i == 0) {
         targets.add("Linear");
+        if (sorted.get(i).getValue().contains(ModelLayout.LM_HEAD)) {
+          targets.add(ModelLayout.LM_HEAD);
+        }
       } else {
         sorted.get(i).getValue().forEach(targets::add);
       }

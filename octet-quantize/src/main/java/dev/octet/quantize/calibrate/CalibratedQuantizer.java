@@ -18,10 +18,12 @@ import dev.octet.quantize.CheckpointQuantizer.Outcome;
 import dev.octet.quantize.DiskRoom;
 import dev.octet.quantize.GroupSizes;
 import dev.octet.quantize.MemoryEstimate;
+import dev.octet.quantize.OutputLayer;
 import dev.octet.quantize.Progress;
 import dev.octet.quantize.rotate.RotationOptions;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -82,10 +84,15 @@ public final class CalibratedQuantizer {
       Progress progress) {
     Recipe recipe = asked.with(asked.options().storedAs(write.format()));
     try (Checkpoint source = Checkpoints.open(in)) {
-      requireUsable(in, source, recipe);
+      requireUsable(in, source);
+      GroupSizes.require(source.config(), recipe.options());
       RotationOptions rotation = recipe.rotation();
-      WeightSource weights = rotation == null ? source : rotation.of(source, recipe.options());
-      WriteOptions target = rotation == null ? write : write.withHead();
+      OutputLayer.requireHeld(recipe.options(), write.format());
+      WeightSource weights =
+          rotation == null
+              ? OutputLayer.separate(source, recipe.options())
+              : rotation.of(source, recipe.options());
+      WriteOptions target = weights.config().tiedEmbeddings() ? write : write.withHead();
       DiskRoom.require(out, MemoryEstimate.weightBytes(weights.config(), recipe.options()));
       try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, target)) {
         writer.copyFrom(source);
@@ -99,7 +106,8 @@ public final class CalibratedQuantizer {
         ResidualStream.delete(state);
         writer.finish();
       }
-      return outcome(source, out, recipe, notices(source.config(), recipe, sequences));
+      return outcome(
+          source, weights.config(), out, recipe, notices(source.config(), recipe, sequences));
     }
   }
 
@@ -115,22 +123,19 @@ public final class CalibratedQuantizer {
         : List.of();
   }
 
-  private static void requireUsable(Path in, Checkpoint source, Recipe recipe) {
+  private static void requireUsable(Path in, Checkpoint source) {
     if (!source.format().equals("dense")) {
       throw new CheckpointException(
           "%s: is quantized already (%s); quantize the original".formatted(in, source.format()));
     }
-    GroupSizes.require(source.config(), recipe.options());
-    if (!recipe.options().ignores(ModelLayout.LM_HEAD)) {
-      throw new CheckpointException("lm_head is not calibrated; leave it ignored");
-    }
   }
 
-  private static Outcome outcome(Checkpoint source, Path out, Recipe recipe, List<String> notices) {
+  private static Outcome outcome(
+      Checkpoint source, ModelConfig config, Path out, Recipe recipe, List<String> notices) {
     long before = source.tensors().values().stream().mapToLong(Tensor::byteSize).sum();
     List<String> quantized = new ArrayList<>();
     ModelLayout.linears(
-        source.config(),
+        config,
         shape -> {
           if (!recipe.options().ignores(shape.module())) {
             quantized.add(shape.module());
@@ -230,7 +235,7 @@ public final class CalibratedQuantizer {
     }
   }
 
-  /** What is no decoder layer's linear or norm stays as it is. */
+  /** What is no decoder layer's linear or norm stays as it is, the head unless it is named. */
   private void rest() {
     List<PlainShape> plain = new ArrayList<>();
     ModelLayout.plain(source.config(), plain::add);
@@ -240,7 +245,17 @@ public final class CalibratedQuantizer {
       }
     }
     if (!source.config().tiedEmbeddings() && !writer.has(ModelLayout.LM_HEAD)) {
+      head();
+    }
+  }
+
+  private void head() {
+    if (!OutputLayer.quantized(recipe.options())) {
       writer.add(ModelLayout.LM_HEAD, source.lmHead());
+      return;
+    }
+    try (Arena arena = Arena.ofShared()) {
+      writer.add(ModelLayout.LM_HEAD, OutputLayer.quantize(source, recipe.options(), arena));
     }
   }
 }

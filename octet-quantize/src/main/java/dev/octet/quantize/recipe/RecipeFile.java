@@ -14,7 +14,8 @@ import java.nio.file.Path;
  *
  * <pre>
  *   scheme: w8a8
- *   ignore: [lm_head, "*.down_proj"]
+ *   lm-head: w8a16
+ *   ignore: ["*.down_proj"]
  *   steps:
  *     - smoothquant: {alpha: auto}
  *     - gptq: {damping: 0.01}

@@ -23,6 +23,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -30,7 +31,8 @@ import org.jspecify.annotations.Nullable;
 /** Makes a recipe of a YAML document; what it does not know, it refuses. */
 final class RecipeReader {
   private static final List<String> TOP =
-      List.of("scheme", "group-size", "ignore", "layers", "steps", "calibration", "format");
+      List.of(
+          "scheme", "group-size", "lm-head", "ignore", "layers", "steps", "calibration", "format");
 
   private static final List<String> STEPS =
       List.of(
@@ -67,7 +69,8 @@ final class RecipeReader {
   RecipeFile read(Yaml root) {
     YamlFields top = fields("the recipe", root, TOP);
     QuantizeOptions options =
-        new QuantizeOptions(scheme(top), ignored(top)).with(rules(top.value("layers")));
+        withHead(
+            top, new QuantizeOptions(scheme(top), ignored(top)).with(rules(top.value("layers"))));
     steps(top);
     WriteFormat format =
         top.parsed("format", WriteFormat::of).orElse(WriteFormat.COMPRESSED_TENSORS);
@@ -114,6 +117,15 @@ final class RecipeReader {
       throw problem(fields.line(), "group-size: " + scheme.name() + " has no groups");
     }
     return scheme.withGroup((int) group.getAsLong());
+  }
+
+  private QuantizeOptions withHead(YamlFields top, QuantizeOptions options) {
+    Optional<QuantScheme> head = top.parsed("lm-head", QuantScheme::of);
+    try {
+      return head.map(options::withHead).orElse(options);
+    } catch (IllegalArgumentException e) {
+      throw problem(top.line(), "lm-head: " + e.getMessage());
+    }
   }
 
   private List<String> ignored(YamlFields top) {

@@ -13,6 +13,7 @@ import dev.octet.kernels.Providers;
 import dev.octet.quantize.Progress;
 import dev.octet.quantize.QuantizeOptions;
 import dev.octet.quantize.QuantizeOptions.LayerRule;
+import dev.octet.quantize.QuantizedSource;
 import dev.octet.quantize.calibrate.Recipe.Rounding;
 import dev.octet.quantize.method.ActOrder;
 import dev.octet.quantize.method.GptqOptions;
@@ -24,6 +25,7 @@ import dev.octet.tensor.Fp8Weight;
 import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
 import dev.octet.tensor.QuantScheme;
+import dev.octet.tensor.QuantizedWeight;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -250,13 +252,32 @@ class CalibratedQuantizerTest {
   }
 
   @Test
-  void theHeadIsRefusedAndSoAreQuantizedModels() throws IOException {
+  void theHeadIsRoundedToNearestWhereItIsNamed() throws IOException {
     Path base = TinyCheckpoint.write(dir.resolve("base"), 1);
     Recipe head =
-        new Recipe(null, new Rounding.Nearest(), false, new QuantizeOptions(INT4, List.of()));
-    assertThatThrownBy(() -> quantize(base, head, "head"))
-        .isInstanceOf(CheckpointException.class)
-        .hasMessageContaining("lm_head");
+        new Recipe(
+            null,
+            new Rounding.Compensated(GptqOptions.DEFAULT),
+            false,
+            QuantizeOptions.of(INT4).withHead(QuantScheme.W8A16));
+    Path out = quantize(base, head, "head");
+    try (Checkpoint source = Checkpoints.open(base);
+        Checkpoint written = Checkpoints.open(out)) {
+      float[] want = new float[TinyCheckpoint.HIDDEN];
+      float[] got = new float[TinyCheckpoint.HIDDEN];
+      QuantizedWeight nearest = new QuantizedSource(source, head.options()).lmHead().weight();
+      for (int row = 0; row < nearest.rows(); row++) {
+        nearest.dequantizeRow(row, want);
+        written.lmHead().weight().dequantizeRow(row, got);
+        assertThat(got).containsExactly(want);
+      }
+      assertThat(written.lmHead().weight()).isInstanceOf(Int8Weight.class);
+    }
+  }
+
+  @Test
+  void quantizedModelsAreRefused() throws IOException {
+    Path base = TinyCheckpoint.write(dir.resolve("base"), 1);
     Path once = quantize(base, nearest(INT4), "once");
     assertThatThrownBy(() -> quantize(once, nearest(INT4), "twice"))
         .isInstanceOf(CheckpointException.class)

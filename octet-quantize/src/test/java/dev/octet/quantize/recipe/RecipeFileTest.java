@@ -37,6 +37,20 @@ class RecipeFileTest {
   }
 
   @Test
+  void theOutputLayerHasAKeyOfItsOwn() {
+    QuantizeOptions options = parse("scheme: w4a16\nlm-head: w8a16\n").recipe().options();
+    assertThat(options)
+        .isEqualTo(QuantizeOptions.of(QuantScheme.W4A16).withHead(QuantScheme.W8A16));
+    assertThat(options.ignores("lm_head")).isFalse();
+    assertThat(options.schemeOf("lm_head")).isEqualTo(QuantScheme.W8A16);
+    assertThat(options.schemeOf("model.layers.0.mlp.up_proj")).isEqualTo(QuantScheme.W4A16);
+    RecipeFile file = parse("scheme: w4a16\nlm-head: w8a16\n");
+    assertThat(parse(file.toYaml())).isEqualTo(file);
+    assertThatThrownBy(() -> parse("scheme: w4a16\nlm-head: w8a16\nignore: [\"*\"]\n"))
+        .hasMessageContaining("lm-head: lm_head is to be w8a16 and ignored (*)");
+  }
+
+  @Test
   void everythingThatCanBeSaidIsRead() {
     RecipeFile file =
         parse(
