@@ -135,7 +135,7 @@ final class MethodOptions {
       defaultValue = "auto",
       description =
           "range of a scale: none, search (narrower where the output gains), a percentile such as "
-              + "99.9; auto: search for awq, none otherwise (default)")
+              + "99.9; auto: search for awq and gptq, none otherwise (default)")
   String clip;
 
   @Option(
@@ -232,7 +232,7 @@ final class MethodOptions {
 
   private Rounding rounding() {
     if (methods.contains(Method.GPTQ)) {
-      return new Rounding.Compensated(new GptqOptions(order, damping, clipping(false)));
+      return new Rounding.Compensated(new GptqOptions(order, damping, clipping(true)));
     }
     if (methods.contains(Method.HQQ)) {
       if (!clip.equals("auto")) {

@@ -280,7 +280,8 @@ public final class LayerRunner implements AutoCloseable {
     return out;
   }
 
-  private Tensor apply(Part part, Tensor x, Arena to) {
+  /** What one of the linear layers makes of its input. */
+  public Tensor apply(Part part, Tensor x, Arena to) {
     Linear linear = linear(part);
     Tensor out = Tensor.allocate(to, DType.F32, x.rows(), linear.outFeatures());
     linear.apply(x, out);

@@ -14,8 +14,8 @@ public record Clipping(double percentile, int steps, double least) {
   /** The whole range. */
   public static final Clipping NONE = new Clipping(100, 0, 1);
 
-  /** Ranges down to 55 %, as AWQ's search. */
-  public static final Clipping SEARCH = new Clipping(100, 9, 0.55);
+  /** Ranges down to a half, as AWQ's search, in finer steps. */
+  public static final Clipping SEARCH = new Clipping(100, 20, 0.5);
 
   public Clipping {
     if (!(percentile > 0 && percentile <= 100)) {

@@ -39,6 +39,8 @@ public final class GroupCoder {
   private float[] change = new float[0];
   private float scale = 1;
   private int zero;
+  private float low;
+  private float high;
 
   /**
    * @throws IllegalArgumentException if the scheme's codes are no integers
@@ -71,10 +73,35 @@ public final class GroupCoder {
     zero = newZero;
   }
 
-  /** Chooses scale and zero point for {@code values[from … to-1]}, which are finite. */
+  /**
+   * Chooses scale and zero point for {@code values[from … to-1]}, which are finite: of all tries
+   * the one with the least loss.
+   */
   public void choose(float[] values, int from, int to, Loss loss) {
-    float low = Float.POSITIVE_INFINITY;
-    float high = Float.NEGATIVE_INFINITY;
+    span(values, from, to);
+    attempt(0);
+    if (tries() == 1) {
+      return;
+    }
+    float bestScale = scale;
+    int bestZero = zero;
+    double least = lossOf(values, from, to, loss);
+    for (int i = 1; i < tries(); i++) {
+      attempt(i);
+      double error = lossOf(values, from, to, loss);
+      if (error < least) {
+        least = error;
+        bestScale = scale;
+        bestZero = zero;
+      }
+    }
+    use(bestScale, bestZero);
+  }
+
+  /** Takes note of the range of {@code values[from … to-1]}, for {@link #attempt}. */
+  public void span(float[] values, int from, int to) {
+    low = Float.POSITIVE_INFINITY;
+    high = Float.NEGATIVE_INFINITY;
     for (int j = from; j < to; j++) {
       low = Math.min(low, values[j]);
       high = Math.max(high, values[j]);
@@ -84,29 +111,17 @@ public final class GroupCoder {
       low = Math.max(low, -bound);
       high = Math.min(high, bound);
     }
-    chooseBetween(values, from, to, low, high, loss);
   }
 
-  private void chooseBetween(float[] w, int from, int to, float low, float high, Loss loss) {
-    float bestScale = 0;
-    int bestZero = 0;
-    double least = Double.POSITIVE_INFINITY;
-    for (int i = 0; i <= clipping.steps(); i++) {
-      float shrink = clipping.shrink(i);
-      for (int variant = 0; variant < variants(); variant++) {
-        set(low * shrink, high * shrink, variant);
-        if (clipping.steps() == 0 && variants() == 1) {
-          return;
-        }
-        double error = lossOf(w, from, to, loss);
-        if (error < least || i == 0 && variant == 0) {
-          least = error;
-          bestScale = scale;
-          bestZero = zero;
-        }
-      }
-    }
-    use(bestScale, bestZero);
+  /** How many scales there are to try; the first is that of the whole range. */
+  public int tries() {
+    return (clipping.steps() + 1) * variants();
+  }
+
+  /** Takes scale and zero point of try {@code i} for the values last given to {@link #span}. */
+  public void attempt(int i) {
+    float shrink = clipping.shrink(i / variants());
+    set(low * shrink, high * shrink, i % variants());
   }
 
   /** Symmetric INT4 has several ways to use its one extra code; see {@link ScaleRule}. */
@@ -114,13 +129,13 @@ public final class GroupCoder {
     return symmetric && type == WeightType.INT4 ? RULES.length : 1;
   }
 
-  private void set(float low, float high, int variant) {
+  private void set(float least, float most, int variant) {
     if (symmetric) {
-      use(precision.round(RULES[variant].scale(type, low, high)), 0);
+      use(precision.round(RULES[variant].scale(type, least, most)), 0);
       return;
     }
-    float lo = Math.min(low, 0);
-    float hi = Math.max(high, 0);
+    float lo = Math.min(least, 0);
+    float hi = Math.max(most, 0);
     float range = (float) (((double) hi - lo) / (highest - lowest));
     float step = precision.round(Math.max(range, ScaleRule.EPSILON));
     use(step, (int) Math.min(highest, Math.rint((double) -lo / step) + lowest));

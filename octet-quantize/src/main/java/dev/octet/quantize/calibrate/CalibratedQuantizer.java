@@ -111,7 +111,7 @@ public final class CalibratedQuantizer {
     }
   }
 
-  /** With fewer tokens than inputs GPTQ cannot know how inputs go together. */
+  /** With fewer tokens than inputs nobody can know how inputs go together. */
   private static List<String> notices(ModelConfig config, Recipe recipe, List<int[]> sequences) {
     long tokens = sequences.stream().mapToLong(s -> s.length).sum();
     int widest = Math.max(config.intermediateSize(), config.hiddenSize());
@@ -119,7 +119,7 @@ public final class CalibratedQuantizer {
         ? List.of(
             "calibrated on %d tokens, layers have up to %d inputs: a longer --calibration text or"
                     .formatted(tokens, widest)
-                + " more --samples would serve GPTQ better")
+                + " more --samples would serve better")
         : List.of();
   }
 

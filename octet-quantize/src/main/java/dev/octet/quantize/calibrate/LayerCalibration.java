@@ -8,13 +8,10 @@ import dev.octet.kernels.Kernels;
 import dev.octet.model.LayerRunner;
 import dev.octet.model.LayerRunner.Norm;
 import dev.octet.model.LayerRunner.Part;
-import dev.octet.quantize.LayerQuantizer;
 import dev.octet.quantize.method.ClippedRounding;
 import dev.octet.quantize.method.FixedInputs;
 import dev.octet.quantize.method.Gptq;
 import dev.octet.quantize.method.Hqq;
-import dev.octet.quantize.method.ScaleSearch;
-import dev.octet.quantize.method.Smoothing;
 import dev.octet.quantize.observe.CodeGrid;
 import dev.octet.quantize.observe.Observer;
 import dev.octet.quantize.observe.ObserverSpec;
@@ -28,12 +25,6 @@ import dev.octet.tensor.QuantizedWeight;
 import dev.octet.tensor.RoundToNearest;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.EnumMap;
-import java.util.List;
-import java.util.Map;
-import java.util.Objects;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -52,12 +43,6 @@ final class LayerCalibration implements AutoCloseable {
     void scales(KvScales cache, @Nullable QueryScales query);
   }
 
-  /** What a stage of the layer makes of a sequence's residual stream. */
-  @FunctionalInterface
-  private interface Stage {
-    Tensor apply(Tensor hidden, Arena scratch);
-  }
-
   private final WeightSource source;
   private final int layer;
   private final Recipe recipe;
@@ -66,9 +51,8 @@ final class LayerCalibration implements AutoCloseable {
   private final Sink sink;
   private final LayerRunner runner;
   private final Arena arena = Arena.ofShared();
-  private final Map<Part, Tensor> weights = new EnumMap<>(Part.class);
-  private final Map<Part, Tensor> biases = new EnumMap<>(Part.class);
-  private final int downHadamard;
+  private final LayerParts parts;
+  private final @Nullable LayerSmoothing smoothing;
 
   LayerCalibration(
       WeightSource source,
@@ -84,25 +68,11 @@ final class LayerCalibration implements AutoCloseable {
     this.stream = stream;
     this.sink = sink;
     this.runner = new LayerRunner(source, kernels, layer);
-    int order = 0;
-    for (Part part : Part.values()) {
-      LinearWeights linear = source.linear(part.module(layer));
-      weights.put(part, dense(part, linear).to(DType.F32, arena));
-      Tensor bias = linear.bias();
-      if (bias != null) {
-        biases.put(part, bias);
-      }
-      order = Math.max(order, linear.inputHadamard());
-    }
-    this.downHadamard = order;
-  }
-
-  private Tensor dense(Part part, LinearWeights linear) {
-    if (linear.weight() instanceof DenseWeight(Tensor values)) {
-      return values;
-    }
-    throw new CheckpointException(
-        part.module(layer) + " is quantized already; quantize the original");
+    this.parts = new LayerParts(source, layer, recipe.options(), runner, arena);
+    this.smoothing =
+        recipe.smoothing() == null
+            ? null
+            : new LayerSmoothing(recipe.smoothing(), recipe, kernels, runner, parts, stream);
   }
 
   /** Quantizes the layer and moves the residual stream through what became of it. */
@@ -114,9 +84,14 @@ final class LayerCalibration implements AutoCloseable {
   private void attention() {
     Stage input = runner::attentionInput;
     Stage context = (hidden, a) -> runner.attend(runner.project(input.apply(hidden, a), a), a);
+    if (smoothing != null && smoothing.smoothsOutput()) {
+      try (Arena a = Arena.ofShared()) {
+        smoothing.ofOutput(observe(Part.OUTPUT, context, a, false), context, source.config());
+      }
+    }
     try (Arena a = Arena.ofShared()) {
       InputStats stats = observe(Part.QUERY, input, a);
-      smooth(Norm.ATTENTION, stats, input, Part.QUERY, Part.KEY, Part.VALUE);
+      smooth(Norm.ATTENTION, stats, input);
       quantize(stats, Part.QUERY, Part.KEY, Part.VALUE);
     }
     scaleOperands(input);
@@ -156,10 +131,10 @@ final class LayerCalibration implements AutoCloseable {
     Stage active = (hidden, a) -> runner.activate(input.apply(hidden, a), a);
     try (Arena a = Arena.ofShared()) {
       InputStats stats = observe(Part.GATE, input, a);
-      smooth(Norm.FEED_FORWARD, stats, input, Part.GATE, Part.UP);
-      if (recipe.smoothing() != null) {
+      smooth(Norm.FEED_FORWARD, stats, input);
+      if (smoothing != null) {
         try (Arena b = Arena.ofShared()) {
-          smoothDown(observe(Part.DOWN, active, b, false));
+          smoothing.ofDown(observe(Part.DOWN, active, b, false), active);
         }
       }
       quantize(stats, Part.GATE, Part.UP);
@@ -175,7 +150,7 @@ final class LayerCalibration implements AutoCloseable {
   }
 
   private InputStats observe(Part reader, Stage stage, Arena to) {
-    return observe(reader, stage, to, recipe.needsGram() && !ignored(reader));
+    return observe(reader, stage, to, recipe.needsGram() && !parts.ignored(reader));
   }
 
   private InputStats observe(Part reader, Stage stage, Arena to, boolean gram) {
@@ -185,8 +160,8 @@ final class LayerCalibration implements AutoCloseable {
     forEachSequence(
         (hidden, a) -> {
           Tensor x = stage.apply(hidden, a);
-          if (reader == Part.DOWN && downHadamard > 0) {
-            x = HadamardTransform.sylvester(downHadamard).rows(x, a);
+          if (reader == Part.DOWN && parts.downHadamard() > 0) {
+            x = HadamardTransform.sylvester(parts.downHadamard()).rows(x, a);
           }
           stats.add(x);
           return x;
@@ -197,7 +172,7 @@ final class LayerCalibration implements AutoCloseable {
   /** Extremes are known anyway. */
   private @Nullable Supplier<Observer> observers(Part reader) {
     ObserverSpec spec = recipe.inputs();
-    ActivationQuant dynamic = scheme(reader).activation();
+    ActivationQuant dynamic = parts.scheme(reader).activation();
     if (spec == null || spec.equals(ObserverSpec.MIN_MAX) || !dynamic.quantizes()) {
       return null;
     }
@@ -213,17 +188,11 @@ final class LayerCalibration implements AutoCloseable {
     }
   }
 
-  /** Divides a norm's output and multiplies the columns of all that read it. */
-  private void smooth(Norm norm, InputStats stats, Stage input, Part... readers) {
-    Smoothing smoothing = recipe.smoothing();
-    if (smoothing == null || Arrays.stream(readers).allMatch(this::ignored)) {
+  /** Divides a norm's output, and shows it to the observers again. */
+  private void smooth(Norm norm, InputStats stats, Stage input) {
+    Tensor stored = source.tensor(norm.module(layer) + ".weight");
+    if (smoothing == null || !smoothing.ofNorm(norm, stored.dtype(), stats, input)) {
       return;
-    }
-    float[] s = storable(norm, best(smoothing, stats, readers));
-    runner.divide(norm, s);
-    stats.divide(s);
-    for (Part reader : readers) {
-      exchange(reader, ScaleSearch.scaled(weight(reader), s, false, arena));
     }
     if (stats.observes()) {
       forEachSequence(
@@ -232,74 +201,12 @@ final class LayerCalibration implements AutoCloseable {
             return hidden;
           });
     }
-    Tensor stored = source.tensor(norm.module(layer) + ".weight");
     sink.norm(norm.module(layer) + ".weight", runner.weight(norm).to(stored.dtype(), arena));
   }
 
-  /** The factors as they are once the norm's weight is rounded to the type it is stored in. */
-  private float[] storable(Norm norm, float[] s) {
-    DType type = source.tensor(norm.module(layer) + ".weight").dtype();
-    Tensor weight = runner.weight(norm);
-    try (Arena scratch = Arena.ofShared()) {
-      Tensor rounded = Tensor.allocate(scratch, type, s.length);
-      float[] out = new float[s.length];
-      for (int j = 0; j < s.length; j++) {
-        rounded.setFloat(j, weight.getFloat(j) / s[j]);
-        float factor = weight.getFloat(j) / rounded.getFloat(j);
-        out[j] = Float.isFinite(factor) && factor > 0 ? factor : 1;
-      }
-      return out;
-    }
-  }
-
-  /** Down's input is {@code silu(gate)·up}: dividing it means dividing up's rows. */
-  private void smoothDown(InputStats stats) {
-    if (ignored(Part.DOWN) || ignored(Part.UP) || bias(Part.UP) != null || downHadamard > 0) {
-      return;
-    }
-    float[] s = best(Objects.requireNonNull(recipe.smoothing()), stats, Part.DOWN);
-    Tensor up = weight(Part.UP);
-    float[] row = new float[Math.toIntExact(up.columns())];
-    Tensor divided = Tensor.allocate(arena, DType.F32, up.shape());
-    for (int r = 0; r < s.length; r++) {
-      up.copyRange((long) r * row.length, row);
-      for (int j = 0; j < row.length; j++) {
-        divided.setFloat((long) r * row.length + j, row[j] / s[r]);
-      }
-    }
-    exchange(Part.UP, divided);
-    exchange(Part.DOWN, ScaleSearch.scaled(weight(Part.DOWN), s, false, arena));
-  }
-
-  private float[] best(Smoothing smoothing, InputStats stats, Part... readers) {
-    List<Tensor> read = new ArrayList<>();
-    for (Part reader : readers) {
-      if (!ignored(reader)) {
-        read.add(weight(reader));
-      }
-    }
-    QuantScheme scheme = scheme(readers[0]);
-    return new ScaleSearch(kernels, read, stats.sample(), scheme, recipe.inputs())
-        .best(smoothing, stats.largest(), stats.meanSizes());
-  }
-
-  private void exchange(Part part, Tensor weight) {
-    weights.put(part, weight);
-    runner.set(part, linear(part, new DenseWeight(weight), none()));
-  }
-
-  private LinearWeights linear(Part part, QuantizedWeight weight, ActivationQuant activation) {
-    LinearWeights linear = new LinearWeights(weight, bias(part), activation);
-    return part == Part.DOWN ? linear.withInputHadamard(downHadamard) : linear;
-  }
-
-  private static ActivationQuant none() {
-    return new ActivationQuant.None();
-  }
-
-  private void quantize(InputStats stats, Part... parts) {
-    for (Part part : parts) {
-      LinearWeights done = ignored(part) ? unquantized(part) : quantized(part, stats);
+  private void quantize(InputStats stats, Part... which) {
+    for (Part part : which) {
+      LinearWeights done = parts.ignored(part) ? unquantized(part) : quantized(part, stats);
       runner.set(part, done);
       sink.linear(part.module(layer), done);
     }
@@ -307,54 +214,36 @@ final class LayerCalibration implements AutoCloseable {
 
   /** In the type it had; its values are other ones if its input was smoothed. */
   private LinearWeights unquantized(Part part) {
-    DType type =
-        recipe.rotation() == null
-            ? dense(part, source.linear(part.module(layer))).dtype()
-            : source.config().dtype();
-    return linear(part, new DenseWeight(weight(part).to(type, arena)), none());
+    DType type = recipe.rotation() == null ? parts.dtype(part) : source.config().dtype();
+    return parts.linear(part, new DenseWeight(parts.weight(part).to(type, arena)));
   }
 
   private LinearWeights quantized(Part part, InputStats stats) {
-    QuantScheme scheme = scheme(part);
+    QuantScheme scheme = parts.scheme(part);
     ActivationQuant dynamic = scheme.activation();
     try {
       ActivationQuant activation =
           recipe.inputs() != null && dynamic.quantizes()
               ? FixedInputs.of(dynamic, stats.range())
               : dynamic;
-      return linear(part, codes(part, stats, scheme), activation);
+      return parts.linear(part, codes(part, stats, scheme), activation);
     } catch (IllegalArgumentException e) {
       throw new CheckpointException(part.module(layer) + ": " + e.getMessage(), e);
     }
   }
 
   private QuantizedWeight codes(Part part, InputStats stats, QuantScheme scheme) {
-    Tensor w = weight(part);
+    Tensor w = parts.weight(part);
     return switch (recipe.rounding(scheme)) {
       case Recipe.Rounding.Nearest _ -> RoundToNearest.quantize(w, scheme, arena);
       case Recipe.Rounding.Clipped(var clipping) ->
-          ClippedRounding.quantize(w, stats.sample(), scheme, clipping, arena);
+          clipping.steps() > 0
+              ? ClippedRounding.quantize(w, stats.gram(), scheme, clipping, kernels, arena)
+              : ClippedRounding.quantize(w, scheme, clipping, arena);
       case Recipe.Rounding.Compensated(var gptq) ->
           Gptq.quantize(w, stats.gram(), scheme, gptq, kernels, arena);
       case Recipe.Rounding.HalfQuadratic(var hqq) -> Hqq.quantize(w, scheme, hqq, arena);
     };
-  }
-
-  private QuantScheme scheme(Part part) {
-    return LayerQuantizer.dividing(
-        recipe.options().schemeOf(part.module(layer)), runner.inputs(part));
-  }
-
-  private boolean ignored(Part part) {
-    return recipe.options().ignores(part.module(layer));
-  }
-
-  private Tensor weight(Part part) {
-    return Objects.requireNonNull(weights.get(part));
-  }
-
-  private @Nullable Tensor bias(Part part) {
-    return biases.get(part);
   }
 
   @Override

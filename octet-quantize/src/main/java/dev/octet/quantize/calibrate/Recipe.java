@@ -146,7 +146,11 @@ public record Recipe(
 
   /** Whether the Gram matrices of inputs are needed. */
   boolean needsGram() {
-    return rounding instanceof Rounding.Compensated;
+    return switch (rounding) {
+      case Rounding.Compensated _ -> true;
+      case Rounding.Clipped(Clipping clipping) -> clipping.steps() > 0;
+      case Rounding.Nearest _, Rounding.HalfQuadratic _ -> false;
+    };
   }
 
   /** Whether anything is learned from a text. */
@@ -182,7 +186,7 @@ public record Recipe(
               "SmoothQuant of attention, feed-forward and down inputs, alpha "
                   + (Double.isNaN(alpha) ? "searched per layer" : String.valueOf(alpha)));
       case Smoothing.Awq() ->
-          steps.add("AWQ scale search of attention, feed-forward and down inputs");
+          steps.add("AWQ scale search of attention, output, feed-forward and down inputs");
     }
     steps.add(options.scheme() + ", " + describe(rounding));
     for (QuantizeOptions.LayerRule rule : options.rules()) {

@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 
 /**
  * The residual stream of all calibration sequences between two layers, F32: the only thing that is
@@ -60,6 +61,14 @@ final class ResidualStream implements AutoCloseable {
   /** Sequence i, F32 [tokens, hidden]; writing changes the stream. */
   Tensor sequence(int i) {
     return hidden.rowRange(starts[i], starts[i + 1]);
+  }
+
+  /** Sequences at even distances that have about so many tokens; at least two if there are two. */
+  int[] some(int tokens) {
+    int all = sequences();
+    long wanted = Math.ceilDiv((long) tokens * all, Math.max(1, rows()));
+    int count = (int) Math.clamp(wanted, Math.min(2, all), all);
+    return IntStream.range(0, count).map(i -> (int) ((long) i * all / count)).toArray();
   }
 
   /** Writes the stream as it is after {@code layers} layers; the file appears whole or not. */

@@ -5,8 +5,8 @@ public enum ActOrder {
   /** As they are stored; a group's scale is chosen when its first column's turn comes. */
   NONE,
   /**
-   * Most important inputs first; groups are those of the stored order, their scales chosen
-   * beforehand. Costs nothing at run time.
+   * The group with the most important inputs first, and in each the most important input; groups
+   * are those of the stored order. Costs nothing at run time.
    */
   STATIC,
   /**

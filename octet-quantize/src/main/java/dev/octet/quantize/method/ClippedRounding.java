@@ -1,5 +1,6 @@
 package dev.octet.quantize.method;
 
+import dev.octet.kernels.Kernels;
 import dev.octet.quantize.linalg.Products;
 import dev.octet.tensor.Clipping;
 import dev.octet.tensor.GroupCoder;
@@ -8,46 +9,43 @@ import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.QuantizedWeight;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
-import java.util.Collections;
-import java.util.List;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /** Rounding to nearest with ranges narrowed where that makes the error smaller. */
 public final class ClippedRounding {
   private ClippedRounding() {}
 
   /**
-   * Quantizes a weight.
+   * Quantizes a weight so that the error of its output is small.
    *
    * @param weight F32 [n, k], finite
-   * @param sample inputs on which the output's error is to be small, F32 [rows, k]; null: the
-   *     weight's own error is
+   * @param gram {@code Σ xᵀx} of the layer's inputs, F32 [k, k]
    * @param scheme INT8 or INT4, per channel or group
    * @param arena owns the result; a shared or automatic one
    */
   public static QuantizedWeight quantize(
-      Tensor weight, @Nullable Tensor sample, QuantScheme scheme, Clipping clipping, Arena arena) {
+      Tensor weight,
+      Tensor gram,
+      QuantScheme scheme,
+      Clipping clipping,
+      Kernels kernels,
+      Arena arena) {
+    return RangeSearch.quantize(weight, gram, scheme, clipping, kernels, arena);
+  }
+
+  /** Quantizes a weight so that its own squared error is small. */
+  public static QuantizedWeight quantize(
+      Tensor weight, QuantScheme scheme, Clipping clipping, Arena arena) {
     int n = Math.toIntExact(weight.dim(0));
     int k = Math.toIntExact(weight.dim(1));
     IntegerCodes codes = new IntegerCodes(scheme, n, k, arena);
-    List<GroupCoder.Loss> losses =
-        sample == null
-            ? Collections.nCopies(codes.groups(), GroupCoder.Loss.SQUARES)
-            : OutputLoss.ofGroups(sample, codes.block());
     IntStream.range(0, n)
         .parallel()
-        .forEach(r -> row(weight, r, k, codes, losses, new GroupCoder(scheme, clipping)));
+        .forEach(r -> row(weight, r, k, codes, new GroupCoder(scheme, clipping)));
     return codes.weight(null);
   }
 
-  private static void row(
-      Tensor weight,
-      int r,
-      int k,
-      IntegerCodes codes,
-      List<GroupCoder.Loss> losses,
-      GroupCoder coder) {
+  private static void row(Tensor weight, int r, int k, IntegerCodes codes, GroupCoder coder) {
     float[] values = new float[k];
     byte[] out = new byte[k];
     float[] scales = new float[codes.groups()];
@@ -56,7 +54,7 @@ public final class ClippedRounding {
     for (int g = 0; g < scales.length; g++) {
       int from = g * codes.block();
       int to = Math.min(k, from + codes.block());
-      coder.choose(values, from, to, losses.get(g));
+      coder.choose(values, from, to, GroupCoder.Loss.SQUARES);
       scales[g] = coder.scale();
       zeros[g] = (short) coder.zero();
       for (int j = from; j < to; j++) {

@@ -14,6 +14,7 @@ import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.Comparator;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * GPTQ (Frantar et al., arXiv 2210.17323): columns are quantized one after another, and the error
@@ -23,7 +24,10 @@ import java.util.stream.IntStream;
  *
  * <p>Every row is independent: rows are worked on in parallel, {@value #BLOCK} columns at a time;
  * what those do to the columns behind them is one matrix product. A group's scale is chosen from
- * weights that carry all errors so far, those of its own block included.
+ * weights that carry all errors so far, those of its own block included. {@code Σ e²} over all
+ * columns is the error that is left in the layer's output: where ranges are searched, a group takes
+ * the one that leaves the least of it once its columns have made up for each other, as far as that
+ * is known within its block.
  */
 public final class Gptq {
   private static final int BLOCK = 128;
@@ -62,9 +66,6 @@ public final class Gptq {
     this.scales = new float[n][result.groups()];
     this.zeros = new short[n][result.groups()];
     this.order = order(gram);
-    if (options.order() == ActOrder.STATIC) {
-      eachRow(weight, this::chooseAll);
-    }
     this.w = Tensor.allocate(scratch, DType.F32, n, k);
     eachRow(weight, (r, row) -> Products.write(w, r, 0, ordered(row, gram), k));
     this.u = inverseFactor(gram, scratch);
@@ -110,14 +111,30 @@ public final class Gptq {
 
   /** Position → stored column. */
   private int[] order(Tensor gram) {
-    if (options.order() == ActOrder.NONE) {
-      return IntStream.range(0, k).toArray();
-    }
-    return IntStream.range(0, k)
-        .boxed()
-        .sorted(Comparator.comparingDouble(j -> -importance(gram, j)))
-        .mapToInt(Integer::intValue)
-        .toArray();
+    Comparator<Integer> byImportance = Comparator.comparingDouble(j -> -importance(gram, j));
+    Stream<Integer> columns = IntStream.range(0, k).boxed();
+    return switch (options.order()) {
+      case NONE -> IntStream.range(0, k).toArray();
+      case GROUP -> columns.sorted(byImportance).mapToInt(Integer::intValue).toArray();
+      case STATIC -> {
+        double[] groups = new double[result.groups()];
+        for (int j = 0; j < k; j++) {
+          int g = j / result.block();
+          groups[g] += importance(gram, j) / groupSize(g);
+        }
+        Comparator<Integer> byGroup = Comparator.comparingDouble(j -> -groups[j / result.block()]);
+        yield columns
+            .sorted(
+                byGroup.thenComparingInt(j -> j / result.block()).thenComparing(byImportance))
+            .mapToInt(Integer::intValue)
+            .toArray();
+      }
+    };
+  }
+
+  /** Columns of a group; the last may be short. */
+  private int groupSize(int group) {
+    return Math.min(result.block(), k - group * result.block());
   }
 
   private double importance(Tensor gram, int j) {
@@ -131,15 +148,6 @@ public final class Gptq {
       out[i] = importance(gram, order[i]) == 0 ? 0 : row[order[i]];
     }
     return out;
-  }
-
-  private void chooseAll(int r, float[] row) {
-    GroupCoder coder = new GroupCoder(scheme, options.clipping());
-    for (int g = 0; g < result.groups(); g++) {
-      int from = g * result.block();
-      coder.choose(row, from, Math.min(k, from + result.block()), GroupCoder.Loss.SQUARES);
-      keep(coder, r, g);
-    }
   }
 
   private void keep(GroupCoder coder, int r, int group) {
@@ -224,7 +232,7 @@ public final class Gptq {
     float[] error = new float[m];
     Products.read(w, r, from, values, m);
     for (int i = 0; i < m; i++) {
-      enterGroup(coder, r, from, i, values);
+      enterGroup(coder, r, from, i, values, factor);
       int code = coder.encode(values[i]);
       codes[r][stored(from + i)] = (byte) code;
       float e = (values[i] - coder.decode(code)) / factor[i][i];
@@ -242,29 +250,72 @@ public final class Gptq {
     return options.order() == ActOrder.GROUP ? i : order[i];
   }
 
-  private void enterGroup(GroupCoder coder, int r, int from, int i, float[] values) {
+  private void enterGroup(
+      GroupCoder coder, int r, int from, int i, float[] values, float[][] factor) {
     int position = from + i;
-    if (options.order() == ActOrder.STATIC) {
-      int group = order[position] / result.block();
-      coder.use(scales[r][group], zeros[r][group]);
-      return;
-    }
-    int group = position / result.block();
-    if (position % result.block() == 0) {
-      coder.choose(members(r, position, i, values), 0, size(position), GroupCoder.Loss.SQUARES);
+    int group = groupAt(position);
+    if (position == 0 || groupAt(position - 1) != group) {
+      choose(coder, i, members(r, position, i, values), values.length - i, factor);
       keep(coder, r, group);
     } else if (i == 0) {
       coder.use(scales[r][group], zeros[r][group]);
     }
   }
 
-  private int size(int position) {
-    return Math.min(result.block(), k - position);
+  /** Groups lie together in every order of work. */
+  private int groupAt(int position) {
+    return stored(position) / result.block();
+  }
+
+  private void choose(
+      GroupCoder coder, int at, float[] members, int here, float[][] factor) {
+    if (members.length <= here && options.clipping().steps() > 0) {
+      chooseByOutput(coder, at, members, factor);
+    } else {
+      coder.choose(members, 0, members.length, GroupCoder.Loss.SQUARES);
+    }
+  }
+
+  /** Of all tries the one that leaves the least error behind. */
+  private static void chooseByOutput(
+      GroupCoder coder, int at, float[] members, float[][] factor) {
+    float[] values = new float[members.length];
+    double least = Double.POSITIVE_INFINITY;
+    coder.span(members, 0, members.length);
+    coder.attempt(0);
+    float scale = coder.scale();
+    int zero = coder.zero();
+    for (int t = 0; t < coder.tries(); t++) {
+      coder.attempt(t);
+      System.arraycopy(members, 0, values, 0, values.length);
+      double error = left(coder, at, values, factor, least);
+      if (error < least) {
+        least = error;
+        scale = coder.scale();
+        zero = coder.zero();
+      }
+    }
+    coder.use(scale, zero);
+  }
+
+  /** {@code Σ e²} of a group's columns; as soon as it is no less than {@code limit}, not all. */
+  private static double left(
+      GroupCoder coder, int at, float[] values, float[][] factor, double limit) {
+    double sum = 0;
+    for (int i = 0; i < values.length && sum < limit; i++) {
+      float[] along = factor[at + i];
+      float e = (values[i] - coder.decode(coder.encode(values[i]))) / along[at + i];
+      sum += (double) e * e;
+      for (int j = i; j < values.length; j++) {
+        values[j] -= e * along[at + j];
+      }
+    }
+    return sum;
   }
 
   /** The group that begins at a position, its part beyond this block from {@link #w}. */
   private float[] members(int r, int position, int i, float[] values) {
-    int size = size(position);
+    int size = groupSize(groupAt(position));
     float[] members = new float[size];
     int here = Math.min(size, values.length - i);
     System.arraycopy(values, i, members, 0, here);

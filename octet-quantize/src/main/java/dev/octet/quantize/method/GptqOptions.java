@@ -11,8 +11,9 @@ import dev.octet.tensor.Clipping;
  * @param clipping how a group's scale is chosen
  */
 public record GptqOptions(ActOrder order, double damping, Clipping clipping) {
-  /** Columns by importance, stored groups, damping 0.01, whole ranges. */
-  public static final GptqOptions DEFAULT = new GptqOptions(ActOrder.STATIC, 0.01, Clipping.NONE);
+  /** Columns by importance, stored groups, damping 0.01, ranges searched. */
+  public static final GptqOptions DEFAULT =
+      new GptqOptions(ActOrder.STATIC, 0.01, Clipping.SEARCH);
 
   public GptqOptions {
     if (!(damping > 0 && damping <= 1)) {

@@ -55,9 +55,7 @@ public final class ScaleSearch {
    * @param meanInput mean magnitude of every channel
    */
   public float[] best(Smoothing smoothing, float[] largestInput, float[] meanInput) {
-    List<float[]> candidates =
-        smoothing.candidates(
-            new Smoothing.ChannelSizes(largestInput, meanInput, largestWeight(), meanWeight()));
+    List<float[]> candidates = candidates(smoothing, largestInput, meanInput);
     if (candidates.size() == 1) {
       return candidates.getFirst();
     }
@@ -77,6 +75,12 @@ public final class ScaleSearch {
       }
       return best;
     }
+  }
+
+  /** The factors to choose from; for the arguments see {@link #best}. */
+  public List<float[]> candidates(Smoothing smoothing, float[] largestInput, float[] meanInput) {
+    return smoothing.candidates(
+        new Smoothing.ChannelSizes(largestInput, meanInput, largestWeight(), meanWeight()));
   }
 
   private double error(float[] s, float[] largestInput, List<Tensor> wanted) {

@@ -64,30 +64,32 @@ public sealed interface Smoothing {
   }
 
   /**
-   * AWQ (Lin et al., arXiv 2306.00978): {@code s = mean|x|^r / mean|w|^(1−r)} for r = 0, 1/20 …
-   * 19/20, scaled so that the largest and the smallest factor are each other's inverse. The weight
-   * as it is is tried too.
+   * AWQ (Lin et al., arXiv 2306.00978): {@code s = mean|x|^r} and {@code s = mean|x|^r /
+   * mean|w|^(1−r)}, r in steps of a tenth, scaled so that the largest and the smallest factor are
+   * each other's inverse. The weight as it is is tried first.
    */
   record Awq() implements Smoothing {
-    private static final int STEPS = 20;
+    private static final int STEPS = 10;
 
     @Override
     public List<float[]> candidates(ChannelSizes sizes) {
       List<float[]> all = new ArrayList<>();
       all.add(ones(sizes));
       for (int i = 0; i < STEPS; i++) {
-        all.add(factors(sizes, (double) i / STEPS));
+        double r = (double) i / STEPS;
+        all.add(factors(sizes, r, 1 - r));
+        all.add(factors(sizes, r + 1.0 / STEPS, 0));
       }
       return all;
     }
 
-    private static float[] factors(ChannelSizes c, double r) {
+    private static float[] factors(ChannelSizes c, double input, double weight) {
       float[] s = new float[c.meanInput().length];
       float least = Float.POSITIVE_INFINITY;
       float most = 0;
       for (int j = 0; j < s.length; j++) {
-        double x = Math.pow(c.meanInput()[j], r);
-        double w = Math.pow(c.meanWeight()[j], 1 - r) + 1e-4;
+        double x = Math.pow(c.meanInput()[j], input);
+        double w = Math.pow(c.meanWeight()[j], weight) + 1e-4;
         s[j] = (float) Math.max(x / w, 1e-4);
         least = Math.min(least, s[j]);
         most = Math.max(most, s[j]);

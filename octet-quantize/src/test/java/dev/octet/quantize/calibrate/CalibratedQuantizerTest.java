@@ -94,6 +94,19 @@ class CalibratedQuantizerTest {
     assertThat(distance(awq, base)).isLessThan(0.8 * distance(rounded, base));
   }
 
+  /** Factors leave norms, value rows and up rows for the columns of what reads them. */
+  @Test
+  void scalesOfAwqCancelOut() throws IOException {
+    Path base = TinyCheckpoint.write(dir.resolve("base"), 8);
+    QuantScheme w8a16 = QuantScheme.W8A16;
+    Path awq = quantize(base, recipe(new Smoothing.Awq(), new Rounding.Nearest(), w8a16), "awq");
+    Path rounded = quantize(base, nearest(w8a16), "rtn");
+    assertThat(distance(awq, base)).isLessThan(1.2 * distance(rounded, base));
+    String value = "model.layers.1.self_attn.v_proj.weight_scale";
+    assertThat(TinyCheckpoint.stored(awq, value))
+        .isNotEqualTo(TinyCheckpoint.stored(rounded, value));
+  }
+
   @Test
   void smoothQuantSavesStaticActivationsFromOutliers() throws IOException {
     Path base = TinyCheckpoint.write(dir.resolve("base"), 60);
