@@ -124,8 +124,7 @@ final class LayerSmoothing {
    */
   void ofOutput(InputStats stats, Stage context, ModelConfig config) {
     ValueChannels channels = new ValueChannels(config);
-    List<float[]> candidates =
-        candidates(stats, Part.OUTPUT).stream().map(channels::tied).toList();
+    List<float[]> candidates = candidates(stats, Part.OUTPUT).stream().map(channels::tied).toList();
     float[] s = tried(candidates, context, alone(Part.OUTPUT), Part.OUTPUT);
     parts.divideRows(Part.VALUE, channels.ofValues(s));
     parts.multiplyColumns(Part.OUTPUT, s);

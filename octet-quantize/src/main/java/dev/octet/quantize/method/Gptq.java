@@ -124,8 +124,7 @@ public final class Gptq {
         }
         Comparator<Integer> byGroup = Comparator.comparingDouble(j -> -groups[j / result.block()]);
         yield columns
-            .sorted(
-                byGroup.thenComparingInt(j -> j / result.block()).thenComparing(byImportance))
+            .sorted(byGroup.thenComparingInt(j -> j / result.block()).thenComparing(byImportance))
             .mapToInt(Integer::intValue)
             .toArray();
       }
@@ -267,8 +266,7 @@ public final class Gptq {
     return stored(position) / result.block();
   }
 
-  private void choose(
-      GroupCoder coder, int at, float[] members, int here, float[][] factor) {
+  private void choose(GroupCoder coder, int at, float[] members, int here, float[][] factor) {
     if (members.length <= here && options.clipping().steps() > 0) {
       chooseByOutput(coder, at, members, factor);
     } else {
@@ -277,8 +275,7 @@ public final class Gptq {
   }
 
   /** Of all tries the one that leaves the least error behind. */
-  private static void chooseByOutput(
-      GroupCoder coder, int at, float[] members, float[][] factor) {
+  private static void chooseByOutput(GroupCoder coder, int at, float[] members, float[][] factor) {
     float[] values = new float[members.length];
     double least = Double.POSITIVE_INFINITY;
     coder.span(members, 0, members.length);

@@ -12,8 +12,7 @@ import dev.octet.tensor.Clipping;
  */
 public record GptqOptions(ActOrder order, double damping, Clipping clipping) {
   /** Columns by importance, stored groups, damping 0.01, ranges searched. */
-  public static final GptqOptions DEFAULT =
-      new GptqOptions(ActOrder.STATIC, 0.01, Clipping.SEARCH);
+  public static final GptqOptions DEFAULT = new GptqOptions(ActOrder.STATIC, 0.01, Clipping.SEARCH);
 
   public GptqOptions {
     if (!(damping > 0 && damping <= 1)) {

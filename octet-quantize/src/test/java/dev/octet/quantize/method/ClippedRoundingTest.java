@@ -70,8 +70,11 @@ class ClippedRoundingTest {
 
   @ParameterizedTest
   @CsvSource({
-    "w4a16, 32, 128, 0.75", "w4a16, 64, 150, 0.75", "w4a16-asym, 32, 128, 0.75",
-    "w4a16, 320, 320, 1", "w4a16-asym, 320, 320, 1"
+    "w4a16, 32, 128, 0.75",
+    "w4a16, 64, 150, 0.75",
+    "w4a16-asym, 32, 128, 0.75",
+    "w4a16, 320, 320, 1",
+    "w4a16-asym, 320, 320, 1"
   })
   void noOutputIsFartherOffThanRoundedToNearestAndAllTogetherAreMuchCloser(
       String name, int group, int k, double part) {
@@ -100,7 +103,8 @@ class ClippedRoundingTest {
     QuantizedWeight clipped = ClippedRounding.quantize(w, scheme, Clipping.SEARCH, arena);
     QuantizedWeight nearest = RoundToNearest.quantize(w, scheme, arena);
     for (int r = 0; r < 20; r++) {
-      assertThat(squares(changes(w, clipped, r))).isLessThanOrEqualTo(squares(changes(w, nearest, r)));
+      assertThat(squares(changes(w, clipped, r)))
+          .isLessThanOrEqualTo(squares(changes(w, nearest, r)));
     }
   }
 
