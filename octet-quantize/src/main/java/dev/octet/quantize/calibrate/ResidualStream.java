@@ -67,7 +67,7 @@ final class ResidualStream implements AutoCloseable {
   int[] some(int tokens) {
     int all = sequences();
     long wanted = Math.ceilDiv((long) tokens * all, Math.max(1, rows()));
-    int count = (int) Math.clamp(wanted, Math.min(2, all), all);
+    int count = Math.clamp(wanted, Math.min(2, all), all);
     return IntStream.range(0, count).map(i -> (int) ((long) i * all / count)).toArray();
   }
 
