@@ -97,7 +97,8 @@ final class Limits {
           ActivationQuant.StaticFp8 _,
           ActivationQuant.DynamicFp8Block _,
           ActivationQuant.Fp4Group _,
-          ActivationQuant.DynamicMx _ ->
+          ActivationQuant.AsymmetricInt8 _,
+          ActivationQuant.MxGroup _ ->
           Arithmetic.BF16;
     };
   }

@@ -9,7 +9,7 @@ import java.nio.file.Path;
 final class AscendReader implements FormatReader {
   @Override
   public String name() {
-    return "Ascend msModelSlim (INT8, INT4, FP8)";
+    return "Ascend msModelSlim (INT8, INT4, FP8, MX)";
   }
 
   @Override

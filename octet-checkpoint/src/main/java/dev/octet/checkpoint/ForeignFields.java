@@ -2,6 +2,7 @@ package dev.octet.checkpoint;
 
 import dev.octet.checkpoint.internal.Fields;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Fields of config.json that other architectures use to change the forward pass. Llama, Mistral and
@@ -47,8 +48,6 @@ final class ForeignFields {
           "add_bias_linear",
           "use_bias",
           "attention_out_bias",
-          "compression_config",
-          "text_config",
           "vision_config",
           "audio_config");
 
@@ -75,6 +74,15 @@ final class ForeignFields {
         throw config.unsupported(
             name, "is %s: it changes the result and is not supported".formatted(raw));
       }
+    }
+    // Some tools put this one setting there and everything else where it belongs.
+    if (config.isFilled("text_config")
+        && !config
+            .object("text_config")
+            .orElseThrow()
+            .names()
+            .equals(Set.of("quantization_config"))) {
+      throw config.unsupported("text_config", "is set: models of several parts are not supported");
     }
     for (String name : ONE) {
       if (config.number(name).orElse(1) != 1) {

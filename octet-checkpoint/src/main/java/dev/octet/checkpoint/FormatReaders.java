@@ -93,7 +93,8 @@ final class FormatReaders {
 
   private static Fields modelOptSettings(ModelFolder folder) {
     if (!folder.has(MODELOPT_FILE)) {
-      return folder.quantization();
+      Fields inConfig = folder.quantization();
+      return inConfig.object("quantization").orElse(inConfig);
     }
     Fields file = folder.settings(MODELOPT_FILE);
     return file.object("quantization")

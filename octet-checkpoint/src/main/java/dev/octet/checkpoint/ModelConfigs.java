@@ -47,7 +47,10 @@ public final class ModelConfigs {
       throw config.problem(
           "num_key_value_heads", "%d must divide num_attention_heads %d".formatted(kvHeads, heads));
     }
-    int maxPositions = config.requireInteger("max_position_embeddings", 1, Integer.MAX_VALUE);
+    int maxPositions =
+        config
+            .integer("max_position_embeddings", 1, Integer.MAX_VALUE)
+            .orElse(positions(architecture));
     RopeFields rope = new RopeFields(config, maxPositions);
     double eps = config.positive("rms_norm_eps").orElse(1e-6);
     if (eps >= 1) {
@@ -97,6 +100,15 @@ public final class ModelConfigs {
           "is %s; for %s only %s is supported".formatted(classes, type, architecture.className()));
     }
     return architecture;
+  }
+
+  /** What the config classes have where config.json does not say. */
+  private static int positions(Architecture architecture) {
+    return switch (architecture) {
+      case LLAMA -> 2048;
+      case MISTRAL -> 131_072;
+      case QWEN2, QWEN3 -> 32_768;
+    };
   }
 
   private static String known() {

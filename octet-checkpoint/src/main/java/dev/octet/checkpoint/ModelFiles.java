@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import tools.jackson.databind.JsonNode;
@@ -39,11 +40,33 @@ final class ModelFiles {
     if (Files.exists(single)) {
       return openAll(Map.of(SINGLE, requireInside(directory, single)));
     }
-    if (!Files.exists(index)) {
-      throw new CheckpointException(
-          "%s: has neither %s nor %s%s".formatted(directory, SINGLE, INDEX, pickle(directory)));
+    if (Files.exists(index)) {
+      return openIndexed(directory, index);
     }
-    return openIndexed(directory, index);
+    return openOnly(directory);
+  }
+
+  /** Weights under another name, as AutoGPTQ and AutoAWQ once wrote, if there is no choice. */
+  private static StoredTensors openOnly(Path directory) {
+    ModelFolder folder = new ModelFolder(directory);
+    List<Path> indices = folder.findAll("*.safetensors.index.json");
+    if (indices.size() == 1) {
+      return openIndexed(directory, indices.getFirst());
+    }
+    List<Path> files = folder.findAll("*.safetensors");
+    if (files.size() == 1) {
+      Path only = files.getFirst();
+      return openAll(Map.of(String.valueOf(only.getFileName()), only));
+    }
+    throw new CheckpointException(
+        "%s: has neither %s nor %s%s"
+            .formatted(
+                directory,
+                SINGLE,
+                INDEX,
+                files.isEmpty()
+                    ? pickle(directory)
+                    : ", but several other files; which of them is the model?"));
   }
 
   /** Opens files that need no index, by name. */

@@ -15,6 +15,8 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** A model directory (or the one file that is a model), as far as names and settings go. */
 final class ModelFolder {
+  private static final String OLD_CONFIG = "compression_config";
+
   private final Path path;
   private @Nullable ObjectNode json;
 
@@ -67,17 +69,39 @@ final class ModelFolder {
 
   /** Whether config.json has a {@code quantization_config} that says something. */
   boolean quantized() {
-    return config().isFilled("quantization_config");
+    return quantizationConfig().isPresent();
   }
 
   /** The {@code quantization_config} of a {@link #quantized} model. */
   Fields quantization() {
-    return config().object("quantization_config").orElseThrow();
+    return quantizationConfig().orElseThrow();
+  }
+
+  /** Under its name, under the one of compressed-tensors' first releases, or within another. */
+  private Optional<Fields> quantizationConfig() {
+    for (String name : List.of("quantization_config", OLD_CONFIG)) {
+      if (config().isFilled(name)) {
+        return config().object(name);
+      }
+    }
+    return config().isFilled("text_config")
+        ? config()
+            .object("text_config")
+            .filter(t -> t.isFilled("quantization_config"))
+            .flatMap(t -> t.object("quantization_config"))
+        : Optional.empty();
   }
 
   /** Whether config.json names one of these as its {@code quant_method}. */
   boolean quantizedBy(String... methods) {
-    return quantized() && List.of(methods).contains(quantization().requireText("quant_method"));
+    if (!quantized()) {
+      return false;
+    }
+    boolean old = !config().isFilled("quantization_config") && config().isFilled(OLD_CONFIG);
+    Optional<String> method = quantization().text("quant_method");
+    return List.of(methods)
+        .contains(
+            old ? method.orElse("compressed-tensors") : quantization().requireText("quant_method"));
   }
 
   /** The architecture, with the end tokens that only generation_config.json may name. */

@@ -9,6 +9,7 @@ import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -123,6 +124,16 @@ final class StoredCheckpoint implements Checkpoint {
   @Override
   public Optional<TensorPlace> place(Tensor tensor) {
     return tensors.place(tensor);
+  }
+
+  @Override
+  public List<String> scaleProblems() {
+    return format.scaleProblems();
+  }
+
+  @Override
+  public List<String> notices() {
+    return format.notices();
   }
 
   @Override

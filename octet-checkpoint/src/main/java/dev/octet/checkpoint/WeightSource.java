@@ -5,6 +5,7 @@ import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -51,5 +52,15 @@ public interface WeightSource {
   /** Calibrated scales of a layer's queries, if attention is statically quantized. */
   default Optional<QueryScales> queryScales(int layer) {
     return Optional.empty();
+  }
+
+  /** What the checkpoint declares of cache and attention without scales, a sentence each. */
+  default List<String> scaleProblems() {
+    return List.of();
+  }
+
+  /** What is computed otherwise than the checkpoint says, a sentence each. */
+  default List<String> notices() {
+    return List.of();
   }
 }

@@ -213,7 +213,6 @@ class GptqTest {
     refused(settings(4, 0, false, ""), "", "group_size' is 0");
     refused(settings(6, 8, false, ""), "", "bits' is 6");
     refused(settings(4, 8, false, ", \"checkpoint_format\": \"marlin\""), "", "is 'marlin'");
-    refused(settings(4, 8, false, ", \"pack_dtype\": \"int16\""), "", "only int32");
     refused(settings(4, 8, false, ", \"dynamic\": {\"-:(\": {}}"), "", "broken regular expression");
     refused(
         settings(4, 8, false, ", \"dynamic\": {\"([a-z._]|[a-z._0-9])*\\\\1!\": {}}"),

@@ -168,7 +168,8 @@ final class InspectCommand extends OctetCommand {
               q.layers().forEach((label, n) -> facts.row(style.bold("linear"), n + " × " + label));
               facts.row(style.bold("scales"), q.scales());
               q.ranges().forEach(range -> facts.row("", range));
-              q.attention().problems().forEach(p -> facts.row(style.yellow("warning"), p));
+              q.problems().forEach(p -> facts.row(style.yellow("warning"), foreign(p)));
+              q.notices().forEach(n -> facts.row(style.bold("note"), foreign(n)));
             });
     if (!found.obstacle().isEmpty()) {
       facts.row(style.bold("runs"), style.yellow("no: ") + found.obstacle());
@@ -285,13 +286,16 @@ final class InspectCommand extends OctetCommand {
         new Json()
             .put("what", "scales")
             .put("weights", q.weightScales())
-            .put("inputs_static", q.staticInputs())
+            .put("inputs_static", q.inputs().layers())
             .put("inputs_dynamic", q.dynamicInputs())
             .put("cache_layers", q.attention().calibrated().size())
             .put("cache_layers_missing", q.attention().layers() - q.attention().calibrated().size())
             .put("query_layers", q.attention().queries().size())
-            .put("layers_of_ones", q.attention().ones().size()));
-    for (ScaleReport.Range r : q.attention().ranges()) {
+            .put("layers_of_ones", q.attention().ones().size())
+            .put("inputs_of_ones", q.inputs().ones()));
+    q.problems().forEach(p -> out.println(new Json().put("what", "warning").put("text", p)));
+    q.notices().forEach(n -> out.println(new Json().put("what", "note").put("text", n)));
+    for (ScaleReport.Range r : q.allRanges()) {
       out.println(
           new Json()
               .put("what", "scale_range")

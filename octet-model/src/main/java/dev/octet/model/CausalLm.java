@@ -11,6 +11,8 @@ import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -53,9 +55,13 @@ public final class CausalLm implements AutoCloseable {
     this.passRows = rows;
     this.contextLength = Rotary.contextLength(config);
     this.attention = KvPlan.of(source, options);
-    this.notices = ScaleReport.of(source).problems();
     this.rotary = new Rotary(config);
-    this.transformer = new Transformer(new ModuleLoader(source, kernels, arena), attention);
+    InputScales inputs = new InputScales();
+    this.transformer = new Transformer(new ModuleLoader(source, kernels, arena, inputs), attention);
+    options.scalePolicy().enforce(inputs.problems());
+    this.notices = new ArrayList<>(source.notices());
+    this.notices.addAll(ScaleReport.of(source).problems());
+    this.notices.addAll(inputs.problems());
     this.weightArena = arena;
   }
 
@@ -95,7 +101,7 @@ public final class CausalLm implements AutoCloseable {
 
   /** What is odd about the weights' scales, one line each, for the person who loaded them. */
   public List<String> notices() {
-    return notices;
+    return Collections.unmodifiableList(notices);
   }
 
   /** How attention is computed; layers without calibrated scales may differ. */

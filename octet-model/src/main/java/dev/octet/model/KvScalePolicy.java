@@ -1,9 +1,12 @@
 package dev.octet.model;
 
+import dev.octet.checkpoint.CheckpointException;
+import java.util.List;
 import java.util.Locale;
 
 /**
- * What to do about cache and attention scales that are missing, or all 1.0 and so never measured.
+ * What to do about scales of cache, attention and static inputs that are missing, or 1.0 and so
+ * never measured.
  */
 public enum KvScalePolicy {
   /** Say so and go on. */
@@ -22,5 +25,17 @@ public enum KvScalePolicy {
           throw new IllegalArgumentException(
               "unknown KV scale policy '" + name + "'; choose one of warn, strict");
     };
+  }
+
+  /**
+   * Refuses what is wrong with a model's scales if this is {@link #STRICT}.
+   *
+   * @throws CheckpointException with all of the problems
+   */
+  void enforce(List<String> problems) {
+    if (this == STRICT && !problems.isEmpty()) {
+      throw new CheckpointException(
+          "KV scale policy strict: " + String.join("; ", problems) + "; calibrate, or choose warn");
+    }
   }
 }

@@ -14,8 +14,10 @@ import java.util.List;
  * Turns named weights into modules that run, each checked against the shape the config gives it.
  *
  * @param arena owns what has to be copied (norms)
+ * @param inputs takes note of every layer's input scale
  */
-record ModuleLoader(WeightSource source, Kernels kernels, Arena arena) {
+record ModuleLoader(WeightSource source, Kernels kernels, Arena arena, InputScales inputs) {
+
   ModelConfig config() {
     return source.config();
   }
@@ -34,6 +36,7 @@ record ModuleLoader(WeightSource source, Kernels kernels, Arena arena) {
     for (Output output : outputs) {
       LinearWeights weights = source.linear(output.module());
       LinearWeights other = weights.decoding();
+      inputs.add(output.module(), weights);
       Linear linear = linear(output.module(), weights, output.features(), inFeatures);
       reading.add(linear);
       decoding.add(
@@ -44,6 +47,7 @@ record ModuleLoader(WeightSource source, Kernels kernels, Arena arena) {
   }
 
   Linear head(LinearWeights weights) {
+    inputs.add("lm_head", weights);
     return linear("lm_head", weights, config().vocabSize(), config().hiddenSize());
   }
 

@@ -1,6 +1,5 @@
 package dev.octet.model;
 
-import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.WeightSource;
@@ -24,6 +23,7 @@ import java.util.Set;
  * @param missing layers without cache scales although others have them
  * @param ones layers of whose scales one kind is all 1.0
  * @param ranges how large the scales are, a kind and type each
+ * @param unbacked what the checkpoint declares without scales, a sentence each
  */
 public record ScaleReport(
     int layers,
@@ -31,18 +31,31 @@ public record ScaleReport(
     List<Integer> queries,
     List<Integer> missing,
     List<Integer> ones,
-    List<Range> ranges) {
+    List<Range> ranges,
+    List<String> unbacked) {
 
   /**
    * The size of one kind of scales, in all layers together.
    *
-   * @param kind {@code cache keys}, {@code cache values} or {@code queries}
-   * @param type {@code int8} or {@code fp8_e4m3}
+   * @param kind {@code cache keys}, {@code cache values}, {@code queries} or {@code inputs}
+   * @param type {@code int8}, {@code fp8_e4m3} …
    * @param scales how many
    * @param offsets whether any offset differs from 0
    */
   public record Range(
-      String kind, String type, int scales, float min, float median, float max, boolean offsets) {}
+      String kind, String type, int scales, float min, float median, float max, boolean offsets) {
+    static Range of(String kind, String type, List<Float> values, boolean offsets) {
+      List<Float> sorted = values.stream().sorted().toList();
+      return new Range(
+          kind,
+          type,
+          sorted.size(),
+          sorted.getFirst(),
+          sorted.get(sorted.size() / 2),
+          sorted.getLast(),
+          offsets);
+    }
+  }
 
   public ScaleReport {
     calibrated = List.copyOf(calibrated);
@@ -50,6 +63,7 @@ public record ScaleReport(
     missing = List.copyOf(missing);
     ones = List.copyOf(ones);
     ranges = List.copyOf(ranges);
+    unbacked = List.copyOf(unbacked);
   }
 
   /** Looks at all layers. */
@@ -80,7 +94,8 @@ public record ScaleReport(
         queries,
         calibrated.isEmpty() ? List.of() : missing,
         ones,
-        ranges.list());
+        ranges.list(),
+        source.scaleProblems());
   }
 
   /** Gathers scales by kind and type. */
@@ -115,16 +130,9 @@ public record ScaleReport(
     }
 
     private Range range(String key, List<Float> values) {
-      List<Float> sorted = values.stream().sorted().toList();
       int newline = key.indexOf('\n');
-      return new Range(
-          key.substring(0, newline),
-          key.substring(newline + 1),
-          sorted.size(),
-          sorted.getFirst(),
-          sorted.get(sorted.size() / 2),
-          sorted.getLast(),
-          withOffsets.contains(key));
+      return Range.of(
+          key.substring(0, newline), key.substring(newline + 1), values, withOffsets.contains(key));
     }
   }
 
@@ -139,7 +147,7 @@ public record ScaleReport(
 
   /** What is wrong, one line each; empty if nothing is. */
   public List<String> problems() {
-    List<String> problems = new ArrayList<>();
+    List<String> problems = new ArrayList<>(unbacked);
     if (!missing.isEmpty()) {
       problems.add(
           "%d of %d layers have no calibrated cache scales, first layer %d"
@@ -166,9 +174,6 @@ public record ScaleReport(
       KvType type = KvPlan.prevailing(plan).cache().type();
       all.add("the checkpoint has no calibrated scales for a cache in " + type.label());
     }
-    if (!all.isEmpty()) {
-      throw new CheckpointException(
-          "KV scale policy strict: " + String.join("; ", all) + "; calibrate, or choose warn");
-    }
+    policy.enforce(all);
   }
 }

@@ -14,6 +14,7 @@ import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.ref.WeakReference;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -109,5 +110,15 @@ public final class OuterSource implements WeightSource {
   @Override
   public Optional<QueryScales> queryScales(int layer) {
     return source.queryScales(layer);
+  }
+
+  @Override
+  public List<String> scaleProblems() {
+    return source.scaleProblems();
+  }
+
+  @Override
+  public List<String> notices() {
+    return source.notices();
   }
 }

@@ -9,6 +9,7 @@ import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -80,5 +81,15 @@ public final class QuantizedSource implements WeightSource {
   @Override
   public Optional<QueryScales> queryScales(int layer) {
     return source.queryScales(layer);
+  }
+
+  @Override
+  public List<String> scaleProblems() {
+    return source.scaleProblems();
+  }
+
+  @Override
+  public List<String> notices() {
+    return source.notices();
   }
 }

@@ -13,6 +13,12 @@ public sealed interface ActivationQuant {
   record DynamicInt8() implements ActivationQuant {}
 
   /**
+   * INT8 per token with an offset: {@code s = (max - min) / 255} over the token and 0, {@code z =
+   * rint(-128 - min / s)}, {@code q = clamp(rint(x / s) + z, -128, 127)}, {@code x' = (q - z)·s}.
+   */
+  record AsymmetricInt8() implements ActivationQuant {}
+
+  /**
    * INT4 per token: {@code s = max|x| / steps}, {@code q = clamp(rint(x / s), -8, 7)}. Only inputs
    * without outliers bear it: rotate the model first.
    *
@@ -100,20 +106,35 @@ public sealed interface ActivationQuant {
   }
 
   /**
-   * Small floats per token and {@value #GROUP} input channels with a power of two for a scale, as
-   * the OCP Microscaling Formats 1.0 have it: {@code s = 2^(⌊log2 max|x|⌋ − e)}, e the exponent of
-   * the largest float; what lies beyond that saturates.
+   * Floats per token under a power of two for every 32 input channels, as OCP's Microscaling has
+   * them: {@code s = 2^(e - m)}, {@code x' = float(x / s)·s}, where e is the exponent of {@code
+   * max|x|} and m that of the largest element (8 for E4M3, 2 for E2M1).
    *
-   * @param bits 8 for E4M3 (MXFP8), 4 for E2M1 (MXFP4)
+   * @param bits of an element: 8 is E4M3, 4 is E2M1
+   * @param rounded whether {@code max|x|} is first rounded to one bit of mantissa, which gives a
+   *     largest number from 1.75 on the next power of two; otherwise what is beyond 448 (or 6)
+   *     saturates
+   * @param coarse channels of a longer stretch whose values are divided by {@code max|x| / 6}
+   *     before, and multiplied after; 0: none
    */
-  record DynamicMx(int bits) implements ActivationQuant {
+  record MxGroup(int bits, boolean rounded, int coarse) implements ActivationQuant {
     /** Channels of a group. */
     public static final int GROUP = 32;
 
-    public DynamicMx {
-      if (bits != 8 && bits != 4) {
-        throw new IllegalArgumentException("microscaled inputs of " + bits + " bits");
+    public MxGroup {
+      if (bits != 4 && bits != 8 || coarse < 0 || coarse % GROUP != 0) {
+        throw new IllegalArgumentException("%d bits in stretches of %d".formatted(bits, coarse));
       }
+    }
+
+    /** With rounded scales and nothing coarser. */
+    public MxGroup(int bits) {
+      this(bits, true, 0);
+    }
+
+    /** Exponent of the largest element's power of two. */
+    public int largest() {
+      return bits == 4 ? 2 : 8;
     }
   }
 
@@ -133,13 +154,14 @@ public sealed interface ActivationQuant {
     return switch (this) {
       case None _ -> "a16";
       case DynamicInt8 _ -> "int8 token";
+      case AsymmetricInt8 _ -> "int8 token asym";
       case DynamicInt4 _ -> "int4 token";
       case StaticInt8 _ -> "int8 static";
       case DynamicFp8 _ -> "fp8 token";
       case StaticFp8 _ -> "fp8 static";
       case DynamicFp8Block b -> "fp8 1x" + b.block();
       case Fp4Group _ -> "nvfp4 static";
-      case DynamicMx mx -> "mxfp" + mx.bits() + " token";
+      case MxGroup m -> "mxfp" + m.bits() + (m.coarse() > 0 ? " under 1x" + m.coarse() : "");
     };
   }
 }

@@ -6,7 +6,7 @@ import java.util.Optional;
 
 /** Opens broken input and judges the error that comes of it. */
 final class MalformedCheck {
-  /** Time within which broken input must be refused. */
+  /** Processor's time within which broken input must be refused. */
   static final Duration TIME_LIMIT = Duration.ofSeconds(5);
 
   /** Heap that refusing it may take: nothing is to be allocated according to a declared size. */
@@ -24,7 +24,8 @@ final class MalformedCheck {
     }
     Attempt attempt = Attempt.of(() -> opener.open(c.open()), TIME_LIMIT);
     if (attempt.timedOut()) {
-      return CaseResult.fail(c, "not refused within " + TIME_LIMIT.toSeconds() + " seconds");
+      return CaseResult.fail(
+          c, "not refused within " + TIME_LIMIT.toSeconds() + " seconds of computing");
     }
     Throwable thrown = attempt.thrown();
     if (thrown == null) {

@@ -9,6 +9,7 @@ import dev.octet.checkpoint.internal.LinearFormat;
 import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.checkpoint.internal.Texts;
 import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.ActivationQuant.MxGroup;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
 import java.util.List;
@@ -23,6 +24,9 @@ public final class AscendFormat implements LinearFormat {
   /** Stored without being described, by every release so far. */
   private static final List<String> ROTATIONS =
       List.of(".heads_rotation", ".kronecker_rotation_m", ".kronecker_rotation_n");
+
+  /** Columns under one of the coarse scales that a tag with two levels of scales has. */
+  private static final int COARSE = 512;
 
   private final Description description;
   private final int group;
@@ -138,14 +142,16 @@ public final class AscendFormat implements LinearFormat {
                   group,
                   new ActivationQuant.DynamicInt4(ActivationQuant.DynamicInt4.CODES)));
       case DYNAMIC_FP8 -> Optional.of(Fp8Layer.of(tensors, shape));
-      case MX_FP8 -> Optional.of(new MxLayer(tensors, shape, 8, 8));
-      case MX_FP4_FP8 -> Optional.of(new MxLayer(tensors, shape, 4, 8));
-      case MX_FP4 -> Optional.of(new MxLayer(tensors, shape, 4, 4));
+      case MX_FP8_INPUTS -> Optional.of(new MxLayer(tensors, shape, new MxGroup(8, false, 0)));
+      case MX_FP4_INPUTS -> Optional.of(new MxLayer(tensors, shape, new MxGroup(4)));
+      case MX_TWO_LEVELS -> Optional.of(new MxLayer(tensors, shape, new MxGroup(4, true, COARSE)));
       case SCALE ->
           throw description.problem(weight, "is tagged " + tag.label() + ", which is for scales");
       case UNREAD ->
           throw description.unsupported(
-              weight, "is tagged " + Texts.quote(tag.label()) + ", which is not supported yet");
+              weight,
+              "is tagged %s, which is not supported: %s"
+                  .formatted(Texts.quote(tag.label()), tag.obstacle()));
     };
   }
 
@@ -161,6 +167,11 @@ public final class AscendFormat implements LinearFormat {
   @Override
   public Optional<QueryScales> queryScales(int layer) {
     return scales.query(layer);
+  }
+
+  @Override
+  public List<String> scaleProblems() {
+    return scales.problems();
   }
 
   /**

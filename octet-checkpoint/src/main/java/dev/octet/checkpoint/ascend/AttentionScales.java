@@ -1,6 +1,5 @@
 package dev.octet.checkpoint.ascend;
 
-import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.QueryScales;
@@ -12,15 +11,19 @@ import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.checkpoint.internal.Texts;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
+import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * Static scales of attention and of the cache. FAQuant: {@code fa_q}, {@code fa_k}, {@code fa_v}
  * with {@code .scale} and {@code .offset}, [heads, 1] or [heads, head_dim]. C8: {@code
  * k_proj.kv_cache_scale} and {@code .kv_cache_offset}, the same for {@code v_proj}, [kv heads ·
- * head_dim]. A layer without them is left unquantized; the two do not go together.
+ * head_dim]. A layer without them is left unquantized; the two do not go together. Strategies that
+ * compute scales from the data store nothing, and serve as no more than a wish.
  */
 final class AttentionScales {
   private static final float[] NONE = {};
@@ -50,9 +53,11 @@ final class AttentionScales {
     }
   }
 
+  /** Keys and values both have static scales of one type, or the cache is not quantized. */
   Optional<KvScales> cache(int layer) {
     String attention = attention(layer);
     boolean c8 = hasCache(attention);
+    Optional<Strategy> strategy = strategy(attention);
     if (!hasAttention(attention)) {
       return c8 ? Optional.of(c8(attention)) : Optional.empty();
     }
@@ -61,41 +66,79 @@ final class AttentionScales {
           attention + "k_proj.kv_cache_scale",
           "is stored beside attention scales; only one can be");
     }
+    return strategy.map(
+        s ->
+            new KvScales(
+                dtype(s),
+                scale(attention + "fa_k.scale", config.kvHeads()),
+                scale(attention + "fa_v.scale", config.kvHeads()),
+                offset(attention + "fa_k.offset", config.kvHeads(), s),
+                offset(attention + "fa_v.offset", config.kvHeads(), s)));
+  }
+
+  /** What keys and values are both quantized to by stored scales; empty if they are not. */
+  private Optional<Strategy> strategy(String attention) {
     QuantType type = type(attention);
-    if (type.of(Operand.K).isEmpty() && type.of(Operand.V).isEmpty()) {
-      return Optional.empty();
-    }
-    Strategy key = fixed(attention, type, Operand.K);
-    if (!key.equals(fixed(attention, type, Operand.V))) {
-      throw unsupported(attention, "quantizes K and V differently");
-    }
-    return Optional.of(
-        new KvScales(
-            dtype(key),
-            scale(attention + "fa_k.scale", config.kvHeads()),
-            scale(attention + "fa_v.scale", config.kvHeads()),
-            offset(attention + "fa_k.offset", config.kvHeads(), key),
-            offset(attention + "fa_v.offset", config.kvHeads(), key)));
+    return type.of(Operand.K)
+        .filter(key -> isStatic(key) && type.of(Operand.V).filter(key::equals).isPresent());
   }
 
   Optional<QueryScales> query(int layer) {
     String attention = attention(layer);
-    if (!hasAttention(attention)) {
+    Optional<Strategy> query = type(attention).of(Operand.Q).filter(AttentionScales::isStatic);
+    if (!hasAttention(attention) || query.isEmpty() || strategy(attention).isEmpty()) {
       return Optional.empty();
-    }
-    QuantType type = type(attention);
-    if (type.of(Operand.Q).isEmpty()) {
-      return Optional.empty();
-    }
-    Strategy query = fixed(attention, type, Operand.Q);
-    if (type.of(Operand.K).isEmpty()) {
-      throw unsupported(attention, "quantizes Q alone");
     }
     return Optional.of(
         new QueryScales(
-            dtype(query),
+            dtype(query.get()),
             scale(attention + "fa_q.scale", config.heads()),
-            offset(attention + "fa_q.offset", config.heads(), query)));
+            offset(attention + "fa_q.offset", config.heads(), query.get())));
+  }
+
+  /** What the description asks of attention and cache that stored scales do not serve. */
+  List<String> problems() {
+    int open = 0;
+    String asked = "";
+    int scaled = 0;
+    for (int layer = config.layers() - 1; layer >= 0; layer--) {
+      String attention = attention(layer);
+      Optional<String> text = description.text(attention + "quant_type");
+      scaled += hasAttention(attention) || hasCache(attention) ? 1 : 0;
+      if (text.isPresent() && !serves(layer, type(attention))) {
+        open++;
+        asked = text.get();
+      }
+    }
+    List<String> problems = new ArrayList<>();
+    if (open > 0) {
+      problems.add(
+          "the description asks for attention %s in %d of %d layers; what has no static scales is"
+                  .formatted(asked, open, config.layers())
+              + " computed as attention and cache are chosen for the run");
+    } else if (scaled == 0) {
+      declared().ifPresent(key -> problems.add(unbacked(key)));
+    }
+    return problems;
+  }
+
+  private boolean serves(int layer, QuantType type) {
+    boolean cache = type.of(Operand.K).isEmpty() && type.of(Operand.V).isEmpty();
+    boolean query = type.of(Operand.Q).isEmpty();
+    return (cache || cache(layer).isPresent())
+        && (query || query(layer).isPresent())
+        && type.of(Operand.P).isEmpty();
+  }
+
+  private Optional<String> declared() {
+    return Stream.of("fa_quant_type", "kv_quant_type", "kv_cache_type")
+        .filter(key -> description.text(key).filter(v -> v.matches("F.*|C8|KV8")).isPresent())
+        .findFirst();
+  }
+
+  private String unbacked(String key) {
+    return "the description declares %s (%s), but no layer stores scales for it: it is not quantized"
+        .formatted(Texts.quote(description.text(key).orElse("")), key);
   }
 
   private static String attention(int layer) {
@@ -110,13 +153,7 @@ final class AttentionScales {
   private boolean hasAttention(String attention) {
     return tensors.has(attention + "fa_q.scale")
         || tensors.has(attention + "fa_k.scale")
-        || tensors.has(attention + "fa_v.scale")
-        || description.text(attention + "quant_type").isPresent() && dynamic(attention);
-  }
-
-  /** Dynamic strategies store no tensors. */
-  private boolean dynamic(String attention) {
-    return type(attention).operands().values().stream().anyMatch(Strategy::dynamic);
+        || tensors.has(attention + "fa_v.scale");
   }
 
   private KvScales c8(String attention) {
@@ -142,21 +179,8 @@ final class AttentionScales {
                     key, "is " + Texts.quote(text.get()) + ", which names no attention type"));
   }
 
-  /** An operand's strategy, which must be one that stored scales serve. */
-  private Strategy fixed(String attention, QuantType type, Operand operand) {
-    if (type.of(Operand.P).isPresent()) {
-      throw unsupported(attention, "quantizes the probabilities");
-    }
-    Strategy strategy =
-        type.of(operand).orElseThrow(() -> unsupported(attention, "omits an operand"));
-    if (strategy.dynamic() || strategy.type().startsWith("MX")) {
-      throw unsupported(attention, "asks for more than static INT8 or FP8");
-    }
-    return strategy;
-  }
-
-  private CheckpointException unsupported(String attention, String what) {
-    return description.unsupported(attention + "quant_type", what + ", which is not supported");
+  private static boolean isStatic(Strategy strategy) {
+    return !strategy.dynamic() && !strategy.type().startsWith("MX");
   }
 
   private static DType dtype(Strategy strategy) {

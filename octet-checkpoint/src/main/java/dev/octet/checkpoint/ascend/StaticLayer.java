@@ -86,7 +86,15 @@ record StaticLayer(StoredTensors tensors, LinearShape shape) implements Layer {
   }
 
   private Tensor quantBias() {
-    return tensors.require(name("quant_bias"), Set.of(DType.I32), shape.rows());
+    return column("quant_bias", Set.of(DType.I32));
+  }
+
+  /** [n], or [n, 1]. */
+  private Tensor column(String suffix, Set<DType> types) {
+    Tensor stored = tensors.get(name(suffix));
+    return stored.hasShape(shape.rows(), 1) && types.contains(stored.dtype())
+        ? stored
+        : tensors.require(name(suffix), types, shape.rows());
   }
 
   /**
@@ -94,7 +102,7 @@ record StaticLayer(StoredTensors tensors, LinearShape shape) implements Layer {
    * an I64.
    */
   private float dequantizer(long row) {
-    Tensor stored = tensors.require(name("deq_scale"), DEQUANTIZERS, shape.rows());
+    Tensor stored = column("deq_scale", DEQUANTIZERS);
     float scale =
         stored.dtype() == DType.I64
             ? Float.intBitsToFloat((int) stored.getLong(row))

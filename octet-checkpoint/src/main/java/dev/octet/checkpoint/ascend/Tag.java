@@ -32,6 +32,14 @@ enum Tag {
   W4A4_DYNAMIC(Form.DYNAMIC_INT4_INPUTS),
   /** FP8 E4M3 weights and inputs, input scales computed for each token. */
   WFP8AFP8_DYNAMIC(Form.DYNAMIC_FP8),
+  /** FP8 with a power of two for every 32 weights and inputs. */
+  W8A8_MXFP8(Form.MX_FP8_INPUTS),
+  /** FP4 weights, FP8 inputs, a power of two for every 32. */
+  W4A8_MXFP(Form.MX_FP8_INPUTS),
+  /** FP4 weights and inputs, a power of two for every 32. */
+  W4A4_MXFP4(Form.MX_FP4_INPUTS),
+  /** MXFP4 with a second scale for every 512. */
+  W4A4_MXFP4_DUALSCALE(Form.MX_TWO_LEVELS),
   /** A cache scale or offset. */
   C8(Form.SCALE),
   /** An attention scale or offset. */
@@ -39,31 +47,23 @@ enum Tag {
   /** An attention scale of latent attention, or of any in later tools. */
   FAK_QUANT("FAKQuant", Form.SCALE),
   /** W4A4 behind learnt transforms. */
-  W4A4_FLATQUANT_DYNAMIC(Form.UNREAD),
+  W4A4_FLATQUANT_DYNAMIC("its inputs pass learnt matrices first"),
   /** W4A4 beside a low-rank product. */
-  W4A4_DYNAMIC_SVD(Form.UNREAD),
+  W4A4_DYNAMIC_SVD("a low-rank product runs beside it"),
   /** W4A4 in transforms beside a low-rank product. */
-  W4A4_FLATQUANT_DYNAMIC_SVD(Form.UNREAD),
+  W4A4_FLATQUANT_DYNAMIC_SVD("learnt matrices and a low-rank product go with it"),
   /** W8A8 beside a low-rank product. */
-  W8A8_DYNAMIC_SVD(Form.UNREAD),
+  W8A8_DYNAMIC_SVD("a low-rank product runs beside it"),
   /** Scales that differ by diffusion step. */
-  W8A8_TIMESTEP(Form.UNREAD),
+  W8A8_TIMESTEP("how its scales are laid out is not published"),
   /** Codes compressed for one device and one degree of parallelism. */
-  W8A8SC(Form.UNREAD),
+  W8A8SC("it is compressed for one kind of device"),
   /** Compressed sparse floats. */
-  W16A16SC(Form.UNREAD),
+  W16A16SC("it is compressed for one kind of device"),
   /** Four-bit normal floats. */
-  NF4(Form.UNREAD),
-  /** FP8 with a power of two for every 32 weights and inputs. */
-  W8A8_MXFP8(Form.MX_FP8),
-  /** FP4 weights, FP8 inputs, a power of two for every 32. */
-  W4A8_MXFP(Form.MX_FP4_FP8),
-  /** FP4 weights and inputs, a power of two for every 32. */
-  W4A4_MXFP4(Form.MX_FP4),
-  /** MXFP4 with a second scale. */
-  W4A4_MXFP4_DUALSCALE(Form.UNREAD),
+  NF4("how its codes are laid out is not published"),
   /** MXFP4 beside a low-rank product. */
-  W4A4_MXFP4_SVD(Form.UNREAD);
+  W4A4_MXFP4_SVD("a low-rank product runs beside it");
 
   /** How a tagged module's tensors are to be read. */
   enum Form {
@@ -76,24 +76,34 @@ enum Tag {
     DYNAMIC_INT4,
     DYNAMIC_INT4_INPUTS,
     DYNAMIC_FP8,
-    MX_FP8,
-    MX_FP4_FP8,
-    MX_FP4,
+    MX_FP8_INPUTS,
+    MX_FP4_INPUTS,
+    MX_TWO_LEVELS,
     SCALE,
     UNREAD
   }
 
   private final String label;
   private final Form form;
+  private final String obstacle;
 
   Tag(Form form) {
     this.label = name();
     this.form = form;
+    this.obstacle = "";
   }
 
   Tag(String label, Form form) {
     this.label = label;
     this.form = form;
+    this.obstacle = "";
+  }
+
+  /** One that is not read. */
+  Tag(String obstacle) {
+    this.label = name();
+    this.form = Form.UNREAD;
+    this.obstacle = obstacle;
   }
 
   /** As the description spells it. */
@@ -103,6 +113,11 @@ enum Tag {
 
   Form form() {
     return form;
+  }
+
+  /** Why it is not read. */
+  String obstacle() {
+    return obstacle;
   }
 
   static Optional<Tag> of(String label) {

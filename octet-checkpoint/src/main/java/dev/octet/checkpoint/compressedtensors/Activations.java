@@ -5,6 +5,7 @@ import dev.octet.checkpoint.internal.DenseFormat;
 import dev.octet.checkpoint.internal.StoredScales;
 import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.ActivationQuant.MxGroup;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.util.Set;
@@ -22,8 +23,8 @@ final class Activations {
     if (inputs == null) {
       return new ActivationQuant.None();
     }
-    if (inputs.isFloat() != weights.isFloat()) {
-      throw inputs.fields().unsupported("type", "differs from that of the weights");
+    if (weights.isFloat() && !inputs.isFloat()) {
+      throw inputs.fields().unsupported("type", "is int for weights that are floats");
     }
     if (inputs.strategy() == QuantizationArgs.Strategy.TENSOR_GROUP) {
       return fp4(tensors, module, inputs);
@@ -40,6 +41,26 @@ final class Activations {
               "is %d; activations have 8, or 4 as dynamic integers".formatted(inputs.bits()));
     }
     return inputs.dynamic() ? dynamic(inputs) : fixed(tensors, module, inputs);
+  }
+
+  /** Of layers in one of the MX formats: floats under powers of two, computed for each token. */
+  static ActivationQuant readMx(@Nullable QuantizationArgs inputs) {
+    if (inputs == null) {
+      return new ActivationQuant.None();
+    }
+    boolean fits =
+        inputs.isFloat()
+            && inputs.dynamic()
+            && inputs.strategy() == QuantizationArgs.Strategy.GROUP
+            && inputs.group() == MxGroup.GROUP;
+    if (!fits) {
+      throw inputs
+          .fields()
+          .unsupported(
+              "strategy",
+              "and type: inputs of MX layers are dynamic floats in groups of " + MxGroup.GROUP);
+    }
+    return new MxGroup(inputs.bits());
   }
 
   /** NVFP4: {@code input_global_scale} divides. */
@@ -71,18 +92,27 @@ final class Activations {
     }
   }
 
+  /** Whether scales would be those of all tokens that happen to be computed together. */
+  static boolean isOfBatch(QuantizationArgs inputs) {
+    return inputs.dynamic() && inputs.strategy() == QuantizationArgs.Strategy.TENSOR;
+  }
+
+  /** One scale for a batch becomes one for each of its tokens, which is never less exact. */
   private static ActivationQuant dynamic(QuantizationArgs inputs) {
-    requireSymmetric(inputs);
     return switch (inputs.strategy()) {
-      case TOKEN ->
-          inputs.isFloat() ? new ActivationQuant.DynamicFp8() : new ActivationQuant.DynamicInt8();
+      case TOKEN, TENSOR ->
+          inputs.isFloat()
+              ? new ActivationQuant.DynamicFp8()
+              : inputs.symmetric()
+                  ? new ActivationQuant.DynamicInt8()
+                  : new ActivationQuant.AsymmetricInt8();
       case GROUP -> {
         if (!inputs.isFloat()) {
           throw strategy(inputs);
         }
         yield new ActivationQuant.DynamicFp8Block(inputs.group());
       }
-      case TENSOR, CHANNEL, BLOCK, ATTN_HEAD, TENSOR_GROUP -> throw strategy(inputs);
+      case CHANNEL, BLOCK, ATTN_HEAD, TENSOR_GROUP -> throw strategy(inputs);
     };
   }
 
@@ -91,7 +121,7 @@ final class Activations {
         .fields()
         .unsupported(
             "strategy",
-            "is '%s' for %s activations; supported are dynamic token and static tensor"
+            "is '%s' for %s activations; supported are dynamic token and tensor, and static tensor"
                 .formatted(inputs.strategy().label(), inputs.dynamic() ? "dynamic" : "static"));
   }
 

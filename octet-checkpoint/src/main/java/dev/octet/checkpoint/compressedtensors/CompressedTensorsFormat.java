@@ -3,12 +3,14 @@ package dev.octet.checkpoint.compressedtensors;
 import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout.LinearShape;
+import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.internal.CacheScales;
 import dev.octet.checkpoint.internal.DenseFormat;
 import dev.octet.checkpoint.internal.Fields;
 import dev.octet.checkpoint.internal.LinearFormat;
 import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.tensor.LinearWeights;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -31,7 +33,9 @@ public final class CompressedTensorsFormat implements LinearFormat {
     this.settings = new Settings(fields);
     this.tensors = tensors;
     this.dense = new DenseFormat(tensors);
-    this.cacheScales = new CacheScales(settings.cacheType().orElse(null), config, tensors);
+    CacheSettings cache = settings.cache();
+    this.cacheScales =
+        new CacheScales(cache.type().orElse(null), cache.declared(), config, tensors);
   }
 
   @Override
@@ -68,5 +72,20 @@ public final class CompressedTensorsFormat implements LinearFormat {
   @Override
   public Optional<KvScales> kvScales(int layer) {
     return cacheScales.of(layer);
+  }
+
+  @Override
+  public Optional<QueryScales> queryScales(int layer) {
+    return cacheScales.query(layer);
+  }
+
+  @Override
+  public List<String> scaleProblems() {
+    return cacheScales.problems();
+  }
+
+  @Override
+  public List<String> notices() {
+    return settings.notices();
   }
 }

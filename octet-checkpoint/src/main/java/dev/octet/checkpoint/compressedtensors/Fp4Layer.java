@@ -52,18 +52,20 @@ final class Fp4Layer implements QuantizedLayer {
 
   /** NVFP4 stores a divisor. */
   private double global() {
-    return stored.kind() == Kind.NVFP4
-        ? 1.0 / StoredScales.scalar(tensors, shape.module() + ".weight_global_scale")
-        : 1;
+    if (stored.kind() == Kind.MXFP4) {
+      return 1;
+    }
+    String name = shape.module() + ".weight_global_scale";
+    float divisor = StoredScales.scalar(tensors, name);
+    if (Float.isInfinite(1 / divisor)) {
+      throw tensors.problem(name, "is %s, too small to divide by".formatted(divisor));
+    }
+    return 1.0 / divisor;
   }
 
   private ActivationQuant activation() {
-    QuantizationArgs inputs = group.inputs();
-    if (inputs != null && stored.kind() == Kind.MXFP4) {
-      throw inputs
-          .fields()
-          .unsupported("num_bits", "is set: activations in MX formats are not supported");
-    }
-    return Activations.read(tensors, shape.module(), group.weights(), inputs);
+    return stored.kind() == Kind.MXFP4
+        ? Activations.readMx(group.inputs())
+        : Activations.read(tensors, shape.module(), group.weights(), group.inputs());
   }
 }

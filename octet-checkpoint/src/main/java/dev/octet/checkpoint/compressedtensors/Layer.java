@@ -5,6 +5,7 @@ import dev.octet.checkpoint.internal.DenseFormat;
 import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.checkpoint.packing.Columns;
 import dev.octet.checkpoint.packing.Packing;
+import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Fp8Weight;
 import dev.octet.tensor.Int4Weight;
@@ -23,6 +24,7 @@ final class Layer implements QuantizedLayer {
   private final Settings.Group group;
   private final QuantizationArgs args;
   private final boolean packed;
+  private final boolean mx;
   private final Scales scales;
 
   Layer(StoredTensors tensors, LinearShape shape, Settings.Group group) {
@@ -31,7 +33,7 @@ final class Layer implements QuantizedLayer {
     this.group = group;
     this.args = group.weights();
     this.packed = group.format().equals("pack-quantized");
-    boolean mx = group.format().equals("mxfp8-quantized");
+    this.mx = group.format().equals("mxfp8-quantized");
     this.scales = new Scales(tensors, shape, args, packed, mx);
     if (mx) {
       requireMx();
@@ -57,12 +59,12 @@ final class Layer implements QuantizedLayer {
     if (!args.isFloat() || args.group() != 32) {
       throw args.fields().problem("group_size", "must be 32, with type float, for mxfp8-quantized");
     }
-    if (group.inputs() != null) {
-      throw group
-          .inputs()
-          .fields()
-          .unsupported("num_bits", "is set: activations in MX formats are not supported");
-    }
+  }
+
+  private ActivationQuant activation() {
+    return mx
+        ? Activations.readMx(group.inputs())
+        : Activations.read(tensors, shape.module(), args, group.inputs());
   }
 
   /** compressed-tensors itself knows one group shorter than its size, but no short last one. */
@@ -82,7 +84,7 @@ final class Layer implements QuantizedLayer {
     codes();
     scales.check();
     columnOrder();
-    Activations.read(tensors, shape.module(), args, group.inputs());
+    activation();
     DenseFormat.checkBias(tensors, shape);
   }
 
@@ -90,10 +92,7 @@ final class Layer implements QuantizedLayer {
   public LinearWeights read() {
     QuantizedWeight weight =
         args.isFloat() ? new Fp8Weight(codes(), scales.read()) : args.bits() > 4 ? int8() : int4();
-    return new LinearWeights(
-        weight,
-        DenseFormat.bias(tensors, shape),
-        Activations.read(tensors, shape.module(), args, group.inputs()));
+    return new LinearWeights(weight, DenseFormat.bias(tensors, shape), activation());
   }
 
   /** The stored codes, types and shapes checked. */

@@ -13,7 +13,11 @@ interface QuantizedLayer {
   LinearWeights read();
 
   /** The reader for the format of the layer's group. */
-  static QuantizedLayer of(StoredTensors tensors, LinearShape shape, Settings.Group group) {
+  static QuantizedLayer of(StoredTensors tensors, LinearShape shape, Settings.Group settings) {
+    Settings.Group group =
+        settings.format().equals(Formats.BY_TENSORS)
+            ? settings.withFormat(Formats.of(tensors, shape.module(), settings.weights()))
+            : settings;
     return switch (group.format()) {
       case "nvfp4-pack-quantized", "mxfp4-pack-quantized" -> new Fp4Layer(tensors, shape, group);
       default -> new Layer(tensors, shape, group);

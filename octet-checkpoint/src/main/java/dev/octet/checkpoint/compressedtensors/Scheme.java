@@ -4,7 +4,7 @@ import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.internal.Json;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.ActivationQuant.DynamicInt4;
-import dev.octet.tensor.ActivationQuant.DynamicMx;
+import dev.octet.tensor.ActivationQuant.MxGroup;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.Fp4Weight;
@@ -28,6 +28,9 @@ public final class Scheme {
 
   /** In a group, not stored there: the order of the matrices that turn a layer's input. */
   static final String INPUT_HADAMARD = "input_hadamard";
+
+  /** {@code scale_dtype} of scales that are powers of two. */
+  private static final String EXPONENTS = "torch.uint8";
 
   /** The group of a layer without its targets; empty for a dense layer. */
   public static Optional<ObjectNode> of(String module, LinearWeights layer) {
@@ -54,6 +57,11 @@ public final class Scheme {
         if (codes.dtype() != DType.F8_E4M3) {
           throw unsupported(module, layer.weight());
         }
+        if (layer.activation() instanceof MxGroup) {
+          ObjectNode args = weights(8, "float", grid, false);
+          args.put("scale_dtype", EXPONENTS);
+          yield Optional.of(group("mxfp8-quantized", args, layer));
+        }
         String format = inputs ? "float-quantized" : "naive-quantized";
         yield Optional.of(group(format, weights(8, "float", grid, false), layer));
       }
@@ -70,17 +78,21 @@ public final class Scheme {
   private static ObjectNode fp4(String module, Fp4Weight w, LinearWeights layer) {
     boolean nvfp4 = w.scales().dtype() == DType.F8_E4M3 && w.group() == 16;
     boolean mxfp4 = w.scales().dtype() == DType.F8_E8M0 && w.group() == 32 && w.global() == 1;
-    if (!nvfp4 && !(mxfp4 && !layer.activation().quantizes())) {
+    boolean mxInputs = layer.activation() instanceof MxGroup;
+    if (!nvfp4 && !(mxfp4 && (mxInputs || !layer.activation().quantizes()))) {
       throw unsupported(module, w);
     }
     ObjectNode args = args(4, "float", true, nvfp4 ? "tensor_group" : "group", false);
     args.put("group_size", w.group());
-    args.put("scale_dtype", nvfp4 ? "torch.float8_e4m3fn" : "torch.uint8");
+    args.put("scale_dtype", nvfp4 ? "torch.float8_e4m3fn" : EXPONENTS);
     return group(nvfp4 ? "nvfp4-pack-quantized" : "mxfp4-pack-quantized", args, layer);
   }
 
   /** What compressed-tensors cannot say of a layer's input. */
   private static void requirePlainInputs(String module, LinearWeights layer) {
+    if (layer.activation() instanceof MxGroup inputs) {
+      requireMx(module, layer, inputs);
+    }
     if (layer.inputScale() != null) {
       throw new CheckpointException(
           module + ": has an input scale a channel, which compressed-tensors cannot store");
@@ -94,6 +106,21 @@ public final class Scheme {
       throw new CheckpointException(
           "%s: bounds its dynamic FP8 scales by %s, which compressed-tensors cannot store"
               .formatted(module, bound));
+    }
+  }
+
+  /** Powers of two for inputs go with those for weights. */
+  private static void requireMx(String module, LinearWeights layer, MxGroup inputs) {
+    boolean weights =
+        switch (layer.weight()) {
+          case Fp4Weight w -> w.scales().dtype() == DType.F8_E8M0 && w.group() == MxGroup.GROUP;
+          case Fp8Weight w -> StoredLayer.exponents(w.grid()).isPresent();
+          default -> false;
+        };
+    if (!weights || !inputs.rounded() || inputs.coarse() > 0) {
+      throw new CheckpointException(
+          "%s: compressed-tensors has no form for %s with inputs %s computed this way"
+              .formatted(module, layer.weight().label(), inputs.label()));
     }
   }
 
@@ -132,10 +159,6 @@ public final class Scheme {
 
   /** Whoever reads it computes scales of inputs in its own way. */
   private static void requireInputs(String module, ActivationQuant activation) {
-    if (activation instanceof DynamicMx) {
-      throw new CheckpointException(
-          "%s: compressed-tensors has no form for %s inputs".formatted(module, activation.label()));
-    }
     if (activation instanceof DynamicInt4(float steps) && steps != DynamicInt4.HALF_RANGE) {
       throw new CheckpointException(
           "%s: INT4 inputs are scaled by max|x| / %s, in compressed-tensors by max|x| / %s"
@@ -185,8 +208,9 @@ public final class Scheme {
 
   private static Optional<ObjectNode> inputs(ActivationQuant activation) {
     return switch (activation) {
-      case ActivationQuant.None _, DynamicMx _ -> Optional.empty();
+      case ActivationQuant.None _ -> Optional.empty();
       case ActivationQuant.DynamicInt8 _ -> Optional.of(args(8, "int", true, "token", true));
+      case ActivationQuant.AsymmetricInt8 _ -> Optional.of(args(8, "int", false, "token", true));
       case ActivationQuant.DynamicInt4 _ -> Optional.of(args(4, "int", true, "token", true));
       case ActivationQuant.DynamicFp8 _ -> Optional.of(args(8, "float", true, "token", true));
       case ActivationQuant.DynamicFp8Block(int block) -> {
@@ -197,6 +221,10 @@ public final class Scheme {
         ObjectNode args = args(4, "float", true, "tensor_group", false);
         args.put("group_size", ActivationQuant.Fp4Group.GROUP).put("dynamic", "local");
         yield Optional.of(args);
+      }
+      case MxGroup mx -> {
+        ObjectNode args = args(mx.bits(), "float", true, "group", true);
+        yield Optional.of(args.put("group_size", MxGroup.GROUP).put("scale_dtype", EXPONENTS));
       }
       case ActivationQuant.StaticInt8(_, int offset) ->
           Optional.of(args(8, "int", offset == 0, "tensor", false));

@@ -1,11 +1,9 @@
 package dev.octet.checkpoint.compressedtensors;
 
 import dev.octet.checkpoint.internal.Fields;
-import dev.octet.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,45 +12,42 @@ import org.jspecify.annotations.Nullable;
  * before class.
  */
 final class Settings {
-  private static final Set<String> FORMATS =
-      Set.of(
-          "int-quantized",
-          "pack-quantized",
-          "float-quantized",
-          "naive-quantized",
-          "nvfp4-pack-quantized",
-          "mxfp4-pack-quantized",
-          "mxfp8-quantized");
-
   /** One of {@code config_groups}. */
   record Group(
       Fields fields,
       List<Target> targets,
       String format,
       QuantizationArgs weights,
-      @Nullable QuantizationArgs inputs) {}
+      @Nullable QuantizationArgs inputs) {
+    Group withFormat(String other) {
+      return new Group(fields, targets, other, weights, inputs);
+    }
+  }
 
   private final List<Group> groups = new ArrayList<>();
   private final List<Target> ignore;
-  private final @Nullable QuantizationArgs cache;
+  private final CacheSettings cache;
   private final InputTransforms transforms;
+  private final boolean outputs;
 
   Settings(Fields f) {
-    String format = f.text("format").orElse("dense");
+    String format = f.text("format").orElse(Formats.BY_TENSORS);
     refuseOther(f);
-    Fields all =
-        f.object("config_groups").orElseThrow(() -> f.problem("config_groups", "is missing"));
-    for (String name : all.names()) {
-      if (all.has(name)) {
-        groups.add(group(all.object(name).orElseThrow(), format, f));
+    if (!f.has("config_groups") && !f.isFilled("kv_cache_scheme")) {
+      throw f.problem("config_groups", "is missing");
+    }
+    List<Fields> all = new ArrayList<>();
+    f.object("config_groups")
+        .ifPresent(g -> g.names().forEach(name -> g.object(name).ifPresent(all::add)));
+    for (Fields group : all) {
+      if (!CacheSettings.isAttention(group)) {
+        groups.add(group(group, format, f));
       }
     }
     this.ignore = targets(f, "ignore");
     this.transforms = new InputTransforms(f.object("transform_config").orElse(null));
-    this.cache =
-        f.isFilled("kv_cache_scheme")
-            ? QuantizationArgs.read(f.object("kv_cache_scheme").orElseThrow())
-            : null;
+    this.cache = CacheSettings.of(f, all);
+    this.outputs = all.stream().anyMatch(g -> g.isFilled("output_activations"));
   }
 
   private static void refuseOther(Fields f) {
@@ -69,14 +64,11 @@ final class Settings {
   private static Group group(Fields g, String overall, Fields top) {
     String format = g.text("format").orElse(overall);
     Fields at = g.has("format") ? g : top;
-    if (!FORMATS.contains(format)) {
+    if (!Formats.isKnown(format)) {
       throw at.unsupported(
           "format",
           "is '%s'; supported are %s, and mixed-precision with one of these a group"
-              .formatted(format, String.join(", ", FORMATS.stream().sorted().toList())));
-    }
-    if (g.isFilled("output_activations")) {
-      throw g.unsupported("output_activations", "is set: outputs are never quantized");
+              .formatted(format, Formats.names()));
     }
     Fields weights = g.object("weights").orElseThrow(() -> g.problem("weights", "is missing"));
     List<Target> targets = targets(g, "targets");
@@ -119,24 +111,27 @@ final class Settings {
     return transforms;
   }
 
-  /** What the cache holds by {@code kv_cache_scheme}; empty without stored scales. */
-  Optional<DType> cacheType() {
-    QuantizationArgs args = cache;
-    if (args == null) {
-      return Optional.empty();
+  /** What the cache is to hold. */
+  CacheSettings cache() {
+    return cache;
+  }
+
+  /** What is computed otherwise than the settings say. */
+  List<String> notices() {
+    List<String> notices = new ArrayList<>();
+    if (groups.stream().anyMatch(g -> g.format.equals(Formats.BY_TENSORS))) {
+      notices.add("the settings name no format: each layer's tensors tell it");
     }
-    if (args.bits() != 8 || !args.symmetric()) {
-      throw args.fields()
-          .unsupported("num_bits", "and symmetric: only symmetric 8-bit caches are supported");
+    if (groups.stream().anyMatch(g -> g.inputs != null && Activations.isOfBatch(g.inputs))) {
+      notices.add(
+          "inputs have one scale for all tokens of a batch by the settings: each token gets its own,"
+              + " so that results do not depend on the batch");
     }
-    switch (args.strategy()) {
-      case TENSOR, ATTN_HEAD, CHANNEL, TOKEN -> {}
-      case GROUP, BLOCK, TENSOR_GROUP ->
-          throw args.fields()
-              .unsupported("strategy", "is '%s' for the cache".formatted(args.strategy().label()));
+    if (outputs) {
+      notices.add(
+          "the settings quantize outputs of layers: only keys and values are, where their scales are"
+              + " stored");
     }
-    return args.dynamic()
-        ? Optional.empty()
-        : Optional.of(args.isFloat() ? DType.F8_E4M3 : DType.I8);
+    return notices;
   }
 }

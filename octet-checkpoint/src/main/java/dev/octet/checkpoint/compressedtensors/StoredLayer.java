@@ -6,6 +6,8 @@ import dev.octet.checkpoint.packing.Codes;
 import dev.octet.checkpoint.packing.Columns;
 import dev.octet.checkpoint.packing.Packing;
 import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.ActivationQuant.MxGroup;
+import dev.octet.tensor.Codecs;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.Fp4Weight;
@@ -14,9 +16,11 @@ import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantizedWeight;
+import dev.octet.tensor.ScaleGranularity;
 import dev.octet.tensor.ScaleGrid;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -66,7 +70,11 @@ public final class StoredLayer {
       case DenseWeight(Tensor values) -> put("weight", values);
       case Fp8Weight(Tensor codes, ScaleGrid grid) -> {
         put("weight", codes);
-        grid(grid, 8, false);
+        if (layer.activation() instanceof MxGroup) {
+          put("weight_scale", exponents(grid).orElseThrow());
+        } else {
+          grid(grid, 8, false);
+        }
       }
       case Int8Weight w -> {
         Tensor codes = Columns.scattered(w.codes(), w.permutation());
@@ -128,6 +136,23 @@ public final class StoredLayer {
     }
   }
 
+  /** Scales of groups of 32 as E8M0 in U8; empty if they are anything else. */
+  static Optional<Tensor> exponents(ScaleGrid grid) {
+    if (grid.granularity() != ScaleGranularity.GROUP || grid.columnBlock() != MxGroup.GROUP) {
+      return Optional.empty();
+    }
+    Tensor out = Tensor.allocate(Arena.ofAuto(), DType.U8, grid.scales().shape());
+    for (long i = 0; i < out.size(); i++) {
+      float scale = grid.scales().getFloat(i);
+      int exponent = Math.getExponent((double) scale) + 127;
+      if (exponent < 0 || exponent > 254 || Codecs.e8m0ToFloat(exponent) != scale) {
+        return Optional.empty();
+      }
+      out.setFloat(i, exponent);
+    }
+    return Optional.of(out);
+  }
+
   private void grid(ScaleGrid grid, int bits, boolean packed) {
     Tensor scales = narrowest(grid.scales());
     put("weight_scale", scales.size() == 1 ? scales.reshape(tensorShape(grid)) : scales);
@@ -160,10 +185,11 @@ public final class StoredLayer {
           put("input_global_scale", Tensor.ofFloats(new float[] {1 / scale}, 1));
       case ActivationQuant.None _,
           ActivationQuant.DynamicInt8 _,
+          ActivationQuant.AsymmetricInt8 _,
           ActivationQuant.DynamicInt4 _,
           ActivationQuant.DynamicFp8 _,
           ActivationQuant.DynamicFp8Block _,
-          ActivationQuant.DynamicMx _ -> {}
+          MxGroup _ -> {}
     }
   }
 

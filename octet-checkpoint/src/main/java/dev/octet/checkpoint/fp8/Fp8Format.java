@@ -3,6 +3,7 @@ package dev.octet.checkpoint.fp8;
 import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout.LinearShape;
+import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.internal.CacheScales;
 import dev.octet.checkpoint.internal.DenseFormat;
 import dev.octet.checkpoint.internal.Fields;
@@ -13,6 +14,7 @@ import dev.octet.tensor.DType;
 import dev.octet.tensor.Fp8Weight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -34,7 +36,8 @@ public final class Fp8Format implements LinearFormat {
     this.settings = Fp8Settings.read(fields);
     this.tensors = tensors;
     this.dense = new DenseFormat(tensors);
-    this.cacheScales = new CacheScales(DType.F8_E4M3, config, tensors);
+    this.cacheScales =
+        new CacheScales(DType.F8_E4M3, fields.isFilled("kv_cache_scheme"), config, tensors);
   }
 
   @Override
@@ -79,5 +82,15 @@ public final class Fp8Format implements LinearFormat {
   @Override
   public Optional<KvScales> kvScales(int layer) {
     return cacheScales.of(layer);
+  }
+
+  @Override
+  public Optional<QueryScales> queryScales(int layer) {
+    return cacheScales.query(layer);
+  }
+
+  @Override
+  public List<String> scaleProblems() {
+    return cacheScales.problems();
   }
 }

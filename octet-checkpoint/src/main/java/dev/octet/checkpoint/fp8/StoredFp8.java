@@ -60,10 +60,23 @@ public final class StoredFp8 {
       StoredTensors tensors, LinearShape shape, int blockRows, int blockColumns) {
     long rows = ScaleGrid.blocks(shape.rows(), blockRows);
     long columns = ScaleGrid.blocks(shape.columns(), blockColumns);
-    Tensor scales =
-        StoredScales.matrix(tensors, shape.module() + ".weight_scale_inv", rows, columns, false);
+    Tensor scales = blockScales(tensors, shape.module(), rows, columns);
     ScaleGrid grid = new ScaleGrid(ScaleGranularity.BLOCK, blockRows, blockColumns, scales, null);
     return new Fp8Weight(codes(tensors, shape), grid);
+  }
+
+  /** Some tools call them {@code weight_scale}; ModelOpt keeps the blocks' own dimensions, 1. */
+  private static Tensor blockScales(StoredTensors tensors, String module, long rows, long columns) {
+    String usual = module + ".weight_scale_inv";
+    String other = module + ".weight_scale";
+    Tensor renamed = tensors.has(usual) ? null : tensors.find(other);
+    String name = renamed != null && renamed.rank() >= 2 ? other : usual;
+    Tensor stored = tensors.get(name);
+    if (stored.hasShape(rows, 1, columns, 1) && DenseFormat.FLOATS.contains(stored.dtype())) {
+      StoredScales.requirePositive(tensors, name, stored);
+      return stored.to(DType.F32, Arena.ofAuto()).reshape(rows, columns);
+    }
+    return StoredScales.matrix(tensors, name, rows, columns, false);
   }
 
   /** The input's stored scale. */

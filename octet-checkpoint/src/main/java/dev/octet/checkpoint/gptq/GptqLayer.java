@@ -39,7 +39,9 @@ final class GptqLayer {
     this.settings = settings;
     this.second = second;
     this.bits = settings.bits();
-    this.group = settings.columns(shape.columns());
+    Tensor zeros = tensors.find(name("qzeros"));
+    this.group =
+        settings.columns(shape.columns(), zeros == null || zeros.rank() < 1 ? 0 : zeros.dim(0));
     this.groups = ScaleGrid.blocks(shape.columns(), group);
   }
 
@@ -88,15 +90,21 @@ final class GptqLayer {
   }
 
   private Tensor codes() {
-    return words("qweight", Packing.words(shape.columns(), bits), shape.rows());
+    Tensor stored = tensors.get(name("qweight"));
+    return words(
+        "qweight",
+        PackedWords.byColumns(stored, bits),
+        Packing.words(shape.columns(), bits),
+        shape.rows());
   }
 
   private Tensor zeros() {
-    return words("qzeros", groups, Packing.words(shape.rows(), bits));
+    Tensor stored = tensors.get(name("qzeros"));
+    return words(
+        "qzeros", PackedWords.byRows(stored, bits), groups, Packing.words(shape.rows(), bits));
   }
 
-  private Tensor words(String suffix, long rows, long columns) {
-    Tensor words = tensors.get(name(suffix));
+  private Tensor words(String suffix, Tensor words, long rows, long columns) {
     if (words.dtype() != DType.I32 || !words.hasShape(rows, columns)) {
       throw tensors.problem(
           name(suffix),

@@ -2,6 +2,7 @@ package dev.octet.checkpoint.gptq;
 
 import dev.octet.checkpoint.internal.Fields;
 import dev.octet.checkpoint.internal.NamePattern;
+import dev.octet.tensor.ScaleGrid;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -22,12 +23,26 @@ final class GptqSettings {
    * How one layer is quantized.
    *
    * @param bits 2, 3, 4 or 8
-   * @param group inputs that share a scale; −1: all
+   * @param group inputs that share a scale; −1: all; 0: the settings do not say
    * @param actOrder whether {@code g_idx} must tell the groups
    */
   record Layer(int bits, int group, boolean actOrder) {
-    long columns(long k) {
-      return group == -1 ? Math.max(1, k) : group;
+    /** GPTQModel's own default, where the settings do not say and it makes so many groups. */
+    private static final int DEFAULT_GROUP = 128;
+
+    /**
+     * Inputs of a group of a layer with k of them.
+     *
+     * @param stored groups that are stored, which tell where the settings do not
+     */
+    long columns(long k, long stored) {
+      if (group != 0 || stored < 1) {
+        return group > 0 ? group : Math.max(1, k);
+      }
+      if (stored == ScaleGrid.blocks(k, DEFAULT_GROUP)) {
+        return Math.min(DEFAULT_GROUP, Math.max(1, k));
+      }
+      return k % stored == 0 ? k / stored : Math.max(1, k);
     }
   }
 
@@ -52,10 +67,7 @@ final class GptqSettings {
       requireSame(fields, other, FORMAT);
     }
     Fields[] sources = other == null ? new Fields[] {fields} : new Fields[] {fields, other};
-    for (Fields f : sources) {
-      requirePlain(f);
-    }
-    Layer given = layer(sources, new Layer(0, -1, false));
+    Layer given = layer(sources, new Layer(0, 0, false));
     boolean ordered = given.actOrder() && !staticGroups(sources);
     this.overall = new Layer(given.bits(), given.group(), ordered);
     this.second = second(sources, stored);
@@ -68,13 +80,6 @@ final class GptqSettings {
     if (!one.isEmpty() && !two.isEmpty() && !fields.raw(one).equals(other.raw(two))) {
       throw fields.problem(
           one, "is %s, but %s in quantize_config.json".formatted(fields.raw(one), other.raw(two)));
-    }
-  }
-
-  private static void requirePlain(Fields f) {
-    String packed = f.text("pack_dtype").orElse("int32");
-    if (!packed.equals("int32")) {
-      throw f.unsupported("pack_dtype", "is '%s'; only int32 is supported".formatted(packed));
     }
   }
 
@@ -152,8 +157,9 @@ final class GptqSettings {
     }
     Fields dynamic = where.get().object("dynamic").orElseThrow();
     for (String key : dynamic.names()) {
-      boolean excluded = key.startsWith("-:");
-      String regex = excluded || key.startsWith("+:") ? key.substring(2) : key;
+      boolean minus = key.startsWith("-:");
+      boolean excluded = minus || dynamic.raw(key).equals("false");
+      String regex = minus || key.startsWith("+:") ? key.substring(2) : key;
       Optional<Layer> layer =
           excluded
               ? Optional.empty()

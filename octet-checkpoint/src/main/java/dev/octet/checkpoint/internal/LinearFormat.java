@@ -4,6 +4,7 @@ import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelLayout.LinearShape;
 import dev.octet.checkpoint.QueryScales;
 import dev.octet.tensor.LinearWeights;
+import java.util.List;
 import java.util.Optional;
 
 /** How one checkpoint format stores linear layers. */
@@ -23,6 +24,16 @@ public interface LinearFormat {
   /** Calibrated scales of a layer's queries. */
   default Optional<QueryScales> queryScales(int layer) {
     return Optional.empty();
+  }
+
+  /** What the settings declare of cache and attention that no stored scale backs. */
+  default List<String> scaleProblems() {
+    return List.of();
+  }
+
+  /** What is computed otherwise than the settings say. */
+  default List<String> notices() {
+    return List.of();
   }
 
   /** The name under which a tensor that is no linear layer's is stored. */

@@ -1,6 +1,8 @@
 package dev.octet.checkpoint.internal;
 
 import java.util.Optional;
+import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 
@@ -9,6 +11,9 @@ import java.util.regex.PatternSyntaxException;
  * {@code re.match}. One that backtracks without end is an error, not a hang.
  */
 public final class NamePattern {
+  private static final Pattern NAMED = Pattern.compile("\\(\\?P<(\\w{1,64})>");
+  private static final Pattern NAMED_AGAIN = Pattern.compile("\\(\\?P=(\\w{1,64})\\)");
+
   private final Pattern pattern;
   private final String text;
   private final Fields fields;
@@ -25,10 +30,25 @@ public final class NamePattern {
     this.fields = fields;
     this.field = field;
     try {
-      this.pattern = Pattern.compile(text);
+      this.pattern = Pattern.compile(java(text));
     } catch (PatternSyntaxException | StackOverflowError e) {
       throw fields.problem(field, "holds the broken regular expression '%s'".formatted(text));
     }
+  }
+
+  /** Python's named groups in Java's spelling, which knows letters and digits only. */
+  private static String java(String python) {
+    String named =
+        NAMED.matcher(python).replaceAll(m -> Matcher.quoteReplacement("(?<" + id(m) + ">"));
+    return NAMED_AGAIN
+        .matcher(named)
+        .replaceAll(m -> Matcher.quoteReplacement("\\k<" + id(m) + ">"));
+  }
+
+  private static String id(MatchResult match) {
+    StringBuilder id = new StringBuilder("g");
+    match.group(1).chars().forEach(c -> id.append('x').append(Integer.toHexString(c)));
+    return id.toString();
   }
 
   /** A pattern with {@code *} and {@code ?} as in file names, for the whole name. */

@@ -3,6 +3,7 @@ package dev.octet.checkpoint.internal;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Scales as every format has them: one for all, or a matrix, always finite and positive. */
@@ -54,6 +55,14 @@ public final class StoredScales {
     }
     requirePositive(tensors, name, scale);
     return scale;
+  }
+
+  /** Exponents U8 or F8_E8M0 [rows, columns] as powers of two, F8_E8M0, a view; none is NaN. */
+  public static Tensor powersOfTwo(StoredTensors tensors, String name, long rows, long columns) {
+    Tensor stored = tensors.require(name, Set.of(DType.U8, DType.F8_E8M0), rows, columns);
+    Tensor typed = Tensor.of(DType.F8_E8M0, stored.segment(), rows, columns);
+    requirePositive(tensors, name, typed);
+    return typed;
   }
 
   /** The input's static scale of that name, or null. */

@@ -3,6 +3,7 @@ package dev.octet.checkpoint.modelopt;
 import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout.LinearShape;
+import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.internal.CacheScales;
 import dev.octet.checkpoint.internal.DenseFormat;
 import dev.octet.checkpoint.internal.Fields;
@@ -10,6 +11,7 @@ import dev.octet.checkpoint.internal.LinearFormat;
 import dev.octet.checkpoint.internal.StoredTensors;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -31,7 +33,7 @@ public final class ModelOptFormat implements LinearFormat {
     this.settings = new ModelOptSettings(fields);
     this.tensors = tensors;
     this.dense = new DenseFormat(tensors);
-    this.cacheScales = new CacheScales(settings.cache(), config, tensors);
+    this.cacheScales = new CacheScales(settings.cache(), settings.cache() != null, config, tensors);
   }
 
   @Override
@@ -70,5 +72,15 @@ public final class ModelOptFormat implements LinearFormat {
   @Override
   public Optional<KvScales> kvScales(int layer) {
     return cacheScales.of(layer);
+  }
+
+  @Override
+  public Optional<QueryScales> queryScales(int layer) {
+    return cacheScales.query(layer);
+  }
+
+  @Override
+  public List<String> scaleProblems() {
+    return settings.problems().isEmpty() ? cacheScales.problems() : settings.problems();
   }
 }

@@ -22,6 +22,9 @@ import org.jspecify.annotations.Nullable;
 
 /** One layer in the tensors of its algorithm. */
 final class ModelOptLayer {
+  /** Rows and columns of a block: no setting says, and the tool makes no others. */
+  private static final int BLOCK = 128;
+
   private final StoredTensors tensors;
   private final LinearShape shape;
   private final ModelOptSettings.Layer settings;
@@ -56,6 +59,7 @@ final class ModelOptLayer {
   private QuantizedWeight weight() {
     return switch (settings.algorithm()) {
       case FP8, FP8_PER_CHANNEL_PER_TOKEN -> StoredFp8.read(tensors, shape);
+      case FP8_PB_WO -> StoredFp8.blocks(tensors, shape, BLOCK, BLOCK);
       case NVFP4, NVFP4_AWQ, W4A16_NVFP4 -> fp4();
       case W4A16_AWQ -> int4();
     };
@@ -67,7 +71,7 @@ final class ModelOptLayer {
       case FP8_PER_CHANNEL_PER_TOKEN -> new ActivationQuant.DynamicFp8();
       case NVFP4, NVFP4_AWQ ->
           new ActivationQuant.Fp4Group(StoredScales.scalar(tensors, name("input_scale")));
-      case W4A16_NVFP4, W4A16_AWQ -> new ActivationQuant.None();
+      case FP8_PB_WO, W4A16_NVFP4, W4A16_AWQ -> new ActivationQuant.None();
     };
   }
 

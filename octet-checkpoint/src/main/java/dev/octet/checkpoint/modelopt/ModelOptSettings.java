@@ -1,10 +1,14 @@
 package dev.octet.checkpoint.modelopt;
 
 import dev.octet.checkpoint.internal.Fields;
+import dev.octet.checkpoint.internal.Texts;
 import dev.octet.tensor.DType;
 import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,17 +29,26 @@ final class ModelOptSettings {
     }
   }
 
+  /** What older exports say where only the cache is quantized. */
+  private static final Set<String> NOTHING = Set.of("", "none", "no_quant");
+
   private final @Nullable Layer overall;
   private final Map<String, Layer> layers = new HashMap<>();
+  private final String foreignCache;
   private final @Nullable DType cache;
+  private final String name;
 
   ModelOptSettings(Fields f) {
-    this.cache = cache(f);
-    if (!f.text("quant_algo").orElse("").equalsIgnoreCase("MIXED_PRECISION")) {
-      this.overall = layer(f);
+    this.foreignCache = foreignCache(f);
+    this.cache = foreignCache.isEmpty() ? cache(f) : null;
+    String algorithm = f.text("quant_algo").orElse("").toLowerCase(Locale.ROOT);
+    boolean cached = cache != null || !foreignCache.isEmpty();
+    boolean mixed = algorithm.equals("mixed_precision");
+    this.overall = mixed || cached && NOTHING.contains(algorithm) ? null : layer(f);
+    this.name = overall != null ? overall.algorithm.toString() : mixed ? "mixed" : "cache only";
+    if (!mixed) {
       return;
     }
-    this.overall = null;
     Fields all =
         f.object("quantized_layers").orElseThrow(() -> f.problem("quantized_layers", "is missing"));
     for (String name : all.names()) {
@@ -52,13 +65,21 @@ final class ModelOptSettings {
     return new Layer(Algorithm.of(f), group);
   }
 
+  /** A type of cache that is not computed, in words; empty if there is none. */
+  private static String foreignCache(Fields f) {
+    if (f.isFilled("kv_cache_scheme")) {
+      Fields scheme = f.object("kv_cache_scheme").orElseThrow();
+      int bits = scheme.integer("num_bits", 1, 32).orElse(8);
+      return bits == 8 ? "" : bits + "-bit " + scheme.text("type").orElse("float");
+    }
+    String algorithm = f.text("kv_cache_quant_algo").orElse("");
+    return algorithm.startsWith("NVFP4") ? Texts.printable(algorithm) : "";
+  }
+
   /** The cache's type, by an object with {@code num_bits} and {@code type} or by a name. */
   private static @Nullable DType cache(Fields f) {
     if (f.isFilled("kv_cache_scheme")) {
       Fields scheme = f.object("kv_cache_scheme").orElseThrow();
-      if (scheme.integer("num_bits", 1, 32).orElse(8) != 8) {
-        throw scheme.unsupported("num_bits", "is not 8: only 8-bit caches are supported");
-      }
       return scheme.text("type").orElse("float").equals("float") ? DType.F8_E4M3 : DType.I8;
     }
     String name = f.text("kv_cache_quant_algo").orElse("none");
@@ -68,7 +89,7 @@ final class ModelOptSettings {
       case "INT8" -> DType.I8;
       default ->
           throw f.unsupported(
-              "kv_cache_quant_algo", "is '%s'; supported are FP8 and INT8".formatted(name));
+              "kv_cache_quant_algo", "is '%s'; known are FP8, INT8 and NVFP4".formatted(name));
     };
   }
 
@@ -77,12 +98,21 @@ final class ModelOptSettings {
     return cache;
   }
 
+  /** What is declared of the cache and not computed. */
+  List<String> problems() {
+    return foreignCache.isEmpty()
+        ? List.of()
+        : List.of(
+            "the settings declare a cache in %s, which is not computed: it is not quantized"
+                .formatted(foreignCache));
+  }
+
   /** How a layer would be quantized; empty for one that a mixture does not list. */
   Optional<Layer> of(String module) {
     return Optional.ofNullable(overall == null ? layers.get(module) : overall);
   }
 
   String name() {
-    return overall == null ? "modelopt (mixed)" : "modelopt (" + overall.algorithm + ")";
+    return "modelopt (" + name + ")";
   }
 }

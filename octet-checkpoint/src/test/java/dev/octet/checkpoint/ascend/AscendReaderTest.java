@@ -10,7 +10,6 @@ import dev.octet.checkpoint.Checkpoints;
 import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.Shared;
-import dev.octet.checkpoint.UnsupportedCheckpointException;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.LinearWeights;
@@ -100,7 +99,6 @@ class AscendReaderTest {
             "W4A4_FLATQUANT_DYNAMIC_SVD",
             "W4A4_DYNAMIC_SVD",
             "W8A8_DYNAMIC_SVD",
-            "W4A4_MXFP4_DUALSCALE",
             "W4A4_MXFP4_SVD");
   }
 
@@ -284,11 +282,27 @@ class AscendReaderTest {
       assertThat(c.kvScales(0).orElseThrow().type()).isEqualTo(DType.F8_E4M3);
       assertThat(c.queryScales(0).orElseThrow().type()).isEqualTo(DType.F8_E4M3);
     }
-    for (String dynamic : List.of("FP8_DYNAMIC", "Q_FP8_DYNAMIC_KV_FP8", "MXFP8", "QKVP_INT8")) {
-      folder.tags.put(ATTENTION + "quant_type", dynamic);
-      assertThatThrownBy(() -> folder.open(dir.resolve("dynamic")))
-          .as(dynamic)
-          .isInstanceOf(UnsupportedCheckpointException.class);
+    for (String asked : List.of("FP8_DYNAMIC", "Q_FP8_DYNAMIC_KV_FP8", "MXFP8", "QKVP_INT8")) {
+      folder.tags.put(ATTENTION + "quant_type", asked);
+      try (Checkpoint c = folder.open(dir.resolve("asked"))) {
+        boolean cache = asked.contains("KV_") || asked.contains("P_");
+        assertThat(c.kvScales(0).isPresent()).as(asked).isEqualTo(cache);
+        assertThat(c.queryScales(0).isPresent()).as(asked).isEqualTo(asked.contains("P_"));
+        assertThat(c.scaleProblems()).singleElement().asString().contains(asked, "1 of 1 layers");
+      }
+    }
+    folder.tags.put(ATTENTION + "quant_type", "INT8");
+    try (Checkpoint c = folder.open(dir.resolve("served"))) {
+      assertThat(c.scaleProblems()).isEmpty();
+    }
+    AscendFolder bare = folder("W8A8_DYNAMIC");
+    for (String key : List.of(ATTENTION + "quant_type", "fa_quant_type", "kv_quant_type")) {
+      bare.tags.put(key, key.startsWith("fa") ? "FAQuant" : key.startsWith("kv") ? "C8" : "INT8");
+      try (Checkpoint c = bare.open(dir.resolve("bare"))) {
+        assertThat(c.kvScales(0)).isEmpty();
+        assertThat(c.scaleProblems()).as(key).hasSize(1);
+      }
+      bare.tags.remove(key);
     }
     for (String damaged : List.of("", "INT", "KQ_INT8", "_INT8", "INT8_", "Q_INT8_Q_INT8")) {
       folder.tags.put(ATTENTION + "quant_type", damaged);
@@ -367,6 +381,10 @@ class AscendReaderTest {
     try (Checkpoint c = Checkpoints.open(dir)) {
       assertThat(c.format()).isEqualTo("ascend");
     }
+    try (Checkpoint c = Checkpoints.open(dir.resolve("x"))) { // no other file could be meant
+      assertThat(c.format()).isEqualTo("ascend");
+    }
+    folder.write(dir.resolve("x"), "quant_model_description_w8a8.json", "another.safetensors");
     assertThatThrownBy(() -> Checkpoints.open(dir.resolve("x")))
         .hasMessageContaining("has neither");
   }

@@ -166,9 +166,10 @@ class CompressedTensorsReaderTest {
     refused(
         "ct_w8a8_dynamic",
         "\"output_activations\": null",
-        "\"output_activations\": {\"num_bits\": 8}",
+        "\"output_activations\": {\"num_bits\": 4}",
         "output_activations");
-    refused("ct_w8a8_dynamic", "\"strategy\": \"token\"", "\"strategy\": \"tensor\"", "strategy");
+    refused(
+        "ct_w8a8_dynamic", "\"strategy\": \"token\"", "\"strategy\": \"block\"", "block_structure");
     refused("ct_w4a16_sym", "\"group_size\": 32", "\"group_size\": 16", "weight_scale");
     refused("ct_w4a16_sym", "\"num_bits\": 4", "\"num_bits\": 8", "weight_packed");
     refused("ct_w4a16_sym", "\"symmetric\": true", "\"symmetric\": false", "zero_point");

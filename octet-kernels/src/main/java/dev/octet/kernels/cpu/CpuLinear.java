@@ -11,12 +11,13 @@ import dev.octet.kernels.linear.Activations;
 import dev.octet.kernels.linear.FixedPoint;
 import dev.octet.kernels.linear.Shapes;
 import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.ActivationQuant.AsymmetricInt8;
 import dev.octet.tensor.ActivationQuant.DynamicFp8;
 import dev.octet.tensor.ActivationQuant.DynamicFp8Block;
 import dev.octet.tensor.ActivationQuant.DynamicInt4;
 import dev.octet.tensor.ActivationQuant.DynamicInt8;
-import dev.octet.tensor.ActivationQuant.DynamicMx;
 import dev.octet.tensor.ActivationQuant.Fp4Group;
+import dev.octet.tensor.ActivationQuant.MxGroup;
 import dev.octet.tensor.ActivationQuant.None;
 import dev.octet.tensor.ActivationQuant.StaticFp8;
 import dev.octet.tensor.ActivationQuant.StaticInt8;
@@ -425,14 +426,14 @@ final class CpuLinear implements Linear {
         MemorySegment unused = Scratch.ofThread().get(Use.BLOCK_SCALES, bytes);
         calls.roundE4m3(x, count, k, block, 0, true, out, unused);
       }
-      case None _, DynamicInt8 _, DynamicInt4 _, StaticInt8 _, Fp4Group _, DynamicMx _ ->
-          roundTrip(x, count, out);
+      case None _, DynamicInt8 _, DynamicInt4 _, StaticInt8 _ -> roundTrip(x, count, out);
+      case AsymmetricInt8 _, Fp4Group _, MxGroup _ -> roundTrip(x, count, out);
     }
   }
 
   /**
-   * Integer activations meet float weights only in tests of the pairing, and bounds and FP4 inputs
-   * are rare: what is rare is computed as it is defined.
+   * Integer activations meet float weights only in tests of the pairing, and bounds, offsets of
+   * tokens, FP4 and MX inputs are rare: what is rare is computed as it is defined.
    */
   private void roundTrip(MemorySegment x, int count, MemorySegment out) {
     int k = weight.k();

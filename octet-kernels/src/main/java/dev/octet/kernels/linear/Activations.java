@@ -1,12 +1,13 @@
 package dev.octet.kernels.linear;
 
 import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.ActivationQuant.AsymmetricInt8;
 import dev.octet.tensor.ActivationQuant.DynamicFp8;
 import dev.octet.tensor.ActivationQuant.DynamicFp8Block;
 import dev.octet.tensor.ActivationQuant.DynamicInt4;
 import dev.octet.tensor.ActivationQuant.DynamicInt8;
-import dev.octet.tensor.ActivationQuant.DynamicMx;
 import dev.octet.tensor.ActivationQuant.Fp4Group;
+import dev.octet.tensor.ActivationQuant.MxGroup;
 import dev.octet.tensor.ActivationQuant.None;
 import dev.octet.tensor.ActivationQuant.StaticFp8;
 import dev.octet.tensor.ActivationQuant.StaticInt8;
@@ -21,9 +22,6 @@ import java.util.Arrays;
  * the row NaN instead of a plausible number.
  */
 public final class Activations {
-  /** Of the smallest scale that eight bits of exponent hold. */
-  private static final int LEAST_EXPONENT = -127;
-
   private Activations() {}
 
   /** Whether codes are integers, to be multiplied with integer weights in int32. */
@@ -74,6 +72,7 @@ public final class Activations {
           x[j] = codes[j] * scale;
         }
       }
+      case AsymmetricInt8 _ -> asymmetric(x);
       case DynamicFp8(float bound) -> {
         float amax = absMax(x);
         float largest = Float.isFinite(amax) ? Math.min(amax, bound) : amax;
@@ -91,11 +90,29 @@ public final class Activations {
           fp4(x, from, Math.min(x.length, from + Fp4Group.GROUP), global);
         }
       }
-      case DynamicMx(int bits) -> {
-        for (int from = 0; from < x.length; from += DynamicMx.GROUP) {
-          microscaled(x, from, Math.min(x.length, from + DynamicMx.GROUP), bits);
-        }
-      }
+      case MxGroup mx -> Microscaling.roundTrip(mx, x);
+    }
+  }
+
+  private static void asymmetric(float[] x) {
+    if (!Float.isFinite(absMax(x))) {
+      Arrays.fill(x, Float.NaN);
+      return;
+    }
+    float min = 0;
+    float max = 0;
+    for (float value : x) {
+      min = Math.min(min, value);
+      max = Math.max(max, value);
+    }
+    float scale = (max - min) / 255;
+    if (scale == 0) {
+      Arrays.fill(x, 0);
+      return;
+    }
+    int zero = clamp(Math.rint(-128 - min / scale), 8);
+    for (int j = 0; j < x.length; j++) {
+      x[j] = (clamp(Math.rint(x[j] / scale) + zero, 8) - zero) * scale;
     }
   }
 
@@ -110,26 +127,6 @@ public final class Activations {
     float scale = Codecs.e4m3ToFloat(Codecs.floatToE4m3(local)) * global;
     for (int j = from; j < to; j++) {
       x[j] = scale == 0 ? 0 : Codecs.e2m1ToFloat(Codecs.floatToE2m1(x[j] / scale)) * scale;
-    }
-  }
-
-  /** One group of MXFP8 or MXFP4; powers of two divide without rounding. */
-  private static void microscaled(float[] x, int from, int to, int bits) {
-    float amax = absMax(x, from, to);
-    if (!Float.isFinite(amax)) {
-      Arrays.fill(x, from, to, Float.NaN);
-      return;
-    }
-    int largest = Math.getExponent(bits == 8 ? Codecs.E4M3_MAX : Codecs.E2M1_MAX);
-    int exponent = Math.max(LEAST_EXPONENT, Math.getExponent(amax) - largest);
-    double scale = Math.scalb(1.0, exponent);
-    for (int j = from; j < to; j++) {
-      float code = (float) (x[j] / scale);
-      float value =
-          bits == 8
-              ? Codecs.e4m3ToFloat(Codecs.floatToE4m3(code))
-              : Codecs.e2m1ToFloat(Codecs.floatToE2m1(code));
-      x[j] = (float) (value * scale);
     }
   }
 
@@ -148,7 +145,7 @@ public final class Activations {
     return absMax(x, 0, x.length);
   }
 
-  private static float absMax(float[] x, int from, int to) {
+  static float absMax(float[] x, int from, int to) {
     float max = 0;
     for (int j = from; j < to; j++) {
       max = Math.max(max, Math.abs(x[j]));

@@ -63,15 +63,30 @@ final class Weights {
         "nvfp4 inputs",
         with(fp4(DType.F8_E4M3, n, k, 16, random), new ActivationQuant.Fp4Group(0.002f), null));
     all.put(
-        "mxfp4 inputs",
-        with(fp4(DType.F8_E8M0, n, k, 32, random), new ActivationQuant.DynamicMx(4), null));
-    all.put(
-        "mxfp4 mxfp8 inputs",
-        with(fp4(DType.F8_E8M0, n, k, 32, random), new ActivationQuant.DynamicMx(8), null));
-    all.put(
         "mxfp8 inputs",
-        with(fp8(DType.F8_E4M3, n, k, 1, 32, random), new ActivationQuant.DynamicMx(8), null));
+        with(fp8(DType.F8_E4M3, n, k, 1, 32, random), new ActivationQuant.MxGroup(8), null));
     all.put("mxfp4", with(fp4(DType.F8_E8M0, n, k, 32, random), none, bias(n, random)));
+    all.put(
+        "mxfp4 inputs",
+        with(fp4(DType.F8_E8M0, n, k, 32, random), new ActivationQuant.MxGroup(4), null));
+    all.put(
+        "mxfp4 with mxfp8 inputs",
+        with(
+            fp4(DType.F8_E8M0, n, k, 32, random),
+            new ActivationQuant.MxGroup(8, false, 0),
+            bias(n, random)));
+    all.put(
+        "mxfp4 under coarse scales",
+        with(fp4(DType.F32, n, k, 32, random), new ActivationQuant.MxGroup(4, true, 64), null));
+    all.put(
+        "int4 with fp8 inputs",
+        with(int4(n, k, 32, true, true, random), new ActivationQuant.DynamicFp8(), null));
+    all.put(
+        "int8 with fp8 inputs",
+        with(int8(n, k, k, false, random), new ActivationQuant.DynamicFp8(), bias(n, random)));
+    all.put(
+        "int8 with asymmetric inputs",
+        with(int8(n, k, 24, true, random), new ActivationQuant.AsymmetricInt8(), null));
     all.put("fp4 g20", with(fp4(DType.F32, n, k, 20, random), none, null));
     all.put(
         "fp4 dynamic",
