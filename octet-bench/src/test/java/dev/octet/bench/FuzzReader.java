@@ -118,7 +118,8 @@ enum FuzzReader {
         case CONFIG -> model(data, "config.json", models, work);
         case WEIGHTS -> {
           Path ascend = chosen(data, models).resolve("quant_model_weights.safetensors");
-          String name = Files.exists(ascend) ? ascend.getFileName().toString() : "model.safetensors";
+          String name =
+              Files.exists(ascend) ? ascend.getFileName().toString() : "model.safetensors";
           model(data, name, models, work);
         }
         case SETTINGS -> {

@@ -95,7 +95,8 @@ class FuzzTest {
     String covered = "";
     String done = "";
     for (String line : log) {
-      covered = line.contains(" cov: ") ? line.replaceAll(".*(cov: \\d+ ft: \\d+).*", "$1") : covered;
+      covered =
+          line.contains(" cov: ") ? line.replaceAll(".*(cov: \\d+ ft: \\d+).*", "$1") : covered;
       done = line.startsWith("Done ") ? line : done;
     }
     return done + ", " + covered;

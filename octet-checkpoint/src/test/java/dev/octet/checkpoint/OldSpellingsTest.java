@@ -120,7 +120,8 @@ class OldSpellingsTest {
     Path usual = TinyModel.write(dir.resolve("usual"), settings, OldSpellingsTest::gptq);
     try (Checkpoint c = Checkpoints.open(TinyModel.write(dir.resolve("m"), settings, layer));
         Checkpoint want = Checkpoints.open(usual)) {
-      assertThat(Objects.requireNonNull(c.tensors().get(query + ".qweight")).dtype()).isEqualTo(DType.I64);
+      assertThat(Objects.requireNonNull(c.tensors().get(query + ".qweight")).dtype())
+          .isEqualTo(DType.I64);
       float[] row = new float[TinyModel.HIDDEN];
       TinyModel.requireElements(
           c.linear(query).weight(),

@@ -14,6 +14,9 @@ public final class InputScales {
   private int ones;
   private String firstOfOnes = "";
 
+  /** Without any scales yet. */
+  public InputScales() {}
+
   /** Takes note of a layer's scale, and of that of its form for decoding. */
   public void add(String module, LinearWeights layer) {
     boolean one = add(layer.activation());
