@@ -113,10 +113,6 @@ class AscendWriterTest {
       case "w4a4" -> new LinearWeights(int4(random, n, k, k, false), bias, FOUR);
       case "w4a4-group" -> new LinearWeights(int4(random, n, k, 16, false), bias, FOUR);
       case "w8a8" -> fixed(random, int8(random, n, k, k, false));
-      case "w8a8-any-bias" -> {
-        LinearWeights fixed = fixed(random, int8(random, n, k, k, false));
-        yield new LinearWeights(fixed.weight(), floats(random, n), fixed.activation());
-      }
       case "mix" -> {
         Int8Weight weight = int8(random, n, k, k, false);
         LinearWeights decoding = fixed(random, weight);
@@ -195,7 +191,6 @@ class AscendWriterTest {
         "w4a4",
         "w4a4-group",
         "w8a8",
-        "w8a8-any-bias",
         "mix",
         "fp8",
         "smoothed"

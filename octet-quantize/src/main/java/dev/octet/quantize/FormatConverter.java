@@ -169,8 +169,7 @@ public final class FormatConverter {
     }
     if (rounded) {
       notices.add(
-          "MindIE and vllm-ascend read biases of static layers as whole multiples of their scales;"
-              + " octet reads them exactly");
+          "biases of static layers are rounded: Ascend holds them as whole multiples of their scales");
     }
     if (scales > 0) {
       notices.add("calibrated scales of attention and cache are left out");

@@ -25,8 +25,7 @@ import org.jspecify.annotations.Nullable;
  * {@code W8A8}: {@code y = (Σ x_q·W_q + quant_bias)·deq_scale} with {@code x_q = clamp(rint(x /
  * input_scale + input_offset))}. Canonically the weight's scale is {@code deq_scale / input_scale},
  * and the bias {@code (quant_bias + input_offset·ΣW_q)·deq_scale}: the float bias is inside {@code
- * quant_bias} already, so a stored {@code .bias} is not added again; but if rounding it gives just
- * what {@code quant_bias} holds, it is the bias before it was rounded.
+ * quant_bias} already, so a stored {@code .bias} is not added again.
  */
 record StaticLayer(StoredTensors tensors, LinearShape shape) implements Layer {
   private static final Set<DType> DEQUANTIZERS = EnumSet.of(DType.F32, DType.I64);
@@ -143,28 +142,8 @@ record StaticLayer(StoredTensors tensors, LinearShape shape) implements Layer {
     to.segment().set(JAVA_INT_UNALIGNED, index * Integer.BYTES, (int) value);
   }
 
-  private @Nullable Tensor bias(Tensor codes, StaticInt8 input) {
-    Tensor own = tensors.find(name("bias"));
-    return own != null && own.dtype() == DType.F32 && isRounded(own, codes, input)
-        ? own.to(DType.F32, Arena.ofAuto())
-        : decoded(codes, input);
-  }
-
-  /** Whether {@code quant_bias} is what a bias becomes. */
-  private boolean isRounded(Tensor bias, Tensor codes, StaticInt8 input) {
-    Tensor quantBias = quantBias();
-    for (long row = 0; row < shape.rows(); row++) {
-      long sum = input.offset() == 0 ? 0 : input.offset() * sum(codes, row);
-      double rounded = Math.rint(bias.getFloat(row) / (double) dequantizer(row));
-      if (!(rounded - sum == quantBias.getLong(row))) {
-        return false;
-      }
-    }
-    return true;
-  }
-
   /** The bias in floats; null if it is all 0. */
-  private @Nullable Tensor decoded(Tensor codes, StaticInt8 input) {
+  private @Nullable Tensor bias(Tensor codes, StaticInt8 input) {
     Tensor quantBias = quantBias();
     Tensor bias = Tensor.allocate(Arena.ofAuto(), DType.F32, shape.rows());
     boolean allZero = true;
