@@ -76,7 +76,7 @@ class OutlierInjectionTest {
                 OutlierInjection.run(
                     model, dir.resolve("many"), new Plan(Set.of(Site.NORM), 65, 3, 1)))
         .isInstanceOf(CheckpointException.class)
-        .hasMessageContaining("65 outlier channels of 64");
+        .hasMessageContaining("65 outlier channels are too many: this model has 64 at norm");
     assertThatThrownBy(() -> OutlierInjection.run(model, dir, new Plan(Set.of(Site.NORM), 6, 3, 1)))
         .hasMessageContaining("exists");
   }
