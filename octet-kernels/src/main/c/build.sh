@@ -1,7 +1,7 @@
 #!/bin/sh
 # build.sh OUT [emulated]: compiles the kernels once for every tier into OUT, with their checksums.
 # Where that cannot be, says so in one line and leaves OUT empty: the vector provider serves. A compiler
-# that does not know AMX leaves out that tier alone. With "emulated" only the kernels on tiles are
+# that does not know AVX-512 or AMX leaves out those tiers alone. With "emulated" only the kernels on tiles are
 # compiled, on tiles in plain C, for tests on processors without them.
 #
 # Environment: CC            the compiler
@@ -39,6 +39,7 @@ if [ -z "$cc" ]; then
   done
 fi
 [ -n "$cc" ] || skip "no C compiler was found (gcc or clang; CC names another)"
+command -v "$cc" >/dev/null 2>&1 || skip "CC=$cc is no program"
 
 common="-std=c11 -O3 -fPIC -fvisibility=hidden -Wall -Wextra -fno-math-errno -ffp-contract=off"
 avx2="-mavx2 -mfma -mf16c -mtune=haswell"
@@ -58,11 +59,14 @@ rm -rf "$out" "$new"
 mkdir -p "$new"
 trap 'rm -rf "$new"' EXIT
 
-# The assembler must know the instructions, too.
-knows_amx() {
-  echo 'void f(void) { __asm__ volatile("tdpbsud %tmm6, %tmm4, %tmm0"); }' |
-    "$cc" $amx -x c -c -o "$new/known" - 2>/dev/null && rm "$new/known"
+# Whether the compiler takes FLAGS, and the assembler, too, knows an INSTRUCTION.
+knows() {
+  echo "void f(void) { __asm__ volatile(\"$2\"); }" |
+    "$cc" $1 -x c -c -o "$new/known" - 2>/dev/null && rm "$new/known"
 }
+knows_avx512() { knows "$avx512" "vdpbf16ps %zmm0, %zmm1, %zmm2"; }
+knows_amx() { knows "$amx" "tdpbsud %tmm6, %tmm4, %tmm0"; }
+lacks() { echo "[octet] no $1 kernels: $cc does not know them ($2 do); the $3 tier serves" >&2; }
 
 libraries=""
 plan() { # LIBRARY FILES…
@@ -79,11 +83,15 @@ on_tiles="abi.c attention.c attn_[!a]*.c amx/*.c"
 if [ "$variant" = emulated ]; then
   plan amx $on_tiles
 else
-  plan avx512 *.c
-  if knows_amx; then
-    plan amx $on_tiles
+  if ! knows_avx512; then
+    lacks AVX-512 "GCC 10 and Clang 9" AVX2
   else
-    echo "[octet] no AMX kernels: $cc does not know them (GCC 11 and Clang 12 do); the AVX-512 tier serves" >&2
+    plan avx512 *.c
+    if knows_amx; then
+      plan amx $on_tiles
+    else
+      lacks AMX "GCC 11 and Clang 12" AVX-512
+    fi
   fi
   plan avx2 *.c
   plan probe probe/*.c
