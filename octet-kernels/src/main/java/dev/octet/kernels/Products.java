@@ -10,10 +10,10 @@ public enum Products {
   F32,
 
   /**
-   * Where a layer's weights are integers, as 16-bit fixed-point numbers with a scale for every
-   * token and at most 128 inputs that share a weight's scale; as F32 otherwise. The error is a
-   * sixtieth of BF16's, and not above it where one input is a thousand times as large as its
-   * neighbours; with AVX-512 nearly twice as fast as F32.
+   * Where a layer's weights are integers and meet more than one row, as 16-bit fixed-point numbers
+   * with a scale for every token and at most 128 inputs that share a weight's scale; as F32
+   * otherwise. The error is a sixtieth of BF16's, and not above it where one input is a thousand
+   * times as large as its neighbours; with AVX-512 nearly twice as fast as F32.
    */
   INT16,
 

@@ -161,12 +161,15 @@ final class CpuLinear implements Linear {
     if (weight.form().integer() && Activations.integer(activation)) {
       return integers(x, rows);
     }
-    return usesFixed() ? fixed(x, rows) : floats(x, rows);
+    return usesFixed(rows) ? fixed(x, rows) : floats(x, rows);
   }
 
   /** Whether an unquantized x meets integers in fixed point. */
-  private boolean usesFixed() {
-    return narrow == Narrow.INT16 && weight.form().integer() && activation instanceof None;
+  private boolean usesFixed(int rows) {
+    return narrow == Narrow.INT16
+        && FixedPoint.serves(rows)
+        && weight.form().integer()
+        && activation instanceof None;
   }
 
   private Product fixed(MemorySegment x, int rows) {

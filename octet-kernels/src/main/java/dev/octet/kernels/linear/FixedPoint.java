@@ -18,6 +18,14 @@ public final class FixedPoint {
   private FixedPoint() {}
 
   /**
+   * Whether so many rows are rounded. One alone is not: a token waits for the weight to be read,
+   * and its products in F32 take less time than that.
+   */
+  public static boolean serves(int rows) {
+    return rows > 1;
+  }
+
+  /**
    * Replaces a token's inputs, in the order in which the weight stores its columns, by what their
    * fixed-point form stands for. A group with a NaN or an infinity becomes NaN.
    *

@@ -62,7 +62,10 @@ final class ReferenceLinear implements Linear {
       integers(x, out, rows);
     } else {
       boolean fixed =
-          integerWeight && products == Products.INT16 && weights.activation() instanceof None;
+          integerWeight
+              && products == Products.INT16
+              && FixedPoint.serves(rows)
+              && weights.activation() instanceof None;
       floats(x, out, rows, fixed);
     }
   }
