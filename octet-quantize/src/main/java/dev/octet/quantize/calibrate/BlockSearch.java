@@ -4,7 +4,6 @@ import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Linear;
 import dev.octet.model.LayerRunner;
 import dev.octet.model.LayerRunner.Part;
-import dev.octet.quantize.linalg.Products;
 import dev.octet.quantize.method.ScaleSearch;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.LinearWeights;
@@ -108,23 +107,7 @@ final class BlockSearch {
   private double error(int sequence, float[] s) {
     try (Arena scratch = Arena.ofShared()) {
       Tensor x = ScaleSearch.scaled(inputs.get(sequence), s, true, scratch);
-      return distance(block.apply(x, scratch), wanted.get(sequence));
+      return ScaleSearch.distance(block.apply(x, scratch), wanted.get(sequence));
     }
-  }
-
-  private static double distance(Tensor a, Tensor b) {
-    int k = Math.toIntExact(a.columns());
-    float[] left = new float[k];
-    float[] right = new float[k];
-    double sum = 0;
-    for (long r = 0; r < a.rows(); r++) {
-      Products.read(a, r, 0, left, k);
-      Products.read(b, r, 0, right, k);
-      for (int j = 0; j < k; j++) {
-        double d = (double) left[j] - right[j];
-        sum += d * d;
-      }
-    }
-    return sum;
   }
 }

@@ -128,7 +128,8 @@ public final class ScaleSearch {
     return observer.range();
   }
 
-  private static double distance(Tensor a, Tensor b) {
+  /** Sum of the squared differences of two matrices of one shape. */
+  public static double distance(Tensor a, Tensor b) {
     int k = Math.toIntExact(a.columns());
     float[] left = new float[k];
     float[] right = new float[k];
