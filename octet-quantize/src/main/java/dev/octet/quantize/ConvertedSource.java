@@ -2,16 +2,14 @@ package dev.octet.quantize;
 
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.KvScales;
-import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.PlainForm;
+import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.tensor.LinearWeights;
-import dev.octet.tensor.RowTable;
-import dev.octet.tensor.Tensor;
 import java.util.Optional;
 
 /** A checkpoint's weights on their way into a file that holds nothing but weights. */
-record ConvertedSource(WeightSource source, boolean weightsOnly) implements WeightSource {
+record ConvertedSource(WeightSource source, boolean weightsOnly) implements ForwardingSource {
   /**
    * @throws CheckpointException if there are scales of a cache and they are not to be left out
    */
@@ -26,21 +24,6 @@ record ConvertedSource(WeightSource source, boolean weightsOnly) implements Weig
   }
 
   @Override
-  public ModelConfig config() {
-    return source.config();
-  }
-
-  @Override
-  public boolean hasTensor(String name) {
-    return source.hasTensor(name);
-  }
-
-  @Override
-  public Tensor tensor(String name) {
-    return source.tensor(name);
-  }
-
-  @Override
   public LinearWeights linear(String module) {
     LinearWeights plain = PlainForm.of(source.linear(module));
     OffHeapGarbage.made(plain.byteSize());
@@ -48,12 +31,12 @@ record ConvertedSource(WeightSource source, boolean weightsOnly) implements Weig
   }
 
   @Override
-  public RowTable embedding() {
-    return source.embedding();
+  public Optional<KvScales> kvScales(int layer) {
+    return Optional.empty();
   }
 
   @Override
-  public Optional<KvScales> kvScales(int layer) {
+  public Optional<QueryScales> queryScales(int layer) {
     return Optional.empty();
   }
 }

@@ -1,28 +1,22 @@
 package dev.octet.quantize;
 
 import dev.octet.checkpoint.CheckpointException;
-import dev.octet.checkpoint.KvScales;
-import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
-import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.QuantizedWeight;
 import dev.octet.tensor.RowTable;
-import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.ref.WeakReference;
-import java.util.List;
-import java.util.Optional;
 
 /**
  * Another source's weights with output layer and embedding quantized while they are loaded,
  * whatever the layers between them are: a GPTQ checkpoint, say, whose head was left in 16 bits. Of
  * tied embeddings there is one table, which both ways of asking return while anybody holds it.
  */
-public final class OuterSource implements WeightSource {
+public final class OuterSource implements ForwardingSource {
   private final WeightSource source;
   private final OuterSchemes schemes;
   private WeakReference<LinearWeights> tied = new WeakReference<>(null);
@@ -42,18 +36,8 @@ public final class OuterSource implements WeightSource {
   }
 
   @Override
-  public ModelConfig config() {
-    return source.config();
-  }
-
-  @Override
-  public boolean hasTensor(String name) {
-    return source.hasTensor(name);
-  }
-
-  @Override
-  public Tensor tensor(String name) {
-    return source.tensor(name);
+  public WeightSource source() {
+    return source;
   }
 
   @Override
@@ -100,25 +84,5 @@ public final class OuterSource implements WeightSource {
     LinearWeights made = LayerQuantizer.quantize(name, layer, scheme, Arena.ofAuto());
     OffHeapGarbage.made(made.byteSize());
     return made;
-  }
-
-  @Override
-  public Optional<KvScales> kvScales(int layer) {
-    return source.kvScales(layer);
-  }
-
-  @Override
-  public Optional<QueryScales> queryScales(int layer) {
-    return source.queryScales(layer);
-  }
-
-  @Override
-  public List<String> scaleProblems() {
-    return source.scaleProblems();
-  }
-
-  @Override
-  public List<String> notices() {
-    return source.notices();
   }
 }

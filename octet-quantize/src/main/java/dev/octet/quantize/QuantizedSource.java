@@ -1,16 +1,9 @@
 package dev.octet.quantize;
 
-import dev.octet.checkpoint.KvScales;
-import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
-import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.tensor.LinearWeights;
-import dev.octet.tensor.RowTable;
-import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
-import java.util.List;
-import java.util.Optional;
 
 /**
  * Weights quantized while they are loaded, layer by layer, as each is asked for. A quantized
@@ -20,7 +13,7 @@ import java.util.Optional;
  * <p>Groups that do not divide the input features end in a short one. A layer that the checkpoint
  * holds quantized already is refused, unless it is ignored.
  */
-public final class QuantizedSource implements WeightSource {
+public final class QuantizedSource implements ForwardingSource {
   private final WeightSource source;
   private final QuantizeOptions options;
 
@@ -33,23 +26,8 @@ public final class QuantizedSource implements WeightSource {
   }
 
   @Override
-  public ModelConfig config() {
-    return source.config();
-  }
-
-  @Override
-  public boolean hasTensor(String name) {
-    return source.hasTensor(name);
-  }
-
-  @Override
-  public Tensor tensor(String name) {
-    return source.tensor(name);
-  }
-
-  @Override
-  public RowTable embedding() {
-    return source.embedding();
+  public WeightSource source() {
+    return source;
   }
 
   @Override
@@ -71,25 +49,5 @@ public final class QuantizedSource implements WeightSource {
         LayerQuantizer.quantize(module, layer, options.schemeOf(module), Arena.ofAuto());
     OffHeapGarbage.made(quantized.byteSize());
     return quantized;
-  }
-
-  @Override
-  public Optional<KvScales> kvScales(int layer) {
-    return source.kvScales(layer);
-  }
-
-  @Override
-  public Optional<QueryScales> queryScales(int layer) {
-    return source.queryScales(layer);
-  }
-
-  @Override
-  public List<String> scaleProblems() {
-    return source.scaleProblems();
-  }
-
-  @Override
-  public List<String> notices() {
-    return source.notices();
   }
 }
