@@ -2,6 +2,7 @@
 module dev.octet.quantize {
   requires static transitive org.jspecify;
   requires transitive dev.octet.model;
+  requires jdk.incubator.vector;
   requires jdk.management;
   requires tools.jackson.core;
   requires tools.jackson.dataformat.yaml;

@@ -67,6 +67,16 @@ public final class GroupCoder {
     return zero;
   }
 
+  /** The least code. */
+  public int lowest() {
+    return lowest;
+  }
+
+  /** The greatest code. */
+  public int highest() {
+    return highest;
+  }
+
   /** Takes a scale and zero point chosen before. */
   public void use(float newScale, int newZero) {
     scale = newScale;

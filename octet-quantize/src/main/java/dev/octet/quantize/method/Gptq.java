@@ -227,11 +227,12 @@ public final class Gptq {
 
   private void row(int r, int from, int m, float[][] factor, Tensor errors) {
     GroupCoder coder = new GroupCoder(scheme, options.clipping());
+    Trials trials = new Trials(coder);
     float[] values = new float[m];
     float[] error = new float[m];
     Products.read(w, r, from, values, m);
     for (int i = 0; i < m; i++) {
-      enterGroup(coder, r, from, i, values, factor);
+      enterGroup(coder, trials, r, from, i, values, factor);
       int code = coder.encode(values[i]);
       codes[r][stored(from + i)] = (byte) code;
       float e = (values[i] - coder.decode(code)) / factor[i][i];
@@ -250,11 +251,16 @@ public final class Gptq {
   }
 
   private void enterGroup(
-      GroupCoder coder, int r, int from, int i, float[] values, float[][] factor) {
+      GroupCoder coder, Trials trials, int r, int from, int i, float[] values, float[][] factor) {
     int position = from + i;
     int group = groupAt(position);
     if (position == 0 || groupAt(position - 1) != group) {
-      choose(coder, i, members(r, position, i, values), values.length - i, factor);
+      float[] members = members(r, position, i, values);
+      if (members.length <= values.length - i && options.clipping().steps() > 0) {
+        coder.attempt(trials.compensated(members, i, factor));
+      } else {
+        coder.choose(members, 0, members.length, GroupCoder.Loss.SQUARES);
+      }
       keep(coder, r, group);
     } else if (i == 0) {
       coder.use(scales[r][group], zeros[r][group]);
@@ -264,50 +270,6 @@ public final class Gptq {
   /** Groups lie together in every order of work. */
   private int groupAt(int position) {
     return stored(position) / result.block();
-  }
-
-  private void choose(GroupCoder coder, int at, float[] members, int here, float[][] factor) {
-    if (members.length <= here && options.clipping().steps() > 0) {
-      chooseByOutput(coder, at, members, factor);
-    } else {
-      coder.choose(members, 0, members.length, GroupCoder.Loss.SQUARES);
-    }
-  }
-
-  /** Of all tries the one that leaves the least error behind. */
-  private static void chooseByOutput(GroupCoder coder, int at, float[] members, float[][] factor) {
-    float[] values = new float[members.length];
-    double least = Double.POSITIVE_INFINITY;
-    coder.span(members, 0, members.length);
-    coder.attempt(0);
-    float scale = coder.scale();
-    int zero = coder.zero();
-    for (int t = 0; t < coder.tries(); t++) {
-      coder.attempt(t);
-      System.arraycopy(members, 0, values, 0, values.length);
-      double error = left(coder, at, values, factor, least);
-      if (error < least) {
-        least = error;
-        scale = coder.scale();
-        zero = coder.zero();
-      }
-    }
-    coder.use(scale, zero);
-  }
-
-  /** {@code Σ e²} of a group's columns; as soon as it is no less than {@code limit}, not all. */
-  private static double left(
-      GroupCoder coder, int at, float[] values, float[][] factor, double limit) {
-    double sum = 0;
-    for (int i = 0; i < values.length && sum < limit; i++) {
-      float[] along = factor[at + i];
-      float e = (values[i] - coder.decode(coder.encode(values[i]))) / along[at + i];
-      sum += (double) e * e;
-      for (int j = i; j < values.length; j++) {
-        values[j] -= e * along[at + j];
-      }
-    }
-    return sum;
   }
 
   /** The group that begins at a position, its part beyond this block from {@link #w}. */

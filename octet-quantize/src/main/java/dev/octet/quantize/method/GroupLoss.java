@@ -76,6 +76,13 @@ final class GroupLoss {
     return sum(change);
   }
 
+  /** The try with the least loss. */
+  int best(Trials trials, float[] values) {
+    return h.isJoint()
+        ? trials.joint(values, h.lines(), outside)
+        : trials.apart(values, h.lines()[0]);
+  }
+
   private void multiply(float[] d) {
     if (!h.isJoint()) {
       for (int j = 0; j < d.length; j++) {

@@ -150,21 +150,15 @@ final class RangeSearch {
     Products.read(pull, r, 0, outside, width);
     double least = loss.begin(best, outside);
     GroupCoder coder = new GroupCoder(scheme, clipping);
-    coder.span(values, 0, width);
+    coder.attempt(loss.best(new Trials(coder), values));
     float[] d = new float[width];
-    for (int i = 0; i < coder.tries(); i++) {
-      coder.attempt(i);
-      for (int j = 0; j < width; j++) {
-        d[j] = coder.decode(coder.encode(values[j])) - values[j];
-      }
-      double error = loss.of(d);
-      if (error < least) {
-        least = error;
-        keep(coder, r, g);
-        System.arraycopy(d, 0, best, 0, width);
-      }
+    for (int j = 0; j < width; j++) {
+      d[j] = coder.decode(coder.encode(values[j])) - values[j];
     }
-    Products.write(change, r, from, best, width);
+    if (loss.of(d) < least) {
+      keep(coder, r, g);
+      Products.write(change, r, from, d, width);
+    }
   }
 
   private void store(int r, float[] row) {
