@@ -13,6 +13,7 @@ import dev.octet.quantize.report.Series;
 import dev.octet.quantize.report.Series.Point;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /** Models beside their original, as a page with charts. */
 final class CompareHtml {
@@ -43,6 +44,7 @@ final class CompareHtml {
     }
     page.heading("At a glance").table(columns(), report.rows().stream().map(this::cells).toList());
     page.figures(figures());
+    page.heading("Layers that add most to the error").table(layerColumns(), worstLayers());
     page.heading("What the figures mean");
     page.paragraph(
         "Change: of perplexity, exp of the mean surprise at every token; under 1 % is fine. KL: "
@@ -80,6 +82,29 @@ final class CompareHtml {
             "Δp rms",
             "prefill",
             "decode"));
+  }
+
+  private static List<Column> layerColumns() {
+    return Column.of(List.of("model"), List.of("layer", "adds", "error after it", "at the end"));
+  }
+
+  /** The worst first, model by model. */
+  private List<List<String>> worstLayers() {
+    List<List<String>> rows = new ArrayList<>();
+    for (int m = 0; m < others.size(); m++) {
+      Comparison comparison = comparison(m);
+      String end = CompareReport.percent(comparison.layerErrors().getLast());
+      for (Comparison.LayerError worst : comparison.worst(CompareReport.WORST)) {
+        rows.add(
+            List.of(
+                others.get(m).model().label(),
+                String.valueOf(worst.layer()),
+                String.format(Locale.ROOT, "%+.2f %%", 100 * worst.growth()),
+                CompareReport.percent(worst.error()),
+                end));
+      }
+    }
+    return rows;
   }
 
   private List<String> cells(ComparedRow row) {

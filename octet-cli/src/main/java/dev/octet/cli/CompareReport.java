@@ -20,7 +20,8 @@ import java.util.stream.Collectors;
  * @param rows the original first
  */
 record CompareReport(List<ComparedRow> rows, EvalText text, Kernels kernels) {
-  private static final int WORST = 3;
+  /** Layers of each model that are named. */
+  static final int WORST = 3;
 
   /** A line a model. */
   List<Json> json() {
@@ -66,10 +67,17 @@ record CompareReport(List<ComparedRow> rows, EvalText text, Kernels kernels) {
         .put("kl_max", d.quantile(1))
         .put("top1_agreement", d.agreement())
         .put("probability_change_rms", d.probabilityChange())
-        .put("worst_layers", worst(comparison));
+        .put("worst_layers", comparison.worst(WORST).stream().map(CompareReport::json).toList());
     for (int l = 0; l < comparison.layerErrors().size(); l++) {
       json.put("layer_" + l + "_error", comparison.layerErrors().get(l));
     }
+  }
+
+  private static Json json(Comparison.LayerError worst) {
+    return new Json()
+        .put("layer", worst.layer())
+        .put("error", worst.error())
+        .put("growth", worst.growth());
   }
 
   /** The layers that add most to the error. */

@@ -52,7 +52,8 @@ class CompareCommandsTest {
     assertThat(run.status()).as(run.err()).isZero();
     assertThat(run.out())
         .contains("KL mean", "same top", "@w8a16", "@w4a16", "layers that add most", "fine: under");
-    assertThat(Files.readString(html)).contains("<svg", "Residual stream", "Speed against");
+    assertThat(Files.readString(html))
+        .contains("<svg", "Residual stream", "Speed against", "Layers that add most to the error");
   }
 
   @Test
@@ -82,6 +83,12 @@ class CompareCommandsTest {
     assertThat(eight.get("top1_agreement").asDouble())
         .isGreaterThan(four.get("top1_agreement").asDouble());
     assertThat(four.get("layer_4_error").asDouble()).isGreaterThan(0.02);
+    assertThat(four.get("worst_layers").size()).isEqualTo(3);
+    for (JsonNode worst : four.get("worst_layers")) {
+      String error = "layer_" + worst.get("layer").asInt() + "_error";
+      assertThat(worst.get("error").asDouble()).isEqualTo(four.get(error).asDouble());
+      assertThat(worst.get("growth").asDouble()).isPositive();
+    }
     assertThat(four.has("prefill_tokens_per_s")).isFalse();
   }
 

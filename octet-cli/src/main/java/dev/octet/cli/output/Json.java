@@ -1,6 +1,7 @@
 package dev.octet.cli.output;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
@@ -13,8 +14,8 @@ public final class Json {
   public Json() {}
 
   /**
-   * Adds a field. Numbers, booleans, null and text (of anything else) are known; NaN and
-   * infinities, which JSON has no spelling for, become null.
+   * Adds a field. Numbers, booleans, null, objects like this one, lists of any of these and text
+   * (of anything else) are known; NaN and infinities, which JSON has no spelling for, become null.
    */
   public Json put(String name, @Nullable Object value) {
     fields.put(name, value);
@@ -52,6 +53,15 @@ public final class Json {
       case Float f when !Float.isFinite(f) -> text.append("null");
       case Number n -> text.append(n);
       case Boolean b -> text.append(b);
+      case Json object -> text.append(object);
+      case List<?> list -> {
+        text.append('[');
+        for (int i = 0; i < list.size(); i++) {
+          text.append(i == 0 ? "" : ",");
+          value(list.get(i), text);
+        }
+        text.append(']');
+      }
       default -> quote(value.toString(), text);
     }
   }

@@ -7,6 +7,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
@@ -49,11 +50,12 @@ class OutputTest {
             .put("inf", Float.POSITIVE_INFINITY)
             .put("n", 3L)
             .put("t", true)
-            .put("none", null);
+            .put("none", null)
+            .put("list", List.of(new Json().put("x", 1), "two", List.of()));
     assertThat(json)
         .hasToString(
             "{\"a\\\"b\":\"x\\\\y\\n\\u0001é\",\"d\":0.5,\"nan\":null,\"inf\":null,\"n\":3,"
-                + "\"t\":true,\"none\":null}");
+                + "\"t\":true,\"none\":null,\"list\":[{\"x\":1},\"two\",[]]}");
   }
 
   @Test
