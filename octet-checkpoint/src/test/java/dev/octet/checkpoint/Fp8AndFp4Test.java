@@ -69,6 +69,48 @@ class Fp8AndFp4Test {
     }
   }
 
+  /** No setting says how large blocks are: the scales do, unless all is one block. */
+  @Test
+  void blocksOfModelOptMayHaveAnySide() {
+    for (int side : new int[] {16, 32, 64}) {
+      Path model =
+          TinyModel.write(
+              dir.resolve("b" + side),
+              "{\"quant_method\": \"modelopt\", \"quant_algo\": \"FP8_PB_WO\"}",
+              shape -> {
+                long rows = ScaleGrid.blocks(shape.rows(), side);
+                long columns = ScaleGrid.blocks(shape.columns(), side);
+                return Map.of(
+                    ".weight",
+                    codes(shape),
+                    ".weight_scale",
+                    TinyModel.floats(new Random(6), DType.F32, rows, 1, columns, 1));
+              });
+      try (Checkpoint c = Checkpoints.open(model)) {
+        Tensor codes = codes(shape(c));
+        long columns = ScaleGrid.blocks(32, side);
+        Tensor scales =
+            TinyModel.floats(new Random(6), DType.F32, ScaleGrid.blocks(56, side), 1, columns, 1);
+        TinyModel.requireElements(
+            c.linear(UP).weight(),
+            (o, i) ->
+                (double) codes.getFloat(o * 32 + i)
+                    * scales.getFloat(o / side * columns + i / side));
+      }
+    }
+    Path odd =
+        TinyModel.write(
+            dir.resolve("odd"),
+            "{\"quant_method\": \"modelopt\", \"quant_algo\": \"FP8_PB_WO\"}",
+            shape ->
+                Map.of(
+                    ".weight",
+                    codes(shape),
+                    ".weight_scale",
+                    TinyModel.floats(new Random(6), DType.F32, 5, 3)));
+    assertThatThrownBy(() -> Checkpoints.open(odd)).hasMessageContaining("weight_scale");
+  }
+
   @Test
   void oneScaleMayBeAScalarAndChannelsAColumn() {
     for (long[] one : new long[][] {{}, {1}}) {

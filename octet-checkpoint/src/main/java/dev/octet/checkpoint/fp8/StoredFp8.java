@@ -65,12 +65,38 @@ public final class StoredFp8 {
     return new Fp8Weight(codes(tensors, shape), grid);
   }
 
-  /** Some tools call them {@code weight_scale}; ModelOpt keeps the blocks' own dimensions, 1. */
-  private static Tensor blockScales(StoredTensors tensors, String module, long rows, long columns) {
+  /**
+   * Side of the square blocks where no setting says it: the power of two from 16 to 512 that cuts
+   * both sides of the weight into as many blocks as there are scales. Two of them do only where all
+   * is one block, whose size does not matter.
+   *
+   * @param usual the answer where none does
+   */
+  public static int side(StoredTensors tensors, LinearShape shape, int usual) {
+    Tensor scales = tensors.get(scales(tensors, shape.module()));
+    int last = scales.rank() == 4 ? 2 : 1;
+    if (scales.rank() <= last) {
+      return usual;
+    }
+    for (int side : new int[] {usual, 16, 32, 64, 128, 256, 512}) {
+      if (ScaleGrid.blocks(shape.rows(), side) == scales.dim(0)
+          && ScaleGrid.blocks(shape.columns(), side) == scales.dim(last)) {
+        return side;
+      }
+    }
+    return usual;
+  }
+
+  private static String scales(StoredTensors tensors, String module) {
     String usual = module + ".weight_scale_inv";
     String other = module + ".weight_scale";
     Tensor renamed = tensors.has(usual) ? null : tensors.find(other);
-    String name = renamed != null && renamed.rank() >= 2 ? other : usual;
+    return renamed != null && renamed.rank() >= 2 ? other : usual;
+  }
+
+  /** Some tools call them {@code weight_scale}; ModelOpt keeps the blocks' own dimensions, 1. */
+  private static Tensor blockScales(StoredTensors tensors, String module, long rows, long columns) {
+    String name = scales(tensors, module);
     Tensor stored = tensors.get(name);
     if (stored.hasShape(rows, 1, columns, 1) && DenseFormat.FLOATS.contains(stored.dtype())) {
       StoredScales.requirePositive(tensors, name, stored);

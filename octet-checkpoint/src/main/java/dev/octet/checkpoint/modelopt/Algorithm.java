@@ -11,7 +11,7 @@ enum Algorithm {
   FP8,
   /** E4M3 with a scale for each output, inputs quantized token by token. */
   FP8_PER_CHANNEL_PER_TOKEN,
-  /** E4M3 in blocks of 128×128, inputs as they are. */
+  /** E4M3 in square blocks, inputs as they are. */
   FP8_PB_WO,
   /** FP4 in groups of 16, inputs too. */
   NVFP4,

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 
 /** One layer in the tensors of its algorithm. */
 final class ModelOptLayer {
-  /** Rows and columns of a block: no setting says, and the tool makes no others. */
+  /** Rows and columns of a block as the tool makes them unless told otherwise; no setting says. */
   private static final int BLOCK = 128;
 
   private final StoredTensors tensors;
@@ -59,7 +59,10 @@ final class ModelOptLayer {
   private QuantizedWeight weight() {
     return switch (settings.algorithm()) {
       case FP8, FP8_PER_CHANNEL_PER_TOKEN -> StoredFp8.read(tensors, shape);
-      case FP8_PB_WO -> StoredFp8.blocks(tensors, shape, BLOCK, BLOCK);
+      case FP8_PB_WO -> {
+        int side = StoredFp8.side(tensors, shape, BLOCK);
+        yield StoredFp8.blocks(tensors, shape, side, side);
+      }
       case NVFP4, NVFP4_AWQ, W4A16_NVFP4 -> fp4();
       case W4A16_AWQ -> int4();
     };
