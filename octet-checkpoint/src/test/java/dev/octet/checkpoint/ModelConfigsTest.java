@@ -288,6 +288,17 @@ class ModelConfigsTest {
         .hasMessageContaining("uplicate");
   }
 
+  /** Python writes them. */
+  @Test
+  void numbersThatJsonDoesNotHaveAreRefusedWithTheirField() {
+    for (String value : new String[] {"NaN", "Infinity", "-Infinity"}) {
+      assertThatThrownBy(() -> read("{\"model_type\": \"llama\", \"rms_norm_eps\": " + value + "}"))
+          .isInstanceOf(CheckpointException.class)
+          .hasMessageContainingAll(
+              "config.json: not valid JSON: ", value, "write a finite one", "field 'rms_norm_eps'");
+    }
+  }
+
   @Test
   void textAfterTheDocumentIsRefused() {
     assertThatThrownBy(() -> read(LLAMA_3_2_1B + "{}")).isInstanceOf(CheckpointException.class);

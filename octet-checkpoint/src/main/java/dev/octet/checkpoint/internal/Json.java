@@ -11,6 +11,8 @@ import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.ObjectReadContext;
@@ -30,6 +32,9 @@ import tools.jackson.databind.util.ByteBufferBackedInputStream;
 public final class Json {
   /** The most bytes a configuration or index file may have. */
   public static final long MAX_FILE = 100_000_000;
+
+  private static final Pattern NO_NUMBER =
+      Pattern.compile("\"([^\"\\\\]{1,200})\"\\s*:\\s*[-+]?(?:NaN|INF|Infinity)\\b");
 
   private static final JsonFactory FACTORY =
       JsonFactory.builder()
@@ -96,12 +101,26 @@ public final class Json {
     try {
       node = MAPPER.readTree(reader(ByteBuffer.wrap(bytes)));
     } catch (JacksonException e) {
-      throw new CheckpointException(file + ": " + problem(e), e);
+      throw new CheckpointException(file + ": " + problem(e) + field(bytes, e), e);
     }
     if (!(node instanceof ObjectNode object)) {
       throw new CheckpointException(file + ": must hold a JSON object");
     }
     return object;
+  }
+
+  /** Which field holds what Python writes and JSON does not have; empty for another problem. */
+  private static String field(byte[] bytes, JacksonException e) {
+    if (!isNoNumber(e)) {
+      return "";
+    }
+    Matcher field = NO_NUMBER.matcher(new String(bytes, StandardCharsets.UTF_8));
+    return field.find() ? ": field '" + Texts.printable(field.group(1)) + "'" : "";
+  }
+
+  private static boolean isNoNumber(JacksonException e) {
+    String message = e.getOriginalMessage();
+    return message != null && message.startsWith("Non-standard token");
   }
 
   /** What the parser says is wrong and where, on one line: {@code not valid …}. */
@@ -126,6 +145,8 @@ public final class Json {
   /** Without the parser's hints for programmers. */
   private static String plain(String message) {
     return message
+        .replaceAll(
+            "^Non-standard token '([^']*)'.*", "$1 is no number of JSON, write a finite one")
         .replaceAll(" \\(start marker at \\[Source.*", "")
         .replaceAll(", from `[^`]*`", "");
   }
