@@ -2,6 +2,7 @@ package dev.octet.bench;
 
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
+import dev.octet.checkpoint.ScratchFolder;
 import dev.octet.checkpoint.WriteOptions;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.Products;
@@ -15,11 +16,7 @@ import dev.octet.quantize.method.GptqOptions;
 import dev.octet.tensor.QuantScheme;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.FileVisitResult;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -75,13 +72,8 @@ public final class QuantizeBench {
    * @param progress hears of the layers
    */
   public static void run(Options options, Progress progress, Consumer<BenchResult> to) {
-    try {
-      Path work = Files.createTempDirectory(options.folder(), "octet-bench-quantize");
-      try {
-        to.accept(measure(options, work, progress));
-      } finally {
-        delete(work);
-      }
+    try (ScratchFolder work = ScratchFolder.create(options.folder(), "octet-bench-quantize")) {
+      to.accept(measure(options, work.path(), progress));
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -183,25 +175,5 @@ public final class QuantizeBench {
           }
         });
     return config.dtype().bytes(elements[0]);
-  }
-
-  private static void delete(Path folder) throws IOException {
-    Files.walkFileTree(
-        folder,
-        new SimpleFileVisitor<>() {
-          @Override
-          public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
-              throws IOException {
-            Files.delete(file);
-            return FileVisitResult.CONTINUE;
-          }
-
-          @Override
-          public FileVisitResult postVisitDirectory(Path visited, IOException problem)
-              throws IOException {
-            Files.delete(visited);
-            return FileVisitResult.CONTINUE;
-          }
-        });
   }
 }

@@ -184,7 +184,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
    * @throws CheckpointException if the format has no form for it
    */
   public void requireStorable(String module, LinearWeights layer) {
-    requireSaidInputs(module, layer);
+    options.format().requireSaidInputs(module, layer);
     store.scheme(module, layer, journal.all());
   }
 
@@ -194,7 +194,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
    * @throws CheckpointException if the format has no form for it, or it cannot be written
    */
   public void add(String module, LinearWeights layer) {
-    requireSaidInputs(module, layer);
+    options.format().requireSaidInputs(module, layer);
     Optional<ObjectNode> scheme = store.scheme(module, layer, journal.all());
     SortedMap<String, Tensor> tensors = store.tensors(module, layer, config.dtype());
     try {
@@ -207,26 +207,9 @@ public final class CompressedTensorsWriter implements AutoCloseable {
     }
   }
 
-  private void requireSaidInputs(String module, LinearWeights layer) {
-    if (layer.inputHadamard() > 0 && options.format() != WriteFormat.COMPRESSED_TENSORS) {
-      throw new CheckpointException(
-          "%s: turns its input while it runs, which only compressed-tensors can say, not %s"
-              .formatted(module, options.format().label()));
-    }
-  }
-
   /** Stores an embedding, a norm or another tensor as it is. */
   public void addDense(String name, Tensor tensor) {
     partial.add(name, new TreeMap<>(Map.of(name, tensor)));
-  }
-
-  /**
-   * Refuses scales that {@link #addScales} would.
-   *
-   * @throws CheckpointException if the format has no form for them
-   */
-  public void requireStorable(int layer, KvScales cache, @Nullable QueryScales query) {
-    store.scales(layer, cache, query, config);
   }
 
   /**
@@ -279,7 +262,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
     requireComplete();
     try {
       SequencedMap<String, ObjectNode> schemes = schemes();
-      ObjectNode settings = store.settings(schemes, dense(schemes));
+      ObjectNode settings = store.settings(schemes, FormatCheck.unquantized(config, schemes));
       journal.scheme(CACHE).ifPresent(scheme -> store.addCacheScheme(settings, scheme));
       partial.gather(options.shardBytes(), store.weights());
       copySidecars();
@@ -330,21 +313,6 @@ public final class CompressedTensorsWriter implements AutoCloseable {
         config,
         shape -> journal.scheme(shape.module()).ifPresent(s -> schemes.put(shape.module(), s)));
     return schemes;
-  }
-
-  private List<String> dense(SequencedMap<String, ObjectNode> schemes) {
-    List<String> dense = new ArrayList<>();
-    ModelLayout.linears(
-        config,
-        shape -> {
-          if (!schemes.containsKey(shape.module())) {
-            dense.add(shape.module());
-          }
-        });
-    if (config.tiedEmbeddings()) {
-      dense.add(ModelLayout.LM_HEAD);
-    }
-    return dense;
   }
 
   /** Tokenizer, generation settings and the like come along unchanged. */

@@ -7,6 +7,7 @@ import dev.octet.checkpoint.fp8.Fp8BlockStore;
 import dev.octet.checkpoint.gptq.GptqStore;
 import dev.octet.checkpoint.internal.DenseStore;
 import dev.octet.checkpoint.internal.LayerStore;
+import dev.octet.tensor.LinearWeights;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -65,5 +66,14 @@ public enum WriteFormat {
       case ASCEND -> new AscendStore();
       case DENSE -> new DenseStore();
     };
+  }
+
+  /** Refuses layers whose inputs are turned where no reader would turn them. */
+  void requireSaidInputs(String module, LinearWeights layer) {
+    if (layer.inputHadamard() > 0 && this != COMPRESSED_TENSORS) {
+      throw new CheckpointException(
+          "%s: turns its input while it runs, which only compressed-tensors can say, not %s"
+              .formatted(module, label));
+    }
   }
 }

@@ -3,6 +3,7 @@ package dev.octet.cli;
 import dev.octet.checkpoint.Checkpoint;
 import dev.octet.checkpoint.Checkpoints;
 import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.WriteFormat;
 import dev.octet.cli.output.Terminal;
 import dev.octet.kernels.Kernels;
 import dev.octet.kernels.KvType;
@@ -10,7 +11,10 @@ import dev.octet.quantize.GroupSizes;
 import dev.octet.quantize.MemoryEstimate;
 import dev.octet.quantize.MemorySize;
 import dev.octet.quantize.OuterSchemes;
+import dev.octet.quantize.Preflight;
+import dev.octet.quantize.QuantizeOptions;
 import dev.octet.quantize.mixed.Budget;
+import dev.octet.quantize.mixed.Families;
 import dev.octet.quantize.mixed.MixedPrecision;
 import dev.octet.quantize.mixed.Plan;
 import dev.octet.quantize.sensitivity.Candidate;
@@ -18,6 +22,7 @@ import dev.octet.quantize.sensitivity.MeasuredText;
 import dev.octet.quantize.sensitivity.Measurements;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -84,6 +89,7 @@ final class AutoOptions {
    * Plans the schemes of a model's layers.
    *
    * @param sequences to measure on; the first of them
+   * @param target what is done to layers, and the format they are stored in
    * @param journal where measurements are kept, beside the result unless it says otherwise
    * @throws CliException if the budget makes no sense
    * @throws IllegalArgumentException if nothing keeps it, saying what would be possible
@@ -91,6 +97,7 @@ final class AutoOptions {
   AutoReport plan(
       Path model,
       List<int[]> sequences,
+      Target target,
       Journal journal,
       ComputeOptions compute,
       Terminal terminal) {
@@ -102,10 +109,40 @@ final class AutoOptions {
           GroupSizes.require(config, candidate.scheme());
         }
       }
+      Families families = families(config, target, terminal);
       int count = Math.max(1, MeasuredText.tokens(config) / sequences.getFirst().length);
       List<int[]> some = sequences.subList(0, Math.min(sequences.size(), count));
-      return plan(checkpoint, model, some, budget, journal, compute, terminal);
+      return plan(checkpoint, model, some, families, budget, journal, compute, terminal);
     }
+  }
+
+  /**
+   * What layers are made for.
+   *
+   * @param method what is done to them under some options
+   */
+  record Target(Function<QuantizeOptions, ? extends Preflight.Method> method, WriteFormat format) {}
+
+  /** Only what can be written is worth measuring; what somebody has named is not left out. */
+  private Families families(ModelConfig config, Target target, Terminal terminal) {
+    Families families = Families.of(config, candidates, target.method(), target.format());
+    families
+        .refused()
+        .forEach(
+            (candidate, reason) -> {
+              String left = "%s in format %s: %s";
+              String message = left.formatted(candidate, target.format().label(), reason);
+              if (!candidates.equals(Candidate.usual())) {
+                throw new CliException("--candidates: " + message);
+              }
+              terminal.note("not a candidate: " + message);
+            });
+    if (families.all().size() < 2) {
+      throw new CliException(
+          "--candidates: format %s holds none of them besides %s; name at least two that it holds"
+              .formatted(target.format().label(), families.all()));
+    }
+    return families;
   }
 
   /** Where measurements are kept. */
@@ -115,6 +152,7 @@ final class AutoOptions {
       Checkpoint checkpoint,
       Path model,
       List<int[]> some,
+      Families families,
       Budget budget,
       Journal journal,
       ComputeOptions compute,
@@ -129,7 +167,7 @@ final class AutoOptions {
             new ProgressPhases(
                 terminal, f -> JournalOptions.announce(f, choices, kept, terminal))) {
       Plan plan =
-          MixedPrecision.plan(checkpoint, kernels, some, candidates, measurements, budget, phases);
+          MixedPrecision.plan(checkpoint, kernels, some, families, measurements, budget, phases);
       String name = String.valueOf(model.toAbsolutePath().normalize().getFileName());
       return new AutoReport(plan, name, ComputeOptions.describe(kernels));
     }

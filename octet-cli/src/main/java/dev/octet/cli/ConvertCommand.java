@@ -74,7 +74,7 @@ final class ConvertCommand extends OctetCommand {
     model.model = path;
     Path in = model.directory();
     ConvertOptions options = new ConvertOptions(weightsOnly, type(), force, resume);
-    if (formatName.equals(GgufOutput.FORMAT)) {
+    if (formatName.equalsIgnoreCase(GgufOutput.FORMAT)) {
       if (resume) {
         throw new CliException("--resume: one file is written at once; start over");
       }

@@ -1,5 +1,7 @@
 package dev.octet.cli;
 
+import dev.octet.checkpoint.ScratchFolder;
+import dev.octet.checkpoint.WholeFile;
 import dev.octet.checkpoint.WriteFormat;
 import dev.octet.checkpoint.gguf.GgufType;
 import dev.octet.cli.output.Human;
@@ -16,11 +18,13 @@ import java.util.List;
 import java.util.Locale;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /** What writing a GGUF file prints: one file, its tensors by type. */
 final class GgufOutput {
   static final String FORMAT = "gguf";
+
+  /** Beside the layers that a method has made: how. */
+  private static final String SETTINGS = "octet-settings.txt";
 
   private GgufOutput() {}
 
@@ -48,34 +52,55 @@ final class GgufOutput {
   }
 
   /**
+   * What a method is to make of a model before it becomes one file.
+   *
+   * @param settings all that decides what the method makes
+   * @param method writes its result to a directory
+   */
+  record Layers(GgufTarget target, String settings, Consumer<Path> method) {}
+
+  /**
    * Runs a method into a directory beside the file and stores its result; the directory goes, or
-   * stays where the method was interrupted and can be resumed.
+   * stays where the method or the storing was interrupted and can be resumed.
+   *
+   * @param resume whether a result that is there already is stored
    */
   static void quantized(
       Path in,
       Path out,
-      GgufTarget target,
+      Layers layers,
       List<String> ignore,
       boolean force,
-      Consumer<Path> method,
+      boolean resume,
       Terminal terminal) {
-    target.require(in, out, force);
     Path beside = out.resolveSibling(out.getFileName() + ".layers");
-    method.accept(beside);
-    try (ProgressBar bar = terminal.progress(FORMAT)) {
-      print(
-          out, GgufQuantizer.store(beside, in, out, target, ignore, force, bar::update), terminal);
-    } finally {
-      delete(beside);
+    if (!resume || !isDone(beside, layers.settings())) {
+      layers.method().accept(beside);
+      WholeFile.write(beside.resolve(SETTINGS), layers.settings());
     }
+    GgufQuantizer.Outcome outcome;
+    try (ProgressBar bar = terminal.progress(FORMAT)) {
+      outcome = GgufQuantizer.store(beside, in, out, layers.target(), ignore, force, bar::update);
+    } catch (RuntimeException e) {
+      terminal.note(beside + " holds the quantized layers: --resume stores them");
+      throw e;
+    }
+    print(out, outcome, terminal);
+    new ScratchFolder(beside).close();
   }
 
-  private static void delete(Path folder) {
-    try (Stream<Path> files = Files.list(folder)) {
-      for (Path file : files.toList()) {
-        Files.delete(file);
+  /** Whether an earlier run of the same settings has come as far as storing. */
+  private static boolean isDone(Path beside, String settings) {
+    Path file = beside.resolve(SETTINGS);
+    try {
+      if (!Files.exists(file)) {
+        return false;
       }
-      Files.delete(folder);
+      if (!Files.readString(file).equals(settings)) {
+        throw new CliException(
+            beside + ": was made with other settings; run without --resume to start over");
+      }
+      return true;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

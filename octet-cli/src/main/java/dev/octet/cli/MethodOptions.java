@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -168,16 +169,77 @@ final class MethodOptions {
     HEAD
   }
 
+  /** Options of the text that is looked at. */
+  static final Set<String> OF_TEXTS =
+      Set.of("--calibration", "--samples", "--sample-length", "--seed");
+
   /**
    * The steps in order.
    *
-   * @throws CliException if they do not go together
+   * @param given names of the options that somebody has written and that nothing else uses
+   * @throws CliException if they do not go together, or one of them has no effect
    */
-  Recipe recipe(QuantizeOptions options) {
+  Recipe recipe(QuantizeOptions options, List<String> given) {
+    require(given);
+    Recipe recipe = named(options);
+    for (String option : OF_TEXTS) {
+      boolean seed = option.equals("--seed") && recipe.rotation() != null;
+      if (given.contains(option) && !recipe.calibrates() && !seed) {
+        throw new CliException(
+            "%s: --method %s looks at no text%s; smoothquant, awq, gptq, faquant, c8 and kv-fp8 do,"
+                    .formatted(option, steps(), option.equals("--seed") ? " and turns nothing" : "")
+                + " --static-inputs and --clip too");
+      }
+    }
+    return recipe;
+  }
+
+  /** Refuses steps that do not go together whatever the schemes are. */
+  void require(List<String> given) {
     requireOrder();
     requireMeaning();
+    requireEffect(given);
+  }
+
+  private Recipe named(QuantizeOptions options) {
+    try {
+      return steps(options);
+    } catch (IllegalArgumentException e) {
+      throw new CliException("--" + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * The steps for some schemes.
+   *
+   * @throws IllegalArgumentException if they are not for these
+   */
+  Recipe steps(QuantizeOptions options) {
     return new Recipe(
         rotation(), smoothing(), rounding(), fixedInputs ? observer() : null, attention(), options);
+  }
+
+  /** What one method alone takes. */
+  private void requireEffect(List<String> given) {
+    Map<String, Method> users =
+        Map.of(
+            "--rotations", Method.ROTATION,
+            "--alpha", Method.SMOOTHQUANT,
+            "--act-order", Method.GPTQ,
+            "--damping", Method.GPTQ,
+            "--kv-scales", Method.KV_FP8,
+            "--kv-offsets", Method.C8);
+    for (String option : given) {
+      Method user = users.get(option);
+      if (user != null && !methods.contains(user)) {
+        throw new CliException(
+            "%s: only --method %s uses it, not %s".formatted(option, user, steps()));
+      }
+    }
+  }
+
+  private String steps() {
+    return methods.stream().map(Method::toString).collect(Collectors.joining(","));
   }
 
   private void requireOrder() {
@@ -187,7 +249,7 @@ final class MethodOptions {
       if (late) {
         throw new CliException(
             "--method "
-                + methods.stream().map(Method::toString).collect(Collectors.joining(","))
+                + steps()
                 + ": name rotation first, then smoothquant or awq, then gptq, hqq or rtn, then"
                 + " faquant, c8 or kv-fp8, one of each");
       }
@@ -200,19 +262,10 @@ final class MethodOptions {
     if (observer != null && !fixedInputs && !cache) {
       throw new CliException("--observer is for --static-inputs, --method c8 or kv-fp8");
     }
-    if (kvScales != null && !methods.contains(Method.KV_FP8)) {
-      throw new CliException("--kv-scales is for --method kv-fp8");
-    }
-    if (kvOffsets && !methods.contains(Method.C8)) {
-      throw new CliException("--kv-offsets is for --method c8");
-    }
   }
 
   private @Nullable RotationOptions rotation() {
     if (!methods.contains(Method.ROTATION)) {
-      if (!rotations.equals(List.of("R1", "R2"))) {
-        throw new CliException("--rotations: only with --method rotation");
-      }
       return null;
     }
     List<String> folded = rotations.stream().filter(r -> !r.equals("R4")).sorted().toList();
@@ -232,7 +285,7 @@ final class MethodOptions {
 
   private Rounding rounding() {
     if (methods.contains(Method.GPTQ)) {
-      return new Rounding.Compensated(new GptqOptions(order, damping, clipping(true)));
+      return new Rounding.Compensated(gptq());
     }
     if (methods.contains(Method.HQQ)) {
       if (!clip.equals("auto")) {
@@ -242,6 +295,12 @@ final class MethodOptions {
     }
     Clipping clipping = clipping(methods.contains(Method.AWQ));
     return clipping.equals(Clipping.NONE) ? new Rounding.Nearest() : new Rounding.Clipped(clipping);
+  }
+
+  private GptqOptions gptq() {
+    Clipping clipping = clipping(true);
+    return OptionValue.of(
+        "--damping", x -> new GptqOptions(order, damping, clipping), String.valueOf(damping));
   }
 
   private Clipping clipping(boolean searches) {

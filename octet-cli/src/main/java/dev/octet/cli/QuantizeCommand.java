@@ -19,6 +19,7 @@ import dev.octet.quantize.recipe.RecipeFile;
 import dev.octet.tensor.QuantScheme;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -26,6 +27,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 
 /** {@code octet quantize}: writes a quantized checkpoint. */
@@ -130,14 +132,13 @@ final class QuantizeCommand extends OctetCommand {
 
   @Override
   public Integer call() {
-    if (formatName.equals(GgufOutput.FORMAT)) {
+    recipes.requireMeaning();
+    if (formatName.equalsIgnoreCase(GgufOutput.FORMAT)) {
       gguf(model.directory(), requireScheme());
       return ExitCode.OK;
     }
-    RecipeFile plan =
-        recipes.file == null
-            ? options()
-            : recipes.read(recipes.file, spec.commandLine().getParseResult());
+    RecipeFile plan = recipes.file == null ? options() : recipes.read(recipes.file, given());
+    requireComputing(plan);
     recipes.write(plan, force);
     if (recipes.explain) {
       recipes.explanation(plan).forEach(terminal().out()::println);
@@ -193,22 +194,33 @@ final class QuantizeCommand extends OctetCommand {
   private RecipeFile options() {
     WriteFormat format = GgufOutput.otherFormat(formatName);
     CalibrationData calibration = method.calibration();
-    QuantizeOptions layers = auto.auto ? chosen(calibration) : layers(requireScheme());
-    return new RecipeFile(method.recipe(layers), calibration, format);
+    QuantizeOptions layers = auto.auto ? chosen(calibration, format) : layers(requireScheme());
+    return new RecipeFile(method.recipe(layers, used()), calibration, format);
+  }
+
+  /** What is given and not taken by the measurements of {@code --auto}. */
+  private List<String> used() {
+    List<String> given = new ArrayList<>(given());
+    if (auto.auto) {
+      given.removeAll(MethodOptions.OF_TEXTS);
+    }
+    return given;
   }
 
   /** A scheme for every layer, by measurement. */
-  private QuantizeOptions chosen(CalibrationData calibration) {
+  private QuantizeOptions chosen(CalibrationData calibration, WriteFormat format) {
     if (schemeName != null || group != 0 || !ignore.isEmpty() || !head.equals(NO_SCHEME)) {
       throw new CliException(
           "--auto chooses schemes itself: leave out --scheme, --group-size, --ignore and --lm-head;"
               + " name --candidates");
     }
+    method.require(used());
     Path in = model.directory();
     AutoReport report =
         auto.plan(
             in,
             sequences(in, calibration),
+            new AutoOptions.Target(method::steps, format),
             new AutoOptions.Journal(journal, measured(), resume),
             compute,
             terminal());
@@ -230,9 +242,21 @@ final class QuantizeCommand extends OctetCommand {
       return body(name);
     }
     QuantScheme scheme = OptionValue.of("--lm-head", QuantScheme::of, head);
+    if (name.equals(NO_SCHEME)) {
+      requireLayers();
+    }
     return name.equals(NO_SCHEME)
         ? QuantizeOptions.of(scheme).ignoring(List.of("model.*")).withHead(scheme)
         : body(name).withHead(scheme);
+  }
+
+  /** Options of layers are for layers that are quantized. */
+  private void requireLayers() {
+    if (group != 0 || !ignore.isEmpty()) {
+      throw new CliException(
+          "%s: --scheme none leaves all layers as they are; leave it out"
+              .formatted(group != 0 ? "--group-size" : "--ignore"));
+    }
   }
 
   private QuantizeOptions body(String name) {
@@ -240,7 +264,8 @@ final class QuantizeCommand extends OctetCommand {
       QuantScheme scheme = grouped(OptionValue.of("--scheme", QuantScheme::of, name));
       return QuantizeOptions.of(scheme).ignoring(ignore);
     }
-    if (group != 0 || !method.leavesWeights()) {
+    requireLayers();
+    if (!method.leavesWeights()) {
       throw new CliException(
           "--scheme none: for --method rotation, faquant, c8 or kv-fp8, and nothing else to do");
     }
@@ -252,27 +277,47 @@ final class QuantizeCommand extends OctetCommand {
     if (!head.equals(NO_SCHEME)) {
       throw new CliException("--lm-head: a GGUF's output layer has its own rule; leave it out");
     }
+    if (recipes.file != null || recipes.written != null) {
+      throw new CliException(
+          "--recipe and --write-recipe: recipes are for other formats than --format gguf");
+    }
     List<String> others = others();
     boolean own = GgufQuantizer.names().contains(name.toLowerCase(Locale.ROOT));
+    if (own && others.equals(List.of("--resume"))) {
+      throw new CliException(
+          "--resume: --scheme %s without a --method writes one file at once; leave it out"
+              .formatted(name));
+    }
     if (own && others.isEmpty()) {
       GgufOutput.write(in, out, name, ignore, force, terminal());
       return;
     }
+    others.remove("--resume");
     GgufTarget target =
         OptionValue.of(
                 "--group-size", size -> GgufTarget.of(name, Integer.parseInt(size)), "" + group)
             .orElseThrow(() -> notGguf(name, others));
-    Recipe recipe = method.recipe(QuantizeOptions.of(target.scheme()).ignoring(ignore));
-    if (recipe.attention() != null || recipes.file != null) {
-      throw new CliException("recipes and scales of attention have no meaning for --format gguf");
+    QuantizeOptions layers = QuantizeOptions.of(target.scheme()).ignoring(ignore);
+    Recipe recipe = method.recipe(layers, given());
+    if (recipe.attention() != null) {
+      throw new CliException(
+          "--method faquant, c8, kv-fp8: GGUF holds no scales of attention or cache");
     }
     RecipeFile plan = new RecipeFile(recipe, method.calibration(), WriteFormat.COMPRESSED_TENSORS);
+    requireComputing(plan);
     if (recipes.explain) {
       recipes.explanation(plan).forEach(terminal().out()::println);
       return;
     }
+    target.require(in, out, layers, recipe, force);
     GgufOutput.quantized(
-        in, out, target, ignore, force, layers -> run(in, layers, plan, true), terminal());
+        in,
+        out,
+        new GgufOutput.Layers(target, settings(in, plan), to -> run(in, to, plan, true)),
+        ignore,
+        force,
+        resume,
+        terminal());
   }
 
   private static CliException notGguf(String name, List<String> others) {
@@ -288,13 +333,31 @@ final class QuantizeCommand extends OctetCommand {
 
   /** What GGUF's own rounding has no use for. */
   private List<String> others() {
-    Set<String> known =
-        Set.of("--model", "--out", "--scheme", "--format", "--force", "--debug", "--ignore");
+    List<String> others = new ArrayList<>(given());
+    others.removeAll(
+        Set.of("--model", "--out", "--scheme", "--format", "--force", "--debug", "--ignore"));
+    return others;
+  }
+
+  /** Names of the options that somebody has written. */
+  private List<String> given() {
     return spec.commandLine().getParseResult().matchedOptions().stream()
-        .map(option -> option.longestName())
-        .filter(name -> !known.contains(name))
+        .map(OptionSpec::longestName)
         .distinct()
         .toList();
+  }
+
+  /** Only what runs the model has a use for kernels; rounding takes all processors there are. */
+  private void requireComputing(RecipeFile plan) {
+    if (plan.recipe().calibrates() || auto.auto) {
+      return;
+    }
+    for (String option : List.of("--provider", "--threads", "--compute")) {
+      if (given().contains(option)) {
+        throw new CliException(
+            option + ": is for steps that look at a text, and --auto; nothing is computed here");
+      }
+    }
   }
 
   private Outcome run(Path in, Path to, RecipeFile plan, boolean replace) {
@@ -317,14 +380,16 @@ final class QuantizeCommand extends OctetCommand {
 
   private Outcome calibrated(Path in, Path to, RecipeFile plan, boolean replace) {
     List<int[]> sequences = sequences(in, plan.calibration());
-    String settings =
-        "%s%n%s%n%s%n"
-            .formatted(in.toAbsolutePath().normalize(), plan.recipe(), plan.calibration());
-    WriteOptions write = WriteOptions.of(replace, resume, settings).as(plan.format());
+    WriteOptions write = WriteOptions.of(replace, resume, settings(in, plan)).as(plan.format());
     try (Kernels kernels = compute.open(terminal());
         ProgressBar bar = terminal().progress(plan.recipe().options().scheme().name())) {
       return CalibratedQuantizer.run(in, to, plan.recipe(), sequences, kernels, write, bar::update);
     }
+  }
+
+  private static String settings(Path in, RecipeFile plan) {
+    return "%s%n%s%n%s%n"
+        .formatted(in.toAbsolutePath().normalize(), plan.recipe(), plan.calibration());
   }
 
   private static List<int[]> sequences(Path in, CalibrationData data) {

@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParseResult;
 
 /** {@code --recipe}: a YAML file instead of many options; and what shows or writes one. */
 final class RecipeOptions {
@@ -25,6 +24,7 @@ final class RecipeOptions {
           "--resume",
           "--threads",
           "--provider",
+          "--compute",
           "--debug");
 
   @Option(
@@ -50,21 +50,24 @@ final class RecipeOptions {
   /**
    * The recipe of {@code --recipe}.
    *
+   * @param given names of all options on the command line
    * @throws CliException if other options say what it should
    */
-  RecipeFile read(Path from, ParseResult given) {
-    List<String> others =
-        given.matchedOptions().stream()
-            .map(option -> option.longestName())
-            .filter(name -> !BESIDE.contains(name))
-            .distinct()
-            .toList();
+  RecipeFile read(Path from, List<String> given) {
+    List<String> others = given.stream().filter(name -> !BESIDE.contains(name)).toList();
     if (!others.isEmpty()) {
       throw new CliException(
           "--recipe says it all: leave out %s, or put it into %s"
               .formatted(String.join(", ", others), from));
     }
     return RecipeFile.read(from);
+  }
+
+  /** Refuses {@code --yaml} where nothing is explained. */
+  void requireMeaning() {
+    if (yaml && !explain) {
+      throw new CliException("--yaml is for --explain; --write-recipe FILE writes a recipe");
+    }
   }
 
   /** What {@code --explain} prints. */

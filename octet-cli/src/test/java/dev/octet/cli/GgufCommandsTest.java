@@ -110,6 +110,80 @@ class GgufCommandsTest {
     assertThat(left()).containsExactly("q4_0.gguf", "q4_1.gguf", "q8_0.gguf", "text.txt");
   }
 
+  /** A file of 16-bit weights is an original: what is made of it is what its directory gives. */
+  @Test
+  void anUnquantizedFileIsQuantizedAsItsDirectoryIs() throws IOException {
+    Path file = dir.resolve("m.gguf");
+    assertThat(quantize(file, "--scheme", "bf16").status()).isZero();
+    String[] calibrated = {
+      "--scheme",
+      "w4a16",
+      "--group-size",
+      "32",
+      "--method",
+      "gptq",
+      "--samples",
+      "2",
+      "--sample-length",
+      "64"
+    };
+    for (String[] how : new String[][] {{"--scheme", "w8a8"}, calibrated}) {
+      Path got = dir.resolve("of-file" + how.length);
+      Path want = dir.resolve("of-directory" + how.length);
+      CliRun made = run(how, "quantize", "--model", file.toString(), "--out", got.toString());
+      assertThat(made.status()).as(made.err()).isZero();
+      assertThat(run(how, "quantize", "--out", want.toString()).status()).isZero();
+      assertThat(got.resolve("tokenizer.json")).exists();
+      try (Checkpoint a = Checkpoints.open(got);
+          Checkpoint b = Checkpoints.open(want)) {
+        for (String module : List.of("self_attn.q_proj", "self_attn.o_proj", "mlp.down_proj")) {
+          assertThat(row(a, "model.layers.2." + module))
+              .containsExactly(row(b, "model.layers.2." + module));
+        }
+      }
+    }
+    Path small = dir.resolve("small.gguf");
+    CliRun again = run(new String[] {"--model", file.toString()}, quantizeTo(small, "q4_k"));
+    assertThat(again.status()).as(again.err()).isZero();
+    Path direct = dir.resolve("direct.gguf");
+    assertThat(quantize(direct, "--scheme", "q4_k").status()).isZero();
+    String[] ask = {"generate", "--prompt", "Once upon a time", "--max-tokens", "8"};
+    CliRun said = run(new String[] {"--model", small.toString(), "--temperature", "0"}, ask);
+    assertThat(said.status()).as(said.err()).isZero();
+    assertThat(said.out())
+        .isEqualTo(
+            run(new String[] {"--model", direct.toString(), "--temperature", "0"}, ask).out());
+    CliRun held =
+        run(
+            new String[] {"--force"},
+            "quantize",
+            "--model",
+            file.toString(),
+            "--scheme",
+            "w8a8",
+            "--out",
+            dir.toString());
+    assertThat(held.status()).isEqualTo(2);
+    assertThat(held.err()).contains("is the source or holds it");
+  }
+
+  private static String[] quantizeTo(Path out, String scheme) {
+    return new String[] {
+      "quantize", "--out", out.toString(), "--format", "gguf", "--scheme", scheme
+    };
+  }
+
+  private static CliRun run(String[] more, String... begin) {
+    return CliRun.of(Stream.concat(Stream.of(begin), Stream.of(more)).toArray(String[]::new));
+  }
+
+  private static float[] row(Checkpoint checkpoint, String module) {
+    var weight = checkpoint.linear(module).weight();
+    float[] row = new float[Math.toIntExact(weight.columns())];
+    weight.dequantizeRow(5, row);
+    return row;
+  }
+
   @Test
   void whatGgufDoesNotHaveIsRefused() {
     Path file = dir.resolve("m.gguf");
@@ -118,7 +192,10 @@ class GgufCommandsTest {
     assertThat(quantize(file, "--scheme", "q6_k", "--group-size", "64").err())
         .contains("is not written as GGUF with --group-size");
     assertThat(quantize(file, "--scheme", "q4_0", "--method", "c8").err())
-        .contains("no meaning for --format gguf");
+        .contains("GGUF holds no scales of attention");
+    assertThat(
+            quantize(file, "--scheme", "w4a16", "--method", "gptq", "--act-order", "group").err())
+        .contains("act-order", "which GGUF cannot hold");
     assertThat(quantize(file, "--scheme", "w4a16", "--group-size", "48").err())
         .contains("blocks of 32", "48");
     assertThat(quantize(file, "--scheme", "q4_k", "--method", "gptq").err())

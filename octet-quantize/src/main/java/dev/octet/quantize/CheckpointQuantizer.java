@@ -16,7 +16,6 @@ import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.Tensor;
-import dev.octet.tensor.WeightType;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -49,7 +48,7 @@ public final class CheckpointQuantizer {
   /**
    * Quantizes {@code in} to {@code out}.
    *
-   * @param in an unquantized model directory
+   * @param in an unquantized model: a directory or a GGUF file
    * @param out where the result is to appear
    * @param force whether a model that is there may be replaced
    * @param resume whether to continue an interrupted run of the same settings
@@ -83,31 +82,34 @@ public final class CheckpointQuantizer {
       WriteOptions write,
       Progress progress) {
     QuantizeOptions options = asked.storedAs(write.format());
-    if (options.schemes().anyMatch(s -> s.type() == WeightType.FP8_E5M2)) {
-      throw new CheckpointException(
-          "compressed-tensors stores E4M3, not E5M2; use fp8, fp8-dynamic or fp8-block");
-    }
-    try (Checkpoint source = Checkpoints.open(in)) {
-      if (!source.format().equals("dense")) {
-        throw new CheckpointException(
-            "%s: is quantized already (%s); quantize the original".formatted(in, source.format()));
-      }
+    try (Original original = Original.unquantized(in)) {
+      Checkpoint source = original.source();
+      original.requireOutside(out);
       GroupSizes.require(source.config(), options);
-      OutputLayer.requireHeld(options, write.format());
       WeightSource weights =
           rotation == null ? OutputLayer.separate(source, options) : rotation.of(source, options);
+      Preflight.require(weights.config(), asked, method(rotation), write.format());
       DiskRoom.require(out, MemoryEstimate.weightBytes(weights.config(), options));
       WriteOptions named = write.named(recipe(in, rotation, options, rounding));
       named = weights.config().tiedEmbeddings() ? named : named.withHead();
-      try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, named);
+      try (CompressedTensorsWriter writer =
+              CompressedTensorsWriter.open(out, original.beside(), named);
           TensorStream stream = new TensorStream(source::place)) {
         writer.copyFrom(source);
-        List<String> notices =
-            new Run(weights, stream, writer, rotation != null, options, rounding, progress).run();
+        List<String> notices = new ArrayList<>();
+        original.notice().ifPresent(notices::add);
+        notices.addAll(
+            new Run(weights, stream, writer, rotation != null, options, rounding, progress).run());
         writer.finish();
         return outcome(source, weights.config(), out, options, notices);
       }
     }
+  }
+
+  private static Preflight.Method method(@Nullable RotationOptions rotation) {
+    return rotation == null
+        ? Preflight.Method.ROUNDING
+        : (shape, layer, config) -> rotation.turned(shape.module(), layer, config);
   }
 
   private static String recipe(
@@ -181,8 +183,7 @@ public final class CheckpointQuantizer {
     }
 
     List<String> run() {
-      QuantizeOptions.unmatched(options.patterns(), source.config())
-          .forEach(pattern -> notices.add("'" + pattern + "' is no layer of this model"));
+      notices.addAll(options.unmatched(source.config()));
       long total = plain.size() + (long) linears.size();
       long done = 0;
       for (PlainShape shape : plain) {

@@ -10,17 +10,13 @@ import dev.octet.checkpoint.PlainForm;
 import dev.octet.checkpoint.WriteFormat;
 import dev.octet.checkpoint.WriteOptions;
 import dev.octet.checkpoint.gguf.GgufCheckpoint;
-import dev.octet.checkpoint.gguf.HuggingFaceFiles;
 import dev.octet.quantize.CheckpointQuantizer.Outcome;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.Tensor;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -73,12 +69,16 @@ public final class FormatConverter {
     if (options.dtype() != null && format != WriteFormat.DENSE) {
       throw new CheckpointException("only a dense checkpoint's type can be chosen");
     }
-    try (Checkpoint source = Checkpoints.open(in)) {
+    try (Original original = Original.open(in)) {
+      Checkpoint source = original.source();
       requireQuantized(in, source, format);
+      original.requireOutside(out);
       DiskRoom.require(out, estimate(source, format, options));
-      return source instanceof GgufCheckpoint gguf
-          ? convertFile(gguf, out, format, options, progress)
-          : convert(source, in, out, format, options, progress);
+      Outcome outcome = convert(original, out, format, options, progress);
+      List<String> notices = new ArrayList<>(outcome.notices());
+      original.notice().ifPresent(notices::add);
+      return new Outcome(
+          outcome.modelBytes(), outcome.writtenBytes(), outcome.quantizedLayers(), notices);
     }
   }
 
@@ -99,48 +99,14 @@ public final class FormatConverter {
     return dense / source.config().dtype().bits() * type.bits();
   }
 
-  /** A GGUF file has no directory: what belongs beside the weights is made of its metadata. */
-  private static Outcome convertFile(
-      GgufCheckpoint source,
-      Path out,
-      WriteFormat format,
-      ConvertOptions options,
-      Progress progress) {
-    try {
-      Path beside = Files.createTempDirectory("octet-convert");
-      try {
-        Optional<String> notice = HuggingFaceFiles.write(source, beside);
-        Outcome outcome = convert(source, beside, out, format, options, progress);
-        List<String> notices = new ArrayList<>(outcome.notices());
-        notice.ifPresent(notices::add);
-        return new Outcome(
-            outcome.modelBytes(), outcome.writtenBytes(), outcome.quantizedLayers(), notices);
-      } finally {
-        try (var files = Files.list(beside)) {
-          for (Path file : files.toList()) {
-            Files.delete(file);
-          }
-        }
-        Files.delete(beside);
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
   private static Outcome convert(
-      Checkpoint source,
-      Path beside,
-      Path out,
-      WriteFormat format,
-      ConvertOptions options,
-      Progress progress) {
+      Original original, Path out, WriteFormat format, ConvertOptions options, Progress progress) {
+    Checkpoint source = original.source();
+    Path beside = original.beside();
     String recipe =
         "convert %s%n%s%n"
             .formatted(
-                source instanceof GgufCheckpoint gguf
-                    ? gguf.file().file().toAbsolutePath().normalize()
-                    : beside.toAbsolutePath().normalize(),
+                original.path().toAbsolutePath().normalize(),
                 options.weightsOnly() + " " + options.dtype());
     WriteOptions write = WriteOptions.of(options.force(), options.resume(), recipe).as(format);
     try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, beside, write)) {

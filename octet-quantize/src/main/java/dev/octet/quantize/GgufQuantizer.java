@@ -3,12 +3,15 @@ package dev.octet.quantize;
 import dev.octet.checkpoint.Checkpoint;
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.Checkpoints;
+import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.gguf.GgufEntries;
 import dev.octet.checkpoint.gguf.GgufHeader;
 import dev.octet.checkpoint.gguf.GgufModel;
 import dev.octet.checkpoint.gguf.GgufType;
 import dev.octet.checkpoint.gguf.GgufVocabulary;
 import dev.octet.checkpoint.gguf.GgufWriter;
+import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.Tensor;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -75,7 +78,7 @@ public final class GgufQuantizer {
   /**
    * Quantizes {@code in} to {@code out}.
    *
-   * @param in an unquantized model directory
+   * @param in an unquantized model: a directory or a GGUF file
    * @param out the file to write, named {@code *.gguf}
    * @param ignore patterns of the modules that keep their type, see {@link ModulePattern}
    * @param force whether a file that is there may be replaced
@@ -85,13 +88,19 @@ public final class GgufQuantizer {
   public static Outcome run(
       Path in, Path out, GgufType type, List<String> ignore, boolean force, Progress progress) {
     requireFile(out);
-    try (Checkpoint source = Checkpoints.open(in)) {
-      if (!source.format().equals("dense")) {
-        throw new CheckpointException(
-            "%s: is quantized already (%s); quantize the original".formatted(in, source.format()));
-      }
-      return write(source, new GgufModel(source, type, kept(ignore)), in, out, force, progress);
+    try (Original original = Original.unquantized(in)) {
+      Checkpoint source = original.source();
+      GgufModel model = new GgufModel(source, type, kept(ignore));
+      return write(source, model, in, out, force, progress, unmatched(ignore, source.config()));
     }
+  }
+
+  /** The embedding is no linear layer, and may be ignored here. */
+  private static List<String> unmatched(List<String> ignore, ModelConfig config) {
+    String embedding = ModelLayout.EMBEDDING.replace(".weight", "");
+    List<String> others =
+        ignore.stream().filter(p -> !ModulePattern.of(p).matches(embedding)).toList();
+    return new QuantizeOptions(QuantScheme.W8A16, others).unmatched(config);
   }
 
   /**
@@ -114,7 +123,7 @@ public final class GgufQuantizer {
       }
       ConvertedSource weights = new ConvertedSource(source, options.weightsOnly());
       GgufModel model = new GgufModel(weights, GgufType.F16, _ -> true);
-      return write(source, model, in, out, options.force(), progress);
+      return write(source, model, in, out, options.force(), progress, List.of());
     }
   }
 
@@ -137,7 +146,7 @@ public final class GgufQuantizer {
     requireFile(out);
     try (Checkpoint source = Checkpoints.open(quantized)) {
       GgufModel model = new GgufModel(source, target.outer(), kept(ignore));
-      return write(source, model, in, out, force, progress);
+      return write(source, model, in, out, force, progress, List.of());
     }
   }
 
@@ -153,10 +162,16 @@ public final class GgufQuantizer {
   }
 
   private static Outcome write(
-      Checkpoint source, GgufModel model, Path in, Path out, boolean force, Progress progress) {
+      Checkpoint source,
+      GgufModel model,
+      Path in,
+      Path out,
+      boolean force,
+      Progress progress,
+      List<String> known) {
     GgufEntries metadata =
         model.metadata(String.valueOf(in.toAbsolutePath().normalize().getFileName()));
-    List<String> notices = new ArrayList<>();
+    List<String> notices = new ArrayList<>(known);
     GgufVocabulary.add(in, source.config(), metadata).ifPresent(notices::add);
     DiskRoom.require(
         out, model.plan().stream().mapToLong(tensor -> tensor.spec().byteSize()).sum());

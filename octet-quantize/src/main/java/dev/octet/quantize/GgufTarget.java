@@ -2,15 +2,22 @@ package dev.octet.quantize;
 
 import dev.octet.checkpoint.Checkpoint;
 import dev.octet.checkpoint.CheckpointException;
-import dev.octet.checkpoint.Checkpoints;
+import dev.octet.checkpoint.KvScales;
+import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
+import dev.octet.checkpoint.WeightSource;
 import dev.octet.checkpoint.gguf.GgufModel;
 import dev.octet.checkpoint.gguf.GgufType;
+import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.ScalePrecision;
+import dev.octet.tensor.Tensor;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -56,25 +63,68 @@ public record GgufTarget(QuantScheme scheme, GgufType outer) {
    *
    * @param in an unquantized model
    * @param out the file to write
+   * @param options schemes, this target's among them
+   * @param method what is done to layers
    * @throws CheckpointException if GGUF cannot describe the model, a layer's inputs are no multiple
-   *     of 32, or the file is there and may not be replaced
+   *     of 32, the blocks cannot hold what the method makes, or the file is there and may not be
+   *     replaced
    */
-  public void require(Path in, Path out, boolean force) {
+  public void require(
+      Path in, Path out, QuantizeOptions options, Preflight.Method method, boolean force) {
     GgufQuantizer.requireFile(out);
     if (Files.exists(out) && !force) {
       throw new CheckpointException(out + ": exists already; use --force to replace it");
     }
-    try (Checkpoint source = Checkpoints.open(in)) {
-      new GgufModel(source, GgufType.F16);
+    try (Original original = Original.unquantized(in)) {
+      Checkpoint source = original.source();
       ModelLayout.linears(
           source.config(),
           shape -> {
-            if (shape.columns() % scheme.group() != 0) {
+            if (!options.ignores(shape.module()) && shape.columns() % scheme.group() != 0) {
               throw new CheckpointException(
                   "%s: groups of %d do not divide %d input features"
                       .formatted(shape.module(), scheme.group(), shape.columns()));
             }
           });
+      new GgufModel(new Expected(source, options, method), outer, options::ignores);
+    }
+  }
+
+  /** A model as a method will leave it: layers of a few rows. */
+  private static final class Expected implements WeightSource {
+    private final WeightSource source;
+    private final Map<String, LinearWeights> layers = new HashMap<>();
+
+    Expected(WeightSource source, QuantizeOptions options, Preflight.Method method) {
+      this.source = source;
+      var samples = Preflight.samples(source.config(), options, method);
+      ModelLayout.linears(
+          source.config(), shape -> layers.put(shape.module(), samples.apply(shape)));
+    }
+
+    @Override
+    public ModelConfig config() {
+      return source.config();
+    }
+
+    @Override
+    public boolean hasTensor(String name) {
+      return source.hasTensor(name);
+    }
+
+    @Override
+    public Tensor tensor(String name) {
+      return source.tensor(name);
+    }
+
+    @Override
+    public LinearWeights linear(String module) {
+      return Objects.requireNonNull(layers.get(module), module);
+    }
+
+    @Override
+    public Optional<KvScales> kvScales(int layer) {
+      return Optional.empty();
     }
   }
 }

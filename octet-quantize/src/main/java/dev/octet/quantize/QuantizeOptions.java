@@ -115,6 +115,13 @@ public record QuantizeOptions(QuantScheme scheme, List<String> ignore, List<Laye
         .toList();
   }
 
+  /** What to tell the user of patterns that mean no layer of a model, one line each. */
+  public List<String> unmatched(ModelConfig config) {
+    return unmatched(patterns(), config).stream()
+        .map(pattern -> "'" + pattern + "' is no layer of this model")
+        .toList();
+  }
+
   /** Whether a module stays as it is. */
   public boolean ignores(String module) {
     return matchesAny(ignore, module);

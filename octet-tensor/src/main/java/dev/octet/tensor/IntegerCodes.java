@@ -78,7 +78,7 @@ public final class IntegerCodes {
   /**
    * The weight of all rows put.
    *
-   * @param permutation for INT4: the input that stored column j belongs to; null: j
+   * @param permutation the input that stored column j belongs to; null: j
    */
   public QuantizedWeight weight(@Nullable Tensor permutation) {
     ScaleGrid grid =
@@ -91,9 +91,6 @@ public final class IntegerCodes {
     if (scheme.type() == WeightType.INT4) {
       return new Int4Weight(codes, columns, grid, permutation);
     }
-    if (permutation != null) {
-      throw new IllegalArgumentException("INT8 columns are stored in their own order");
-    }
-    return new Int8Weight(codes, grid);
+    return new Int8Weight(codes, grid, permutation);
   }
 }

@@ -114,7 +114,9 @@ public final class AscendStore implements LayerStore {
       for (String module : dense) {
         if (areFused(module, scheme.path("name").asString(""))) {
           throw new CheckpointException(
-              module + " is FLOAT beside quantized layers that Ascend's readers fuse it with");
+              module
+                  + " is FLOAT beside quantized layers that Ascend's readers fuse it with; ignore"
+                  + " q_proj, k_proj and v_proj together, and gate_proj and up_proj");
         }
       }
     }

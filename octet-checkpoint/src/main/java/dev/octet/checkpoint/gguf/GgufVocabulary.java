@@ -29,6 +29,15 @@ public final class GgufVocabulary {
   private static final int UNUSED = 5;
   private static final int BYTE = 6;
 
+  private static final String TOKENIZER = "tokenizer.";
+
+  /** Element types of arrays in a file's metadata. */
+  private static final int U32 = 4;
+
+  private static final int I32 = 5;
+  private static final int F32 = 6;
+  private static final int TEXTS = 8;
+
   private final ObjectNode root;
   private final ModelConfig config;
   private final String[] tokens;
@@ -42,11 +51,18 @@ public final class GgufVocabulary {
   }
 
   /**
-   * Adds the tokenizer of a model directory.
+   * Adds the tokenizer of a model.
    *
+   * @param directory of the model, or its GGUF file, whose entries are copied
    * @return what the file does not hold, or holds only in part, for the user to know
    */
   public static Optional<String> add(Path directory, ModelConfig config, GgufEntries out) {
+    boolean beside = Files.exists(directory.resolve("tokenizer.json"));
+    if (!beside && (!Files.isDirectory(directory) || GgufParts.in(directory))) {
+      try (GgufFile file = GgufFile.open(GgufParts.of(directory))) {
+        return copy(file.metadata(), out);
+      }
+    }
     chatTemplate(directory).ifPresent(t -> out.text("tokenizer.chat_template", t));
     Path file = directory.resolve("tokenizer.json");
     if (!Files.exists(file)) {
@@ -60,6 +76,36 @@ public final class GgufVocabulary {
           "tokenizer.json is no byte-pair encoding: the file holds it for Octet, not for llama.cpp");
     }
     return new GgufVocabulary(root, config).add(out);
+  }
+
+  private static Optional<String> copy(GgufMetadata from, GgufEntries out) {
+    from.values().tailMap(TOKENIZER).entrySet().stream()
+        .takeWhile(e -> e.getKey().startsWith(TOKENIZER))
+        .forEach(e -> copy(e.getKey(), e.getValue(), from, out));
+    return from.has(KEY + "tokens") || from.has("tokenizer.huggingface.json")
+        ? Optional.empty()
+        : Optional.of("the original has no tokenizer, so the file holds none");
+  }
+
+  /** Integers of a vocabulary have at most 24 bits; arrays of other kinds belong to none. */
+  private static void copy(String key, GgufValue value, GgufMetadata from, GgufEntries out) {
+    switch (value) {
+      case GgufValue.Text(String text) -> out.text(key, text);
+      case GgufValue.Flag(boolean flag) -> out.flag(key, flag);
+      case GgufValue.Whole(long whole) -> out.whole(key, (int) whole);
+      case GgufValue.Real(double real) -> out.real(key, real);
+      case GgufValue.Many(int type, _, _) when type == TEXTS -> out.texts(key, from.texts(key));
+      case GgufValue.Many(int type, _, _) when type == F32 -> out.reals(key, from.numbers(key));
+      case GgufValue.Many(int type, _, _) when type == U32 || type == I32 -> {
+        float[] numbers = from.numbers(key);
+        int[] wholes = new int[numbers.length];
+        for (int i = 0; i < wholes.length; i++) {
+          wholes[i] = (int) numbers[i];
+        }
+        out.wholes(key, wholes);
+      }
+      case GgufValue.Many _ -> {}
+    }
   }
 
   private static Optional<String> chatTemplate(Path directory) {

@@ -122,7 +122,7 @@ class CacheScalesWriterTest {
           .isInstanceOf(CheckpointException.class)
           .hasMessageContaining("queries");
       assertThatThrownBy(
-              () -> writer.requireStorable(0, new KvScales(DType.I8, channels, channels), null))
+              () -> writer.addScales(0, new KvScales(DType.I8, channels, channels), null))
           .hasMessageContaining("a channel");
       assertThatThrownBy(
               () -> writer.addScales(0, new KvScales(DType.I8, one, one, one, one), null))

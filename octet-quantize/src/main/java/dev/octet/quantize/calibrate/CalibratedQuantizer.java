@@ -18,7 +18,9 @@ import dev.octet.quantize.CheckpointQuantizer.Outcome;
 import dev.octet.quantize.DiskRoom;
 import dev.octet.quantize.GroupSizes;
 import dev.octet.quantize.MemoryEstimate;
+import dev.octet.quantize.Original;
 import dev.octet.quantize.OutputLayer;
+import dev.octet.quantize.Preflight;
 import dev.octet.quantize.Progress;
 import dev.octet.quantize.rotate.RotationOptions;
 import dev.octet.tensor.LinearWeights;
@@ -65,7 +67,7 @@ public final class CalibratedQuantizer {
   /**
    * Quantizes {@code in} to {@code out}.
    *
-   * @param in an unquantized model directory
+   * @param in an unquantized model: a directory or a GGUF file
    * @param asked how; how inputs are computed is the format's business
    * @param out where the result is to appear
    * @param sequences token ids of the calibration text, see {@link CalibrationText}
@@ -83,31 +85,35 @@ public final class CalibratedQuantizer {
       WriteOptions write,
       Progress progress) {
     Recipe recipe = asked.with(asked.options().storedAs(write.format()));
-    try (Checkpoint source = Checkpoints.open(in)) {
-      requireUsable(in, source);
+    try (Original original = Original.unquantized(in)) {
+      Checkpoint source = original.source();
+      original.requireOutside(out);
       GroupSizes.require(source.config(), recipe.options());
       RotationOptions rotation = recipe.rotation();
-      OutputLayer.requireHeld(recipe.options(), write.format());
       WeightSource weights =
           rotation == null
               ? OutputLayer.separate(source, recipe.options())
               : rotation.of(source, recipe.options());
+      Preflight.require(weights.config(), asked.options(), recipe, write.format());
       WriteOptions target = weights.config().tiedEmbeddings() ? write : write.withHead();
       DiskRoom.require(out, MemoryEstimate.weightBytes(weights.config(), recipe.options()));
-      try (CompressedTensorsWriter writer = CompressedTensorsWriter.open(out, in, target)) {
+      try (CompressedTensorsWriter writer =
+          CompressedTensorsWriter.open(out, original.beside(), target)) {
         writer.copyFrom(source);
         Path state = out.toAbsolutePath().normalize();
         state = state.resolveSibling(state.getFileName() + ".partial").resolve("calibration.state");
         CalibratedQuantizer run =
             new CalibratedQuantizer(weights, writer, recipe, sequences, kernels, state, progress);
-        run.requireStorableScales();
         run.layers();
         run.rest();
         ResidualStream.delete(state);
         writer.finish();
       }
-      return outcome(
-          source, weights.config(), out, recipe, notices(source.config(), recipe, sequences));
+      List<String> notices = new ArrayList<>();
+      original.notice().ifPresent(notices::add);
+      notices.addAll(recipe.options().unmatched(source.config()));
+      notices.addAll(notices(source.config(), recipe, sequences));
+      return outcome(source, weights.config(), out, recipe, notices);
     }
   }
 
@@ -121,13 +127,6 @@ public final class CalibratedQuantizer {
                     .formatted(tokens, widest)
                 + " more --samples would serve better")
         : List.of();
-  }
-
-  private static void requireUsable(Path in, Checkpoint source) {
-    if (!source.format().equals("dense")) {
-      throw new CheckpointException(
-          "%s: is quantized already (%s); quantize the original".formatted(in, source.format()));
-    }
   }
 
   private static Outcome outcome(
@@ -144,20 +143,6 @@ public final class CalibratedQuantizer {
     try (Checkpoint result = Checkpoints.open(out)) {
       long after = result.tensors().values().stream().mapToLong(Tensor::byteSize).sum();
       return new Outcome(before, after, quantized.size(), notices);
-    }
-  }
-
-  /** Asked before hours of work. */
-  private void requireStorableScales() {
-    if (recipe.attention() == null) {
-      return;
-    }
-    OperandScales untold = new OperandScales(recipe.attention(), source.config());
-    try {
-      writer.requireStorable(0, untold.cache(), untold.query());
-    } catch (CheckpointException e) {
-      writer.discard();
-      throw e;
     }
   }
 
@@ -205,6 +190,7 @@ public final class CalibratedQuantizer {
         new LayerCalibration.Sink() {
           @Override
           public void linear(String module, LinearWeights weights) {
+            writer.requireStorable(module, weights);
             parts.add(() -> writer.add(module, weights));
           }
 
@@ -221,7 +207,7 @@ public final class CalibratedQuantizer {
         };
     try (LayerCalibration work =
         new LayerCalibration(source, layer, recipe, kernels, stream, sink)) {
-      work.run();
+      run(work);
       for (Norm norm : Norm.values()) {
         String name = norm.module(layer) + ".weight";
         if (!norms.contains(name)) {
@@ -229,6 +215,16 @@ public final class CalibratedQuantizer {
         }
       }
       parts.forEach(Runnable::run);
+    }
+  }
+
+  /**
+   * What cannot be computed or has no form will not be resumed either. A full disk, though, keeps
+   * what is there.
+   */
+  private void run(LayerCalibration work) {
+    try {
+      work.run();
     } catch (CheckpointException e) {
       writer.discard();
       throw e;

@@ -1,19 +1,28 @@
 package dev.octet.quantize.calibrate;
 
+import dev.octet.checkpoint.KvScales;
+import dev.octet.checkpoint.ModelConfig;
+import dev.octet.checkpoint.ModelLayout;
+import dev.octet.checkpoint.ModelLayout.LinearShape;
+import dev.octet.checkpoint.QueryScales;
+import dev.octet.quantize.Preflight;
 import dev.octet.quantize.QuantizeOptions;
 import dev.octet.quantize.WeightRounding;
-import dev.octet.quantize.method.ActOrder;
 import dev.octet.quantize.method.FixedInputs;
+import dev.octet.quantize.method.Gptq;
 import dev.octet.quantize.method.GptqOptions;
 import dev.octet.quantize.method.Hqq;
 import dev.octet.quantize.method.HqqOptions;
 import dev.octet.quantize.method.Smoothing;
 import dev.octet.quantize.observe.ObserverSpec;
+import dev.octet.quantize.observe.Range;
 import dev.octet.quantize.rotate.RotationOptions;
+import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.Clipping;
+import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
+import dev.octet.tensor.QuantizedWeight;
 import dev.octet.tensor.RoundToNearest;
-import dev.octet.tensor.WeightType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -36,23 +45,36 @@ public record Recipe(
     Rounding rounding,
     @Nullable ObserverSpec inputs,
     @Nullable AttentionQuant attention,
-    QuantizeOptions options) {
+    QuantizeOptions options)
+    implements Preflight.Method {
 
   /**
    * @throws IllegalArgumentException if the steps do not suit the scheme
    */
   public Recipe {
     if (inputs != null) {
-      options
-          .schemes()
-          .map(QuantScheme::activation)
-          .filter(a -> a.quantizes() || a.equals(options.scheme().activation()))
-          .forEach(FixedInputs::grid); // refuses what has no static form
+      requireStaticForms(options);
     }
     String objection = rounding.objection(options.scheme());
     if (objection != null) {
       throw new IllegalArgumentException(objection);
     }
+  }
+
+  /** The scheme for all must have static inputs; of a rule's, those that are quantized. */
+  private static void requireStaticForms(QuantizeOptions options) {
+    options
+        .schemes()
+        .filter(s -> s.activation().quantizes() || s.equals(options.scheme()))
+        .filter(s -> !FixedInputs.isPossible(s.activation()))
+        .findFirst()
+        .ifPresent(
+            scheme -> {
+              throw new IllegalArgumentException(
+                  "static-inputs: inputs of %s are %s, which has no static form; use w8a8, w4a8 or"
+                          .formatted(scheme.name(), scheme.activation().label())
+                      + " fp8-dynamic, or leave it out");
+            });
   }
 
   /** Without rotation. */
@@ -96,7 +118,7 @@ public record Recipe(
     record Clipped(Clipping clipping) implements Rounding {
       @Override
       public @Nullable String objection(QuantScheme scheme) {
-        return unlessIntegers(scheme);
+        return unlessIntegers("clip", "none", scheme);
       }
     }
 
@@ -104,9 +126,7 @@ public record Recipe(
     record Compensated(GptqOptions options) implements Rounding {
       @Override
       public @Nullable String objection(QuantScheme scheme) {
-        return options.order() == ActOrder.GROUP && scheme.type() != WeightType.INT4
-            ? scheme.name() + ": groups in the order of importance are for INT4; use static"
-            : unlessIntegers(scheme);
+        return unlessIntegers("method gptq", "rtn", scheme);
       }
     }
 
@@ -114,17 +134,20 @@ public record Recipe(
     record HalfQuadratic(HqqOptions options) implements Rounding {
       @Override
       public @Nullable String objection(QuantScheme scheme) {
-        return scheme.symmetric()
-            ? scheme.name()
-                + ": HQQ chooses zero points, a symmetric scheme has none; use w4a16-asym"
-            : unlessIntegers(scheme);
+        String integers = unlessIntegers("method hqq", "rtn", scheme);
+        return scheme.symmetric() && integers == null
+            ? "method hqq: chooses zero points, which %s has none of; use w4a16-asym"
+                .formatted(scheme.name())
+            : integers;
       }
     }
 
-    private static @Nullable String unlessIntegers(QuantScheme scheme) {
+    private static @Nullable String unlessIntegers(String step, String other, QuantScheme scheme) {
       return switch (scheme.type()) {
         case INT8, INT4 -> null;
-        case FP8_E4M3, FP8_E5M2 -> scheme.type().label() + " codes are no integers";
+        case FP8_E4M3, FP8_E5M2 ->
+            "%s: is for integer codes, %s has %s; use %s, or a scheme of integers such as w8a8"
+                .formatted(step, scheme.name(), scheme.type().label(), other);
       };
     }
   }
@@ -132,6 +155,33 @@ public record Recipe(
   /** How a scheme's weights become codes: to the nearest where a rule's scheme knows no other. */
   Rounding rounding(QuantScheme scheme) {
     return rounding.objection(scheme) == null ? rounding : new Rounding.Nearest();
+  }
+
+  /** Any range stands for the one to be found, any order of columns for that of importance. */
+  @Override
+  public LinearWeights made(LinearShape shape, LinearWeights rounded, ModelConfig config) {
+    if (shape.module().equals(ModelLayout.LM_HEAD)) {
+      return rounded;
+    }
+    QuantizedWeight weight =
+        rounding instanceof Rounding.Compensated(GptqOptions gptq)
+            ? Gptq.regrouped(rounded.weight(), gptq)
+            : rounded.weight();
+    ActivationQuant dynamic = rounded.activation();
+    ActivationQuant stored =
+        inputs != null && dynamic.quantizes() ? FixedInputs.of(dynamic, new Range(-1, 1)) : dynamic;
+    LinearWeights layer = new LinearWeights(weight, null, stored);
+    return rotation == null ? layer : rotation.turned(shape.module(), layer, config);
+  }
+
+  @Override
+  public @Nullable KvScales cache(ModelConfig config) {
+    return attention == null ? null : new OperandScales(attention, config).cache();
+  }
+
+  @Override
+  public @Nullable QueryScales query(ModelConfig config) {
+    return attention == null ? null : new OperandScales(attention, config).query();
   }
 
   /** What a recipe that learns nothing from a text does to weights. */

@@ -8,6 +8,12 @@ import dev.octet.tensor.ActivationQuant;
 public final class FixedInputs {
   private FixedInputs() {}
 
+  /** Whether a dynamic quantization has a static form. */
+  public static boolean isPossible(ActivationQuant dynamic) {
+    return dynamic instanceof ActivationQuant.DynamicInt8
+        || dynamic instanceof ActivationQuant.DynamicFp8;
+  }
+
   /**
    * The codes of a dynamic quantization's static form.
    *

@@ -7,6 +7,8 @@ import dev.octet.quantize.linalg.Cholesky;
 import dev.octet.quantize.linalg.Products;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.GroupCoder;
+import dev.octet.tensor.Int4Weight;
+import dev.octet.tensor.Int8Weight;
 import dev.octet.tensor.IntegerCodes;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.QuantizedWeight;
@@ -41,6 +43,7 @@ public final class Gptq {
   private final int n;
   private final int k;
   private final int[] order;
+  private final boolean regroups;
   private final Tensor w;
   private final Tensor u;
   private final IntegerCodes result;
@@ -66,6 +69,7 @@ public final class Gptq {
     this.scales = new float[n][result.groups()];
     this.zeros = new short[n][result.groups()];
     this.order = order(gram);
+    this.regroups = regroups(options, result.groups());
     this.w = Tensor.allocate(scratch, DType.F32, n, k);
     eachRow(weight, (r, row) -> Products.write(w, r, 0, ordered(row, gram), k));
     this.u = inverseFactor(gram, scratch);
@@ -78,8 +82,7 @@ public final class Gptq {
    * @param gram {@code Σ xᵀx} of the layer's inputs, F32 [k, k]
    * @param scheme INT8 or INT4, per channel or group
    * @param arena owns the result; a shared or automatic one
-   * @throws IllegalArgumentException for another scheme, for INT8 in {@link ActOrder#GROUP}, or if
-   *     the inputs were no finite numbers
+   * @throws IllegalArgumentException for another scheme, or if the inputs were no finite numbers
    */
   public static QuantizedWeight quantize(
       Tensor weight,
@@ -91,6 +94,35 @@ public final class Gptq {
     try (Arena scratch = Arena.ofShared()) {
       return new Gptq(weight, gram, scheme, options, kernels, scratch, arena).run(arena);
     }
+  }
+
+  /** One group is the same in any order: its columns stay where they were. */
+  private static boolean regroups(GptqOptions options, long groups) {
+    return options.order() == ActOrder.GROUP && groups > 1;
+  }
+
+  /**
+   * A weight of the form that {@link #quantize} makes in the same scheme, with any order of columns
+   * for that of importance.
+   *
+   * @param rounded to nearest
+   */
+  public static QuantizedWeight regrouped(QuantizedWeight rounded, GptqOptions options) {
+    return switch (rounded) {
+      case Int4Weight w when regroups(options, w.grid().scales().dim(1)) ->
+          new Int4Weight(w.packed(), w.columns(), w.grid(), identity(w.columns()));
+      case Int8Weight w when regroups(options, w.grid().scales().dim(1)) ->
+          new Int8Weight(w.codes(), w.grid(), identity(w.columns()));
+      default -> rounded;
+    };
+  }
+
+  private static Tensor identity(long columns) {
+    Tensor order = Tensor.allocate(Arena.ofAuto(), DType.I32, columns);
+    for (int j = 0; j < columns; j++) {
+      order.segment().setAtIndex(JAVA_INT, j, j);
+    }
+    return order;
   }
 
   @FunctionalInterface
@@ -204,7 +236,7 @@ public final class Gptq {
     for (int r = 0; r < n; r++) {
       result.put(r, codes[r], scales[r], zeros[r]);
     }
-    return result.weight(options.order() == ActOrder.GROUP ? permutation(arena) : null);
+    return result.weight(regroups ? permutation(arena) : null);
   }
 
   private Tensor permutation(Arena arena) {
@@ -247,7 +279,7 @@ public final class Gptq {
 
   /** Where the code of position {@code i} is stored. */
   private int stored(int i) {
-    return options.order() == ActOrder.GROUP ? i : order[i];
+    return regroups ? i : order[i];
   }
 
   private void enterGroup(

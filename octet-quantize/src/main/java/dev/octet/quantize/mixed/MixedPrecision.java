@@ -29,12 +29,15 @@ public final class MixedPrecision {
   private static final int FRONTIER = 7;
 
   private final Workshop shop;
+  private final List<List<Candidate>> families;
   private final Budget budget;
   private final Phases phases;
   private final List<String> notes = new ArrayList<>();
 
-  private MixedPrecision(Workshop shop, Budget budget, Phases phases) {
+  private MixedPrecision(
+      Workshop shop, List<List<Candidate>> families, Budget budget, Phases phases) {
     this.shop = shop;
+    this.families = families;
     this.budget = budget;
     this.phases = phases;
   }
@@ -44,7 +47,7 @@ public final class MixedPrecision {
    *
    * @param source an unquantized model; stays the caller's, as do the kernels
    * @param sequences token ids of the text to measure on, each of at least 2
-   * @param candidates what units may become, at least two
+   * @param families what units may become, at least two candidates, and which go together
    * @param measurements what is known already, and what becomes known; stays the caller's
    * @throws IllegalArgumentException if no mix keeps the budget, saying what would be possible
    * @throws dev.octet.checkpoint.CheckpointException if the model is quantized already
@@ -53,21 +56,54 @@ public final class MixedPrecision {
       WeightSource source,
       Kernels kernels,
       List<int[]> sequences,
-      List<Candidate> candidates,
+      Families families,
       Measurements measurements,
       Budget budget,
       Phases phases) {
-    if (candidates.stream().distinct().count() < 2) {
+    List<Candidate> all = families.all();
+    if (all.size() < 2) {
       throw new IllegalArgumentException("a choice takes at least two candidates");
     }
-    List<Candidate> distinct = candidates.stream().distinct().toList();
-    try (Workshop shop = new Workshop(source, kernels, sequences, distinct, measurements)) {
-      return new MixedPrecision(shop, budget, phases).plan();
+    try (Workshop shop = new Workshop(source, kernels, sequences, all, measurements)) {
+      return new MixedPrecision(shop, families.sets(), budget, phases).plan();
     }
   }
 
+  /**
+   * A mix that the search has found.
+   *
+   * @param family the candidates it was found among
+   * @param value the sum of what was to be small
+   */
+  private record Found(Mix mix, List<Candidate> family, double value) {}
+
+  /** The best mix of any family; null if none keeps the limit. */
+  private @Nullable Found best(
+      ToDoubleFunction<Choice> value, ToDoubleFunction<Choice> cost, double limit) {
+    @Nullable Found best = null;
+    for (List<Candidate> family : families) {
+      List<List<Choice>> choices = shop.alone(family);
+      int[] picks = BudgetSearch.minimize(choices, value, cost, limit);
+      if (picks != null) {
+        double sum = 0;
+        for (int u = 0; u < picks.length; u++) {
+          sum += value.applyAsDouble(choices.get(u).get(picks[u]));
+        }
+        best =
+            best == null || sum < best.value
+                ? new Found(shop.mix(choices, picks), family, sum)
+                : best;
+      }
+    }
+    return best;
+  }
+
+  private long leastBytes() {
+    return families.stream().mapToLong(shop::leastBytes).min().orElseThrow();
+  }
+
   private Plan plan() {
-    if (budget instanceof Budget.Size(long bytes) && bytes < shop.leastBytes()) {
+    if (budget instanceof Budget.Size(long bytes) && bytes < leastBytes()) {
       throw tooSmall();
     }
     shop.measure(budget instanceof Budget.Speed, phases);
@@ -93,11 +129,11 @@ public final class MixedPrecision {
 
   private MixPoint bySize(long bytes) {
     double room = (double) bytes - shop.otherBytes();
-    int[] picks = BudgetSearch.minimize(shop.alone(), Choice::loss, Choice::bytes, room);
-    if (picks == null) {
+    Found found = best(Choice::loss, Choice::bytes, room);
+    if (found == null) {
       throw tooSmall();
     }
-    return corrected(picks, Choice::bytes, room);
+    return corrected(found, Choice::bytes, room);
   }
 
   private IllegalArgumentException tooSmall() {
@@ -106,15 +142,16 @@ public final class MixedPrecision {
             .formatted(
                 shop.candidates(),
                 budget,
-                MemorySize.of(shop.leastBytes()),
+                MemorySize.of(leastBytes()),
                 MemorySize.of(shop.otherBytes())));
   }
 
   /** Measures every candidate within the mix and searches again, as long as that gains. */
-  private MixPoint corrected(int[] first, ToDoubleFunction<Choice> cost, double limit) {
-    MixPoint best = shop.point("chosen", shop.mix(shop.alone(), first));
+  private MixPoint corrected(Found first, ToDoubleFunction<Choice> cost, double limit) {
+    MixPoint best = shop.point("chosen", first.mix());
     for (int round = 1; round <= CORRECTIONS; round++) {
-      List<List<Choice>> choices = shop.within(best, phases.begin("correction " + round));
+      List<List<Choice>> choices =
+          shop.within(best, first.family(), phases.begin("correction " + round));
       int[] picks = BudgetSearch.minimize(choices, Choice::loss, cost, limit);
       if (picks == null || shop.mix(choices, picks).equals(best.mix())) {
         break;
@@ -144,11 +181,11 @@ public final class MixedPrecision {
     @Nullable MixPoint best = null;
     Progress progress = phases.begin("search");
     for (int trial = 1; trial <= LOSS_TRIALS; trial++) {
-      int[] picks = BudgetSearch.minimize(shop.alone(), Choice::bytes, Choice::loss, limit);
-      if (picks == null) {
+      Found found = best(Choice::bytes, Choice::loss, limit);
+      if (found == null) {
         break;
       }
-      MixPoint point = shop.point("chosen", shop.mix(shop.alone(), picks));
+      MixPoint point = shop.point("chosen", found.mix());
       double loss = point.measured().nllChange() + point.measured().standardError();
       if (loss <= wanted) {
         low = limit;
@@ -177,11 +214,11 @@ public final class MixedPrecision {
     double fastest = sum(shop.alone(), Choice::seconds);
     Progress progress = phases.begin("speed");
     for (int trial = 1; trial <= SPEED_TRIALS; trial++) {
-      int[] picks = BudgetSearch.minimize(shop.alone(), Choice::loss, Choice::seconds, limit);
-      if (picks == null) {
+      Found found = best(Choice::loss, Choice::seconds, limit);
+      if (found == null) {
         break;
       }
-      Mix mix = shop.mix(shop.alone(), picks);
+      Mix mix = found.mix();
       double seconds = shop.seconds(mix);
       progress.update(trial, SPEED_TRIALS, mix.toString());
       if (seconds <= wanted) {
@@ -209,9 +246,9 @@ public final class MixedPrecision {
     List<MixPoint> points = new ArrayList<>(List.of(chosen));
     for (int i = 0; i < FRONTIER; i++) {
       double limit = least * Math.pow(most / least, (double) i / (FRONTIER - 1));
-      int[] picks = BudgetSearch.minimize(shop.alone(), Choice::loss, Choice::bytes, limit);
-      if (picks != null) {
-        Mix mix = shop.mix(shop.alone(), picks);
+      Found found = best(Choice::loss, Choice::bytes, limit);
+      if (found != null) {
+        Mix mix = found.mix();
         if (points.stream().noneMatch(p -> p.mix().equals(mix))) {
           points.add(shop.point("mix", mix));
         }

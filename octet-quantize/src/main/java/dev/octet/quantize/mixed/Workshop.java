@@ -82,13 +82,22 @@ final class Workshop implements AutoCloseable {
     return alone;
   }
 
+  /** The same of some candidates only. */
+  List<List<Choice>> alone(List<Candidate> family) {
+    return alone.stream()
+        .map(unit -> unit.stream().filter(c -> family.contains(c.candidate())).toList())
+        .toList();
+  }
+
   /**
    * Every unit's choices near the one it has in a mix, with what they change in the midst of it.
+   *
+   * @param family what may be chosen
    */
-  List<List<Choice>> within(MixPoint mix, Progress progress) {
+  List<List<Choice>> within(MixPoint mix, List<Candidate> family, Progress progress) {
     List<Set<Integer>> near = new ArrayList<>();
     for (int u = 0; u < units.size(); u++) {
-      near.add(near(alone.get(u), candidates.indexOf(mix.mix().candidates().get(u))));
+      near.add(near(alone.get(u), candidates.indexOf(mix.mix().candidates().get(u)), family));
     }
     double[][] found =
         losses.each(mix.mix().candidates(), (u, c) -> near.get(u).contains(c), progress);
@@ -107,12 +116,16 @@ final class Workshop implements AutoCloseable {
   }
 
   /** Of the choices that no other beats in both size and loss, the next ones to either side. */
-  private static Set<Integer> near(List<Choice> choices, int now) {
+  private static Set<Integer> near(List<Choice> choices, int now, List<Candidate> family) {
     List<Integer> useful = new ArrayList<>();
     for (int c = 0; c < choices.size(); c++) {
       Choice choice = choices.get(c);
+      if (!family.contains(choice.candidate())) {
+        continue;
+      }
       boolean beaten =
           choices.stream()
+              .filter(o -> family.contains(o.candidate()))
               .anyMatch(
                   o ->
                       !o.equals(choice) && o.bytes() <= choice.bytes() && o.loss() < choice.loss());
@@ -134,13 +147,13 @@ final class Workshop implements AutoCloseable {
     return otherBytes;
   }
 
-  /** Bytes of the smallest mix, all of the model included. */
-  long leastBytes() {
+  /** Bytes of the smallest mix of some candidates, all of the model included. */
+  long leastBytes(List<Candidate> family) {
     return otherBytes
         + units.stream()
             .mapToLong(
                 unit ->
-                    candidates.stream()
+                    family.stream()
                         .mapToLong(c -> UnitCosts.bytes(source, unit, c))
                         .min()
                         .orElseThrow())

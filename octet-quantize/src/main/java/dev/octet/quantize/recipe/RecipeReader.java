@@ -73,7 +73,7 @@ final class RecipeReader {
             top, new QuantizeOptions(scheme(top), ignored(top)).with(rules(top.value("layers"))));
     steps(top);
     WriteFormat format =
-        top.parsed("format", WriteFormat::of).orElse(WriteFormat.COMPRESSED_TENSORS);
+        top.parsed("format", RecipeReader::format).orElse(WriteFormat.COMPRESSED_TENSORS);
     CalibrationData calibration = calibration(top.value("calibration"));
     Rounding weights = rounding;
     if (weights == null) {
@@ -90,6 +90,18 @@ final class RecipeReader {
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(where + ": " + e.getMessage(), e);
     }
+  }
+
+  private static WriteFormat format(String name) {
+    if (name.equalsIgnoreCase("gguf")) {
+      throw new IllegalArgumentException(
+          "gguf is no format of recipes: its types are chosen by --format gguf --scheme TYPE, with"
+              + " --method; here choose one of "
+              + Arrays.stream(WriteFormat.values())
+                  .map(WriteFormat::label)
+                  .collect(Collectors.joining(", ")));
+    }
+    return WriteFormat.of(name);
   }
 
   private YamlFields fields(String what, Yaml node, List<String> known) {

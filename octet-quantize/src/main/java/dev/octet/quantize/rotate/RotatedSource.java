@@ -32,9 +32,6 @@ import org.jspecify.annotations.Nullable;
 final class RotatedSource implements WeightSource {
   private static final String HEAD_NORM = "model.norm.weight";
 
-  /** Channels turned together while a model runs: more would store a larger matrix a layer. */
-  private static final int MOST_ONLINE = 512;
-
   private final WeightSource source;
   private final ModelConfig config;
   private final HadamardTransform residual;
@@ -45,8 +42,7 @@ final class RotatedSource implements WeightSource {
   RotatedSource(WeightSource source, RotationOptions options, QuantizeOptions modules) {
     this.source = source;
     this.modules = modules;
-    int width = source.config().intermediateSize();
-    this.order = options.online() ? Math.min(MOST_ONLINE, Integer.lowestOneBit(width)) : 0;
+    this.order = options.downOrder(source.config());
     this.config = source.config().untied();
     try {
       this.residual = HadamardTransform.of(config.hiddenSize(), options.seed());

@@ -60,7 +60,8 @@ class MixedPrecisionTest {
   }
 
   private Plan plan(Budget budget, Measurements known, Phases phases) {
-    return MixedPrecision.plan(checkpoint, kernels, TEXT, CANDIDATES, known, budget, phases);
+    return MixedPrecision.plan(
+        checkpoint, kernels, TEXT, Families.free(CANDIDATES), known, budget, phases);
   }
 
   private static MixPoint uniform(Plan plan, String label) {
@@ -175,7 +176,7 @@ class MixedPrecisionTest {
                     checkpoint,
                     kernels,
                     TEXT,
-                    List.of(Candidate.NONE),
+                    Families.free(List.of(Candidate.NONE)),
                     Measurements.unkept(),
                     new Budget.Size(1L << 30),
                     Phases.NONE))

@@ -188,8 +188,8 @@ class RecipeFileTest {
           scheme: w8a8;steps: [gptq, rtn]            | rtn comes too late or twice
           scheme: w8a8;steps: [[gptq]]               | a step is a name
           scheme: w8a8;steps: [hqq]                  | use w4a16-asym
-          scheme: w4a16;steps: [static-inputs]       | no static form
-          scheme: fp8;steps: [gptq]                  | no integers
+          scheme: w4a16;steps: [static-inputs]       | static-inputs: inputs of w4a16 are a16, which has no static form
+          scheme: fp8;steps: [gptq]                  | method gptq: is for integer codes, fp8 has
           scheme: w8a8;steps:;  - kv-fp8: {scales: channel} | must be tensor or head
           scheme: w8a8;steps:;  - faquant: {key: 0}  | (0, 100]
           scheme: w8a8;steps:;  - c8: {offsets: yes} | must be true or false
@@ -199,6 +199,7 @@ class RecipeFileTest {
           scheme: w8a8;calibration: {samples: 0}     | samples: must be from 1
           scheme: w8a8;calibration: book.txt         | calibration must have keys
           scheme: w8a8;format: exl2                  | format: unknown format 'exl2'
+          scheme: w4a16;format: gguf                 | line 2: format: gguf is no format of recipes: its types are chosen by --format gguf
           scheme: !x w8a8                            | tags
           scheme: &a w8a8;format: *a                 | alias
           scheme: {                                  | not valid YAML
