@@ -5,12 +5,14 @@ import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.Checkpoints;
 import dev.octet.checkpoint.ScratchFolder;
 import dev.octet.checkpoint.gguf.GgufCheckpoint;
+import dev.octet.checkpoint.gguf.GgufType;
 import dev.octet.checkpoint.gguf.HuggingFaceFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,6 +20,8 @@ import org.jspecify.annotations.Nullable;
  * as a GGUF file has none, one that is made of the file's metadata and goes again.
  */
 public final class Original implements AutoCloseable {
+  private static final Set<GgufType> FLOATS = Set.of(GgufType.F32, GgufType.F16, GgufType.BF16);
+
   private final Path path;
   private final Checkpoint source;
   private final @Nullable ScratchFolder made;
@@ -81,13 +85,12 @@ public final class Original implements AutoCloseable {
       require(source.format().equals("dense"), source.format());
       return;
     }
-    source
+    gguf.file()
         .tensors()
         .forEach(
             (name, tensor) ->
                 require(
-                    tensor.dtype().isWideFloat(),
-                    "gguf, %s is %s".formatted(name, gguf.file().tensors().get(name).type())));
+                    FLOATS.contains(tensor.type()), "gguf, %s is %s".formatted(name, tensor.type())));
   }
 
   private void require(boolean unquantized, String how) {
