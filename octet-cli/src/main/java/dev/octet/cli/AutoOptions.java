@@ -130,8 +130,8 @@ final class AutoOptions {
         .refused()
         .forEach(
             (candidate, reason) -> {
-              String left = "%s in format %s: %s";
-              String message = left.formatted(candidate, target.format().label(), reason);
+              String message =
+                  "%s in format %s: %s".formatted(candidate, target.format().label(), reason);
               if (!candidates.equals(Candidate.usual())) {
                 throw new CliException("--candidates: " + message);
               }
