@@ -63,9 +63,12 @@ typedef struct {
   int32_t fast;            /* INT8 alone: codes of P as attn_fast.c makes them */
   const float *key_offsets;   /* of static scales, for octet_append alone [heads, key_dim], or null */
   const float *value_offsets; /* the same [heads, value_dim] */
+  const float *cosines;       /* what octet_append rotates keys by [tokens, pairs], or null */
+  const float *sines;         /* the same */
+  int64_t pairs;              /* of channels that are rotated */
 } octet_attention;
 
-_Static_assert(sizeof(octet_attention) == 208, "AttentionCall.java writes it field by field");
+_Static_assert(sizeof(octet_attention) == 232, "AttentionCall.java writes it field by field");
 
 /* Bytes of scratch a task of so many heads and rows needs. */
 OCTET_EXPORT int32_t octet_attend_scratch(
@@ -95,11 +98,13 @@ OCTET_EXPORT int32_t octet_attend_merge(const octet_attention *call, int32_t hea
 OCTET_EXPORT int32_t octet_append_scratch(const octet_attention *layout, int64_t *bytes);
 
 /*
- * Stores tokens from ... to - 1 of a head: smooths, rotates and quantizes keys, quantizes values, as the
- * fields of `layout` that describe a cache say; its first block is the one that token `first` falls into.
+ * Stores tokens from ... to - 1 of a head: applies the rotary embedding to keys, smooths, rotates and
+ * quantizes them, quantizes values, as the fields of `layout` that describe a cache say; its first block
+ * is the one that token `first` falls into.
  * Keys before token keys_from are left alone. Zero points of INT4 follow its 64 scales.
  *
- * keys, values: [tokens, heads, dim], token `first` first; values null: left alone, too
+ * keys, values: [tokens, heads, dim], token `first` first, as are cosines and sines; values null: left
+ * alone, too
  *
  * OCTET_NOT_FINITE: INT8 with static scales was to hold a NaN or an infinity; what is stored then is of
  * no use.

@@ -5,6 +5,7 @@
  */
 #include "attn_encode.h"
 #include "attn_tile.h"
+#include "rope.h"
 
 enum { MAX_DIM = 1 << 16 };
 
@@ -74,13 +75,17 @@ static int32_t encode(const part *p, uint8_t *head, int slot, uint8_t *out) {
   return status;
 }
 
-/* Keys of tokens that share a block. */
+/* Keys of tokens that share a block; token: the first one's place among those of the call. */
 static int32_t put_keys(
-    const octet_attention *l, const part *p, int head_index, uint8_t *head, int slot, int tokens,
+    const octet_attention *l, const part *p, int head_index, uint8_t *head, int slot, int token, int tokens,
     const float *keys) {
   const int stride = p->width * element_bytes(p->how.type);
   for (int t = 0; t < tokens; t++) {
-    memcpy(p->row, keys + ((ptrdiff_t)t * l->heads + head_index) * p->dim, 4 * (size_t)p->dim);
+    const ptrdiff_t at = token + t;
+    memcpy(p->row, keys + (at * l->heads + head_index) * p->dim, 4 * (size_t)p->dim);
+    if (l->cosines) {
+      octet_turn(p->row, l->cosines + at * l->pairs, l->sines + at * l->pairs, l->pairs);
+    }
     if (l->signs) {
       const float *mean = l->mean + (ptrdiff_t)head_index * p->dim;
       for (int c = 0; c < p->dim; c++) {
@@ -171,7 +176,8 @@ int32_t octet_append(
     return status;
   }
   if (scratch_bytes < need || head < 0 || head >= l->heads || first < 0 || from < first || to < from
-      || (l->signs && (!l->mean || l->hadamard < 1 || l->key_dim % l->hadamard))) {
+      || (l->signs && (!l->mean || l->hadamard < 1 || l->key_dim % l->hadamard))
+      || (l->cosines && (!l->sines || l->pairs < 0 || l->pairs > l->key_dim / 2))) {
     return OCTET_BAD_SIZE;
   }
   if (!writable(l->key_type, l->key_scale_at, l->key_scales, l->key_offsets)
@@ -196,8 +202,7 @@ int32_t octet_append(
     const int count = KEY_TILE - slot < to - t ? KEY_TILE - slot : to - t;
     uint8_t *at = l->blocks[t / KEY_TILE - first / KEY_TILE] + head * l->head_bytes;
     const int skip = keys_from > t ? (keys_from - t < count ? keys_from - t : count) : 0;
-    const float *own = keys + (ptrdiff_t)(t - first + skip) * l->heads * l->key_dim;
-    status = put_keys(l, &k, head, at, slot + skip, count - skip, own);
+    status = put_keys(l, &k, head, at, slot + skip, t - first + skip, count - skip, keys);
     if (status == OCTET_OK && values) {
       status = put_values(
           l, &v, head, at, slot, count, values + (ptrdiff_t)(t - first) * l->heads * l->value_dim);

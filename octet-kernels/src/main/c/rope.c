@@ -1,7 +1,8 @@
 /* Rotary embedding (RoFormer, arXiv 2104.09864) in Hugging Face's order: channel i with i + half. */
+#include "rope.h"
 #include "rows.h"
 
-INLINE void rotate(float *head, const float *cosines, const float *sines, int64_t half) {
+void octet_turn(float *head, const float *cosines, const float *sines, int64_t half) {
   for (int64_t i = 0; i < half; i += LANES) {
     const int some = lanes_of(half, i);
     const f32x16 cosine = f_load_some(cosines + i, some);
@@ -24,7 +25,7 @@ OCTET_EXPORT int32_t octet_rope(float *x, int64_t tokens, int64_t heads, int64_t
   }
   for (int64_t t = 0; t < tokens; t++) {
     for (int64_t h = 0; h < heads; h++) {
-      rotate(x + (t * heads + h) * head_dim, cosines + t * half, sines + t * half, half);
+      octet_turn(x + (t * heads + h) * head_dim, cosines + t * half, sines + t * half, half);
     }
   }
   return OCTET_OK;

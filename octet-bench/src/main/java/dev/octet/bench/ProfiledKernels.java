@@ -164,6 +164,14 @@ final class ProfiledKernels implements Kernels {
   }
 
   @Override
+  public void append(KvLayer kv, Tensor keys, Tensor values, int[] positions, RotaryTable table) {
+    KvLayer layer = kv instanceof ProfiledKv p ? p.layer() : kv;
+    long start = System.nanoTime();
+    kernels.append(layer, keys, values, positions, table);
+    append.add(start);
+  }
+
+  @Override
   public void swiGlu(Tensor gate, Tensor up, Tensor out) {
     long start = System.nanoTime();
     kernels.swiGlu(gate, up, out);

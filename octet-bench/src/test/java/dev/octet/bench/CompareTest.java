@@ -118,7 +118,11 @@ class CompareTest {
     assertThat(rows.get(3).input()).isEqualTo("decode 4:2");
     assertThat(appended)
         .extracting(row -> row.variant() + " " + row.input())
-        .containsExactly("kv-int8 append 9 2", "kv-int8 append 1 2");
+        .containsExactly(
+            "kv-int8 append 9 2",
+            "kv-int8 append 9 2 rope apart",
+            "kv-int8 append 1 2",
+            "kv-int8 append 1 2 rope apart");
     assertThat(appended).allSatisfy(row -> assertThat(metric(row, "gb_per_s")).isPositive());
     assertThat(peer.open()).hasValue(0);
   }

@@ -72,6 +72,20 @@ public interface Kernels extends AutoCloseable {
    */
   void rope(Tensor x, int[] positions, RotaryTable table);
 
+  /**
+   * Appends keys, rotated first as {@link #rope} does, and values to the cache of a sequence.
+   *
+   * @param kv made by {@link #attention}
+   * @param keys F32 [tokens, heads, keyDim], before the rotary embedding; what is left in it is
+   *     undefined
+   * @param values F32 [tokens, heads, valueDim]
+   * @param positions position of each token
+   */
+  default void append(KvLayer kv, Tensor keys, Tensor values, int[] positions, RotaryTable table) {
+    rope(keys, positions, table);
+    kv.append(keys, values);
+  }
+
   /** {@code out = silu(gate) · up}; {@code out} may be either input. */
   void swiGlu(Tensor gate, Tensor up, Tensor out);
 

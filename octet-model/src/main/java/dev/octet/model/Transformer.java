@@ -86,11 +86,10 @@ final class Transformer {
       positions[i] = offset + i;
     }
     kernels.rope(q, positions, segment.rotary());
-    kernels.rope(k, positions, segment.rotary());
     if (how.query() != null) {
       how.query().round(q);
     }
-    kv.append(k, v);
+    kernels.append(kv, k, v, positions, segment.rotary());
     float scale = (float) (1 / Math.sqrt(config.headDim()));
     AttentionSpec spec = new AttentionSpec(config.heads(), scale, true, offset, window, null);
     Tensor out = heads(a.context(), segment, config.heads());

@@ -2,6 +2,7 @@ package dev.octet.bench.conformance;
 
 import dev.octet.kernels.AttentionKernels;
 import dev.octet.kernels.Kernels;
+import dev.octet.kernels.KvLayer;
 import dev.octet.kernels.Linear;
 import dev.octet.kernels.Products;
 import dev.octet.kernels.RotaryTable;
@@ -80,6 +81,11 @@ final class ResidualTrace implements Kernels {
   @Override
   public void rope(Tensor x, int[] positions, RotaryTable table) {
     kernels.rope(x, positions, table);
+  }
+
+  @Override
+  public void append(KvLayer kv, Tensor keys, Tensor values, int[] positions, RotaryTable table) {
+    kernels.append(kv, keys, values, positions, table);
   }
 
   @Override

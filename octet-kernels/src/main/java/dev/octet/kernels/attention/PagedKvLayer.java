@@ -268,15 +268,39 @@ public final class PagedKvLayer implements KvLayer {
 
   @Override
   public void append(Tensor keys, Tensor values) {
+    append(keys, values, null);
+  }
+
+  /**
+   * Whether keys can turn while they are appended, by {@link #append(Tensor, Tensor, KeyAngles)}.
+   */
+  public boolean turns(Tensor keys, Tensor values) {
+    return writer != null && isNative(keys) && isNative(values);
+  }
+
+  /** How many of the next keys must have turned before: their mean is taken. */
+  public int smoothedNext() {
+    return open == null ? 0 : BLOCK - open.tokens();
+  }
+
+  /**
+   * Appends keys that turn on their way, but for the first {@link #smoothedNext} ones, where {@link
+   * #turns} says so.
+   *
+   * @param angles those of all tokens; null: all keys have turned
+   */
+  public void append(Tensor keys, Tensor values, @Nullable KeyAngles angles) {
     requireOpen();
     int tokens = requireTokens(keys, values);
     int end = Math.addExact(length, tokens);
     grow(end);
     int inFirst = open == null ? length : keepFirstKeys(open, keys);
     if (writer != null && isNative(keys) && isNative(values)) {
-      writer.write(this, length, tokens, inFirst, keys, values);
-    } else {
+      writer.write(this, length, tokens, inFirst, keys, values, angles);
+    } else if (angles == null) {
       encode(keys, values, end, inFirst);
+    } else {
+      throw new IllegalStateException("keys of this KV layer cannot turn on their way");
     }
     length = end;
   }

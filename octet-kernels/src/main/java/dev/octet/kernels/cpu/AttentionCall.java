@@ -9,6 +9,7 @@ import dev.octet.kernels.AttentionSpec;
 import dev.octet.kernels.KvSpec;
 import dev.octet.kernels.KvType;
 import dev.octet.kernels.attention.AttentionShapes;
+import dev.octet.kernels.attention.KeyAngles;
 import dev.octet.kernels.attention.KvFormat;
 import dev.octet.kernels.attention.PagedKvLayer;
 import dev.octet.kernels.attention.Rotation;
@@ -28,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class AttentionCall {
   /** Bytes of {@code octet_attention}. */
-  private static final int BYTES = 208;
+  private static final int BYTES = 232;
 
   /**
    * Where {@code blocks}, {@code head_bytes}, {@code hadamard} and {@code key_offsets} stand in it.
@@ -109,14 +110,12 @@ final class AttentionCall {
     memory.set(JAVA_FLOAT, field, spec.scale());
     field += 4;
     put(kind == AttentionKind.INT8_FAST ? 1 : 0);
-    field = STATIC_OFFSETS_AT;
-    put(0L);
-    put(0L);
+    memory.asSlice(STATIC_OFFSETS_AT, BYTES - STATIC_OFFSETS_AT).fill((byte) 0);
     return memory;
   }
 
   /** The fields that {@code octet_append} reads, for tokens {@code first} to {@code end}. */
-  MemorySegment writeLayout(PagedKvLayer kv, int first, int end) {
+  MemorySegment writeLayout(PagedKvLayer kv, int first, int end, @Nullable KeyAngles angles) {
     KvFormat format = kv.format();
     int from = first / KvSpec.BLOCK;
     int to = Math.ceilDiv(end, KvSpec.BLOCK);
@@ -156,6 +155,11 @@ final class AttentionCall {
     field = STATIC_OFFSETS_AT;
     put(floats(keyOffsets));
     put(floats(valueOffsets));
+    if (angles != null) {
+      put(angles.cosines().address());
+      put(angles.sines().address());
+      put((long) angles.pairs());
+    }
     return memory;
   }
 

@@ -12,6 +12,7 @@ import dev.octet.kernels.KvSpec;
 import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.attention.AttentionShapes;
 import dev.octet.kernels.attention.GivenKv;
+import dev.octet.kernels.attention.KeyAngles;
 import dev.octet.kernels.attention.KvFormat;
 import dev.octet.kernels.attention.KvWriter;
 import dev.octet.kernels.attention.PagedKvLayer;
@@ -169,14 +170,23 @@ final class CpuAttention implements AttentionKernels, KvWriter {
 
   @Override
   public void write(
-      PagedKvLayer layer, int first, int tokens, int keysFrom, Tensor keys, Tensor values) {
-    write(layer, first, tokens, keysFrom, keys.segment(), values.segment());
+      PagedKvLayer layer,
+      int first,
+      int tokens,
+      int keysFrom,
+      Tensor keys,
+      Tensor values,
+      @Nullable KeyAngles angles) {
+    if (angles != null) {
+      angles.require(tokens, layer.format().keyDim());
+    }
+    write(layer, first, tokens, keysFrom, keys.segment(), values.segment(), angles);
   }
 
   @Override
   public void writeKeys(PagedKvLayer layer, Tensor keys) {
     try {
-      write(layer, 0, (int) keys.dim(0), 0, keys.segment(), MemorySegment.NULL);
+      write(layer, 0, (int) keys.dim(0), 0, keys.segment(), MemorySegment.NULL, null);
     } finally {
       Reference.reachabilityFence(keys);
     }
@@ -188,10 +198,11 @@ final class CpuAttention implements AttentionKernels, KvWriter {
       int tokens,
       int keysFrom,
       MemorySegment keys,
-      MemorySegment values) {
+      MemorySegment values,
+      @Nullable KeyAngles angles) {
     int heads = layer.format().heads();
     int end = first + tokens;
-    MemorySegment layout = calls.get().writeLayout(layer, first, end).asReadOnly();
+    MemorySegment layout = calls.get().writeLayout(layer, first, end, angles).asReadOnly();
     long bytes = appendScratchBytes(layout);
     try {
       if (tokens < APPEND_TOKENS) {
@@ -212,6 +223,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
           });
     } finally {
       Reference.reachabilityFence(layer);
+      Reference.reachabilityFence(angles);
     }
   }
 

@@ -2,11 +2,13 @@ package dev.octet.kernels.cpu;
 
 import dev.octet.kernels.AttentionKernels;
 import dev.octet.kernels.Kernels;
+import dev.octet.kernels.KvLayer;
 import dev.octet.kernels.Linear;
 import dev.octet.kernels.LinearGroup;
 import dev.octet.kernels.Products;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.WorkPool;
+import dev.octet.kernels.attention.PagedKvLayer;
 import dev.octet.kernels.cpu.CpuLinear.Narrow;
 import dev.octet.kernels.linear.OneByOne;
 import dev.octet.kernels.linear.Shapes;
@@ -167,6 +169,17 @@ public final class CpuKernels implements Kernels {
       elementwise.rope(x, positions, table);
     } else {
       vector.rope(x, positions, table);
+    }
+  }
+
+  @Override
+  public void append(KvLayer kv, Tensor keys, Tensor values, int[] positions, RotaryTable table) {
+    if (kv instanceof PagedKvLayer layer
+        && layer.turns(keys, values)
+        && Elementwise.areConsecutive(positions)) {
+      elementwise.append(layer, keys, values, positions, table);
+    } else {
+      Kernels.super.append(kv, keys, values, positions, table);
     }
   }
 

@@ -2,6 +2,8 @@ package dev.octet.kernels.cpu;
 
 import dev.octet.kernels.RotaryTable;
 import dev.octet.kernels.WorkPool;
+import dev.octet.kernels.attention.KeyAngles;
+import dev.octet.kernels.attention.PagedKvLayer;
 import dev.octet.kernels.linear.Shapes;
 import dev.octet.kernels.vector.RotaryCache;
 import dev.octet.tensor.Tensor;
@@ -62,17 +64,49 @@ final class Elementwise {
   void rope(Tensor x, int[] positions, RotaryTable table) {
     int half = table.inverse().length;
     Shapes.requireHeads(x, positions.length, 2 * half);
+    rotateAll(x, positions.length, positions, half, rotary.angles(table, positions));
+  }
+
+  /**
+   * {@link dev.octet.kernels.Kernels#append}, of keys that are consecutive, to a layer that turns
+   * them on their way.
+   */
+  void append(PagedKvLayer kv, Tensor keys, Tensor values, int[] positions, RotaryTable table) {
+    int half = table.inverse().length;
+    int tokens = positions.length;
+    Shapes.requireHeads(keys, tokens, 2 * half);
     RotaryCache.Angles angles = rotary.angles(table, positions);
+    rotateAll(keys, Math.min(tokens, kv.smoothedNext()), positions, half, angles);
+    int row = positions[0] - angles.first();
+    KeyAngles turns =
+        new KeyAngles(
+            part(angles.cos(), row, tokens, half), part(angles.sin(), row, tokens, half), half);
+    kv.append(keys, values, turns);
+  }
+
+  /** Whether they count up by one, and there are any. */
+  static boolean areConsecutive(int[] positions) {
+    for (int i = 1; i < positions.length; i++) {
+      if (positions[i] != positions[i - 1] + 1) {
+        return false;
+      }
+    }
+    return positions.length > 0;
+  }
+
+  /** Rotates the first {@code tokens} of x [tokens, heads, headDim]. */
+  private void rotateAll(
+      Tensor x, int tokens, int[] positions, int half, RotaryCache.Angles angles) {
     long heads = x.dim(1);
     long headDim = x.dim(2);
     int width = Math.toIntExact(heads * headDim);
     MemorySegment values = x.segment();
-    if ((long) positions.length * width <= PART) {
-      rotate(values, 0, positions.length, positions, heads, headDim, half, angles);
+    if ((long) tokens * width <= PART) {
+      rotate(values, 0, tokens, positions, heads, headDim, half, angles);
       return;
     }
     eachRows(
-        positions.length,
+        tokens,
         width,
         (first, count) -> rotate(values, first, count, positions, heads, headDim, half, angles));
   }
