@@ -47,6 +47,7 @@ final class ProfiledKernels implements Kernels {
 
   private final Kernels kernels;
   private final Map<String, Part> parts = new LinkedHashMap<>();
+  private final Part lookUp = part("embedding");
   private final Part norm = part("norm");
   private final Part rope = part("rope");
   private final Part append = part("append to the cache");
@@ -147,6 +148,13 @@ final class ProfiledKernels implements Kernels {
       group.apply(x, outs);
       part.add(start);
     }
+  }
+
+  @Override
+  public void lookUp(RowTable table, int[] rows, Tensor out) {
+    long start = System.nanoTime();
+    kernels.lookUp(table, rows, out);
+    lookUp.add(start);
   }
 
   @Override

@@ -1,9 +1,14 @@
 package dev.octet.kernels;
 
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+
 import dev.octet.kernels.linear.OneByOne;
+import dev.octet.kernels.linear.Shapes;
 import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -51,6 +56,23 @@ public interface Kernels extends AutoCloseable {
    */
   default LinearGroup group(List<Linear> layers) {
     return new OneByOne(layers);
+  }
+
+  /**
+   * Rows of a table as floats: the embeddings of tokens.
+   *
+   * @param rows which of the table's
+   * @param out F32 [rows.length, columns]
+   * @throws IndexOutOfBoundsException for a row that the table does not have
+   */
+  default void lookUp(RowTable table, int[] rows, Tensor out) {
+    int columns = Shapes.requireLookUp(table, rows, out);
+    float[] row = new float[columns];
+    for (int i = 0; i < rows.length; i++) {
+      table.dequantizeRow(rows[i], row);
+      long at = (long) i * columns * Float.BYTES;
+      MemorySegment.copy(row, 0, out.segment(), JAVA_FLOAT_UNALIGNED, at, columns);
+    }
   }
 
   /**

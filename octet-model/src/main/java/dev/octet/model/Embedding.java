@@ -25,6 +25,8 @@ record Embedding(RowTable table) {
   }
 
   /**
+   * Looks up without kernels, which look up themselves: {@link dev.octet.kernels.Kernels#lookUp}.
+   *
    * @param out F32 [ids.length, hidden]
    */
   void lookUp(int[] ids, Tensor out) {

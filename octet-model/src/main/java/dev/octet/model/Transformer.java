@@ -47,7 +47,7 @@ final class Transformer {
    * @param tap sees the residual stream after every layer
    */
   void forward(Pass pass, Activations a, Tensor logits, LayerTap tap) {
-    embedding.lookUp(pass.ids(), a.hidden());
+    kernels.lookUp(embedding.table(), pass.ids(), a.hidden());
     for (int i = 0; i < layers.size(); i++) {
       DecoderLayer layer = layers.get(i);
       attention(layer, i, pass, a);

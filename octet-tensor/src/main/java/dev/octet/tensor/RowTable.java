@@ -1,6 +1,9 @@
 package dev.octet.tensor;
 
-/** A matrix [rows, columns] that is read row by row, as floats: an embedding, say. */
+/**
+ * A matrix [rows, columns] that is read row by row, as floats: an embedding, say. Several threads
+ * may read at once.
+ */
 public interface RowTable {
   /** Rows. */
   long rows();

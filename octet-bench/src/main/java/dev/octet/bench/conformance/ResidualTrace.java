@@ -7,6 +7,7 @@ import dev.octet.kernels.Linear;
 import dev.octet.kernels.Products;
 import dev.octet.kernels.RotaryTable;
 import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -76,6 +77,11 @@ final class ResidualTrace implements Kernels {
   @Override
   public Linear linear(LinearWeights weights, Arena arena) {
     return kernels.linear(weights, arena);
+  }
+
+  @Override
+  public void lookUp(RowTable table, int[] ids, Tensor out) {
+    kernels.lookUp(table, ids, out);
   }
 
   @Override

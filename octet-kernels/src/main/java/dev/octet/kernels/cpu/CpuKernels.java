@@ -16,6 +16,7 @@ import dev.octet.kernels.linear.TransformedLinear;
 import dev.octet.kernels.peak.PeakLoops;
 import dev.octet.kernels.vector.VectorKernels;
 import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -37,6 +38,7 @@ public final class CpuKernels implements Kernels {
   private final VectorKernels vector;
   private final CpuAttention attention;
   private final Elementwise elementwise;
+  private final RowLookup rows;
 
   /**
    * Uses the best tier there is.
@@ -67,6 +69,7 @@ public final class CpuKernels implements Kernels {
     this.pool = new WorkPool(threads);
     this.vector = new VectorKernels(pool);
     this.elementwise = new Elementwise(pool, library);
+    this.rows = new RowLookup(pool, library);
     this.attention = new CpuAttention(pool, library, vector.attention());
   }
 
@@ -152,6 +155,11 @@ public final class CpuKernels implements Kernels {
       packed.add(l);
     }
     return new CpuLinearGroup(packed, pool);
+  }
+
+  @Override
+  public void lookUp(RowTable table, int[] ids, Tensor out) {
+    rows.lookUp(table, ids, out);
   }
 
   @Override

@@ -2,8 +2,10 @@ package dev.octet.kernels.linear;
 
 import dev.octet.kernels.Linear;
 import dev.octet.tensor.DType;
+import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.util.List;
+import java.util.Objects;
 
 /** Checks that come before any computation. */
 public final class Shapes {
@@ -67,6 +69,23 @@ public final class Shapes {
       throw new IllegalArgumentException(
           outs.length + " outputs for a group of " + layers.size() + " layers");
     }
+  }
+
+  /**
+   * Checks what is looked up in a table and returns its columns.
+   *
+   * @throws IndexOutOfBoundsException for a row that the table does not have
+   */
+  public static int requireLookUp(RowTable table, int[] rows, Tensor out) {
+    requireRows("out", out, table.columns());
+    if (out.rows() != rows.length) {
+      throw new IllegalArgumentException(
+          "%d rows are looked up, out has %d".formatted(rows.length, out.rows()));
+    }
+    for (int row : rows) {
+      Objects.checkIndex(row, table.rows());
+    }
+    return Math.toIntExact(table.columns());
   }
 
   /** Checks q or k of a rotary embedding: [tokens, heads, headDim]. */
