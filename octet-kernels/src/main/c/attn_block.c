@@ -101,18 +101,30 @@ static void few_rows(task *t, int first_key, int count, int all) {
   }
 }
 
-/* few_rows without unpacking the tiles first. */
-static void few_rows_direct(task *t, const uint8_t *head, ptrdiff_t ahead, int first_key, int count, int all) {
+/* Lines of scales, where a head has them. */
+static void fetch_scales(const uint8_t *head, int64_t at) {
+  for (int i = 0; at >= 0 && i < 4 * KEY_TILE; i += 64) {
+    _mm_prefetch((const char *)head + at + i, _MM_HINT_T0);
+  }
+}
+
+/*
+ * few_rows without unpacking the tiles first. While keys are multiplied their values are asked for, then
+ * the next keys: what waits in the first cache is half a block, and reading stops for no softmax.
+ */
+static void few_rows_direct(task *t, const uint8_t *head, const uint8_t *next, int first_key, int count, int all) {
   const octet_attention *c = t->call;
   workspace *w = &t->w;
-  direct keys = {(const int8_t *)head + c->key_at, c->key_dim, KEY_TILE, ahead};
+  fetch_scales(next, c->key_scale_at);
+  fetch_scales(next, c->value_scale_at);
+  direct keys = {(const int8_t *)head + c->key_at, c->key_dim, KEY_TILE, head + c->value_at};
   scores x = {w->x, KEY_TILE, w->factor, w->key_scale, w->bias};
   octet_scores_direct(&keys, w->queries, &x, t->rows);
   if (!all) {
     octet_hide_across(t, first_key, count);
   }
   octet_softmax_across(&t->how, t->odd_scales || !all, w->x, w->p, t->rows, w->value_scale, t->bound, &w->s);
-  direct values = {(const int8_t *)head + c->value_at, count, c->value_dim, ahead};
+  direct values = {(const int8_t *)head + c->value_at, count, c->value_dim, next + c->key_at};
   outputs o = {w->acc, t->how.width, w->s.alpha, w->s.beta};
   octet_outputs_direct(&values, w->p, &o, t->rows);
 }
@@ -127,7 +139,7 @@ static void sums_on_tiles(task *t, const int32_t *queries, int columns) {
 #endif
 }
 
-static void all_scores(task *t, const product *kq, const scores *x, int columns) {
+static void all_scores(task *t, const product *kq, const scores *x, int keys, int columns) {
 #ifdef OCTET_TILES
   if (t->tiled) {
     sums_on_tiles(t, kq->b, columns);
@@ -135,7 +147,7 @@ static void all_scores(task *t, const product *kq, const scores *x, int columns)
     return;
   }
 #endif
-  octet_scores(t->how.scores_in, 0, kq, x, KEY_TILE, columns);
+  octet_scores(t->how.scores_in, 0, kq, x, keys, columns);
 }
 
 static void all_outputs(task *t, const product *vp, const outputs *o, int columns) {
@@ -165,6 +177,20 @@ static int quick_step(task *t, const product *kq, const scores *x, int columns, 
       : octet_step_down(&t->how, kq, x, t->w.p, columns, t->w.value_scale, s);
 }
 
+/* Keys of a block behind which a tile of rows sees none, in whole words. A prompt's own tile sees half of them. */
+static int keys_in_sight(const task *t, int first, int first_key, int count) {
+  if (t->tiled) {
+    return KEY_TILE; /* of matrix tiles there are no parts */
+  }
+  int last = first + TILE_QUERIES < t->rows ? first + TILE_QUERIES : t->rows;
+  int keys = 1;
+  for (int r = first; r < last; r++) {
+    int own = (int)clamp((int64_t)t->w.end[r] - first_key, 0, count);
+    keys = own > keys ? own : keys;
+  }
+  return round_up(keys, 4);
+}
+
 static void tile_of_rows(task *t, int tile, int first_key, int count, int all) {
   workspace *w = &t->w;
   const plan *how = &t->how;
@@ -175,16 +201,19 @@ static void tile_of_rows(task *t, int tile, int first_key, int count, int all) {
   const int32_t *queries = w->queries + (ptrdiff_t)first * t->query_words;
   product kq = {w->keys, 1, KEY_TILE, queries, TILE_QUERIES, how->key_words};
   scores x = {w->x, TILE_QUERIES, w->key_scale, w->factor + first, w->bias + first};
+  int keys = all ? KEY_TILE : keys_in_sight(t, first, first_key, count);
   int done = all ? quick_step(t, &kq, &x, columns, &s) : STEP_NOT;
   if (done == STEP_NOT) {
     int careful = t->odd_scales || !all;
-    all_scores(t, &kq, &x, columns);
+    all_scores(t, &kq, &x, keys, columns);
     if (!all) {
-      octet_hide_down(t, first, columns, first_key, count);
+      octet_hide_down(t, first, columns, first_key, count, keys);
     }
-    octet_softmax_down(how, careful, w->x, w->p, TILE_QUERIES, columns, w->value_scale, t->bound, &s);
+    float bound = keys == KEY_TILE ? t->bound : 0;
+    octet_softmax_down(how, careful, w->x, w->p, TILE_QUERIES, keys, columns, w->value_scale, bound, &s);
   }
-  product vp = {w->values, 1, how->width, w->p, TILE_QUERIES, words(count, how->values_in)};
+  int seen = count < keys ? count : keys;
+  product vp = {w->values, 1, how->width, w->p, TILE_QUERIES, words(seen, how->values_in)};
   outputs o = {w->acc + (ptrdiff_t)first * how->width, TILE_QUERIES, done == STEP_KEPT ? NULL : s.alpha, s.beta};
   if (all || spotless(t, count)) {
     all_outputs(t, &vp, &o, columns);
@@ -214,7 +243,7 @@ void octet_block_of_keys(task *t, int block, const uint8_t *head, const uint8_t 
   t->bound = t->how.fast && count == KEY_TILE
       ? octet_fast_bound(t->w.key_scale, t->w.value_scale, t->w.weight) : 0;
   if (t->direct) {
-    few_rows_direct(t, head, ahead, first_key, count, sight == 2);
+    few_rows_direct(t, head, next, first_key, count, sight == 2);
     return;
   }
   load_keys(t, head, ahead);

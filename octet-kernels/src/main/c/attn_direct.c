@@ -20,14 +20,13 @@ enum { AT_ONCE = 4 };
 
 #ifdef __AVX512VNNI__
 
-/* Words of 64 columns of four rows. */
-INLINE void words_of(const int8_t *at, ptrdiff_t stride, ptrdiff_t ahead, int unsign, __m512i words[4]) {
+/* Words of 64 columns of four rows; asks for the four lines from `ahead` on. */
+INLINE void words_of(const int8_t *at, ptrdiff_t stride, const uint8_t *ahead, int unsign, __m512i words[4]) {
   __m512i r[4];
 #pragma GCC unroll 4
   for (int i = 0; i < 4; i++) {
-    const int8_t *row = at + i * stride;
-    _mm_prefetch((const char *)row + ahead, _MM_HINT_T0);
-    r[i] = _mm512_loadu_si512(row);
+    _mm_prefetch((const char *)ahead + i * 64, _MM_HINT_T0);
+    r[i] = _mm512_loadu_si512(at + i * stride);
     if (unsign) {
       r[i] = _mm512_xor_si512(r[i], _mm512_set1_epi8((char)0x80));
     }
@@ -47,9 +46,10 @@ INLINE void scores_of_rows(int rows, const direct *d, const int32_t *queries, co
   }
   int steps = d->rows / 4;
   queries += (ptrdiff_t)first * steps;
+  const uint8_t *ahead = d->ahead;
   for (int k = 0; k < steps; k++) {
     __m512i keys[4];
-    words_of(d->at + (ptrdiff_t)k * 4 * KEY_TILE, KEY_TILE, d->ahead, 1, keys);
+    words_of(d->at + (ptrdiff_t)k * 4 * KEY_TILE, KEY_TILE, ahead + k * 256, 1, keys);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
       vi q = vi_set1(queries[r * steps + k]);
@@ -74,6 +74,7 @@ INLINE void scores_of_rows(int rows, const direct *d, const int32_t *queries, co
 INLINE void outputs_of_rows(int rows, const direct *d, const int32_t *p, const outputs *to, int first) {
   enum { STEPS = KEY_TILE / 4 };
   p += (ptrdiff_t)first * STEPS;
+  const uint8_t *ahead = d->ahead;
   for (int c = 0; c < d->columns; c += 64) {
     vi sum[AT_ONCE][4];
 #pragma GCC unroll 4
@@ -83,9 +84,9 @@ INLINE void outputs_of_rows(int rows, const direct *d, const int32_t *p, const o
         sum[r][v] = vi_set1(0);
       }
     }
-    for (int k = 0; k < words(d->rows, IN_INT8); k++) {
+    for (int k = 0; k < words(d->rows, IN_INT8); k++, ahead += 256) {
       __m512i values[4];
-      words_of(d->at + (ptrdiff_t)k * 4 * d->columns + c, d->columns, d->ahead, 0, values);
+      words_of(d->at + (ptrdiff_t)k * 4 * d->columns + c, d->columns, ahead, 0, values);
 #pragma GCC unroll 4
       for (int r = 0; r < rows; r++) {
         vi own = vi_set1(p[r * STEPS + k]);
@@ -110,10 +111,9 @@ INLINE void outputs_of_rows(int rows, const direct *d, const int32_t *p, const o
 
 #else
 
-/* Words of 16 columns of two rows. */
-INLINE void words_of(const int8_t *at, ptrdiff_t stride, ptrdiff_t ahead, vi words[2]) {
-  _mm_prefetch((const char *)at + ahead, _MM_HINT_T0);
-  _mm_prefetch((const char *)at + stride + ahead, _MM_HINT_T0);
+/* Words of 16 columns of two rows; asks for the line at `ahead`. */
+INLINE void words_of(const int8_t *at, ptrdiff_t stride, const uint8_t *ahead, vi words[2]) {
+  _mm_prefetch((const char *)ahead, _MM_HINT_T0);
   __m128i even = _mm_loadu_si128((const __m128i *)at);
   __m128i odd = _mm_loadu_si128((const __m128i *)(at + stride));
   words[0] = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(even, odd));
@@ -122,14 +122,14 @@ INLINE void words_of(const int8_t *at, ptrdiff_t stride, ptrdiff_t ahead, vi wor
 
 /* Sums of 16 columns of a tile for some rows of an operand, the first `steps` words of each. */
 INLINE void sums_of(
-    int rows, const int8_t *at, ptrdiff_t stride, ptrdiff_t ahead, const int32_t *left, int left_stride,
+    int rows, const int8_t *at, ptrdiff_t stride, const uint8_t *ahead, const int32_t *left, int left_stride,
     int steps, vi sum[AT_ONCE][2]) {
 #pragma GCC unroll 4
   for (int r = 0; r < rows; r++) {
     sum[r][0] = vi_set1(0);
     sum[r][1] = vi_set1(0);
   }
-  for (int k = 0; k < steps; k++) {
+  for (int k = 0; k < steps; k++, ahead += 32) {
     vi right[2];
     words_of(at + 2 * k * stride, stride, ahead, right);
 #pragma GCC unroll 4
@@ -146,9 +146,10 @@ INLINE void sums_of(
 
 INLINE void scores_of_rows(int rows, const direct *d, const int32_t *queries, const scores *to, int first) {
   int steps = d->rows / 2;
-  for (int c = 0; c < KEY_TILE; c += 2 * LANES) {
+  const uint8_t *ahead = d->ahead;
+  for (int c = 0; c < KEY_TILE; c += 2 * LANES, ahead += 32 * steps) {
     vi sum[AT_ONCE][2];
-    sums_of(rows, d->at + c, KEY_TILE, d->ahead, queries + (ptrdiff_t)first * steps, steps, steps, sum);
+    sums_of(rows, d->at + c, KEY_TILE, ahead, queries + (ptrdiff_t)first * steps, steps, steps, sum);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
       vf own = vf_set1(to->row[first + r]);
@@ -164,10 +165,11 @@ INLINE void scores_of_rows(int rows, const direct *d, const int32_t *queries, co
 
 INLINE void outputs_of_rows(int rows, const direct *d, const int32_t *p, const outputs *to, int first) {
   enum { STEPS = KEY_TILE / 2 };
-  for (int c = 0; c < d->columns; c += 2 * LANES) {
+  const uint8_t *ahead = d->ahead;
+  int steps = words(d->rows, IN_INT8);
+  for (int c = 0; c < d->columns; c += 2 * LANES, ahead += 32 * steps) {
     vi sum[AT_ONCE][2];
-    sums_of(
-        rows, d->at + c, d->columns, d->ahead, p + (ptrdiff_t)first * STEPS, STEPS, words(d->rows, IN_INT8), sum);
+    sums_of(rows, d->at + c, d->columns, ahead, p + (ptrdiff_t)first * STEPS, STEPS, steps, sum);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
       vf alpha = vf_set1(to->alpha[first + r]), beta = vf_set1(to->beta[first + r]);

@@ -108,14 +108,25 @@ static float scale_of(const float *x, int n) {
   return isinf(scale) ? NAN : scale;
 }
 
-/* Codes as words, and the bias that makes up for keys being 128 more. */
-static int32_t quantize(const float *x, int n, float scale, int32_t *out) {
+/* What a product with a reciprocal may be off, where quotients are below 128, is far less than 1/2 less this. */
+#define SURELY 0.4999f
+
+/*
+ * Codes as words, and the bias that makes up for keys being 128 more. Dividing takes most of the
+ * time, so x is multiplied by 1 / scale, unless that leaves in doubt how a quotient is rounded.
+ */
+INLINE int quantize_by(int divide, const float *x, int n, float scale, int32_t *out, int32_t *bias) {
   vi sum = vi_set1(0);
+  int sure = 1;
   vf divisor = vf_set1(scale == 0 ? 1 : scale);
+  vf inverse = vf_div(vf_set1(1), divisor);
   for (int c = 0; c < n; c += LANES) {
-    vf v = vf_div(vf_load(x + c), divisor);
+    vf v = divide ? vf_div(vf_load(x + c), divisor) : vf_mul(vf_load(x + c), inverse);
     v = vf_max(vf_set1(-127), vf_min(vf_set1(127), v));
     vi code = vf_round(v);
+    if (!divide) {
+      sure &= vf_all_at_most(vf_abs(vf_sub(v, vi_float(code))), SURELY); /* of a NaN nothing is */
+    }
     sum = vi_add(sum, code);
 #ifdef __AVX512VNNI__
     _mm_storeu_si128((__m128i *)((int8_t *)out + c), _mm512_cvtepi32_epi8(code));
@@ -126,11 +137,19 @@ static int32_t quantize(const float *x, int n, float scale, int32_t *out) {
 #endif
   }
 #ifdef __AVX512VNNI__
-  return -128 * _mm512_reduce_add_epi32(sum);
+  *bias = -128 * _mm512_reduce_add_epi32(sum);
 #else
-  (void)sum;
-  return 0;
+  *bias = 0;
 #endif
+  return sure;
+}
+
+static int32_t quantize(const float *x, int n, float scale, int32_t *out) {
+  int32_t bias;
+  if (!quantize_by(0, x, n, scale, out, &bias)) {
+    quantize_by(1, x, n, scale, out, &bias);
+  }
+  return bias;
 }
 
 static void narrow(const plan *how, const float *x, int n, int32_t *out) {

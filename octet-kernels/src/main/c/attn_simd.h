@@ -92,6 +92,28 @@ INLINE vf vf_partner(vf x, int half) {
     default: return _mm512_shuffle_f32x4(x, x, 0x4e);
   }
 }
+/* Columns become rows. */
+INLINE void vf_transpose(vf v[LANES]) {
+  vf t[LANES];
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {
+    vf a = _mm512_unpacklo_ps(v[i], v[i + 1]), b = _mm512_unpackhi_ps(v[i], v[i + 1]);
+    vf c = _mm512_unpacklo_ps(v[i + 2], v[i + 3]), d = _mm512_unpackhi_ps(v[i + 2], v[i + 3]);
+    t[i] = _mm512_shuffle_ps(a, c, 0x44);
+    t[i + 1] = _mm512_shuffle_ps(a, c, 0xee);
+    t[i + 2] = _mm512_shuffle_ps(b, d, 0x44);
+    t[i + 3] = _mm512_shuffle_ps(b, d, 0xee);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    vf a = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
+    vf c = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88), d = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+    v[i] = _mm512_shuffle_f32x4(a, c, 0x88);
+    v[i + 4] = _mm512_shuffle_f32x4(b, d, 0x88);
+    v[i + 8] = _mm512_shuffle_f32x4(a, c, 0xdd);
+    v[i + 12] = _mm512_shuffle_f32x4(b, d, 0xdd);
+  }
+}
 /* Two rows, rounded to BF16, as one row of pairs. */
 INLINE vi vf_bf16_pairs(vf even, vf odd) {
   static const uint16_t order[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
@@ -154,6 +176,23 @@ INLINE vf vf_partner(vf x, int half) {
     case 1: return _mm256_permute_ps(x, 0xb1);
     case 2: return _mm256_permute_ps(x, 0x4e);
     default: return _mm256_permute2f128_ps(x, x, 0x01);
+  }
+}
+INLINE void vf_transpose(vf v[LANES]) {
+  vf t[LANES];
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    vf a = _mm256_unpacklo_ps(v[i], v[i + 1]), b = _mm256_unpackhi_ps(v[i], v[i + 1]);
+    vf c = _mm256_unpacklo_ps(v[i + 2], v[i + 3]), d = _mm256_unpackhi_ps(v[i + 2], v[i + 3]);
+    t[i] = _mm256_shuffle_ps(a, c, 0x44);
+    t[i + 1] = _mm256_shuffle_ps(a, c, 0xee);
+    t[i + 2] = _mm256_shuffle_ps(b, d, 0x44);
+    t[i + 3] = _mm256_shuffle_ps(b, d, 0xee);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    v[i] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x20);
+    v[i + 4] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
   }
 }
 INLINE int vf_all_at_most(vf x, float limit) {

@@ -26,10 +26,10 @@ INLINE vf fold(vf x, vf p, vf c, int careful, vf *nan) {
   return f;
 }
 
-INLINE vf maximum_down(const float *x, int stride) {
+INLINE vf maximum_down(const float *x, int stride, int keys) {
   vf m0 = vf_load(x), m1 = vf_load(x + stride);
   vf m2 = vf_load(x + 2 * stride), m3 = vf_load(x + 3 * stride);
-  for (int j = 4; j < KEY_TILE; j += 4) {
+  for (int j = 4; j < keys; j += 4) {
     const float *at = x + j * stride;
     m0 = vf_max(vf_load(at), m0);
     m1 = vf_max(vf_load(at + stride), m1);
@@ -66,7 +66,7 @@ typedef struct {
 } fast_columns;
 
 INLINE fast_columns fast_columns_of(const float *x, int stride, vf raised) {
-  vf own = maximum_down(x, stride);
+  vf own = maximum_down(x, stride, KEY_TILE);
   return (fast_columns){minimum_down(x, stride), own, vf_exp2(vf_sub(own, raised))};
 }
 
@@ -82,13 +82,13 @@ INLINE vf fast_p(const fast_columns *f, vf x, vf p) {
 }
 
 INLINE vf int8_down(
-    int careful, float *x, int32_t *p, int stride, const float *scale, float bound, vf max, vf *beta) {
+    int careful, float *x, int32_t *p, int stride, int keys, const float *scale, float bound, vf max, vf *beta) {
   fast_columns fast = {vf_zero(), vf_zero(), vf_zero()};
   if (bound != 0) {
     fast = fast_columns_of(x, stride, max);
   }
   vf sum0 = vf_zero(), sum1 = vf_zero(), top0 = vf_zero(), top1 = vf_zero(), nan = vf_zero();
-  for (int j = 0; j < KEY_TILE; j += 2) {
+  for (int j = 0; j < keys; j += 2) {
     float *at = x + j * stride;
     vf x0 = vf_load(at), x1 = vf_load(at + stride);
     vf p0 = vf_exp2(vf_sub(x0, max));
@@ -115,17 +115,17 @@ INLINE vf int8_down(
   }
   vf inverse = octet_inverse_top(top);
   *beta = vf_mul(top, vf_set1(1 / 255.0f));
-  for (int j = 0; j < KEY_TILE; j += INT_GROUP) {
+  for (int j = 0; j < keys; j += INT_GROUP) {
     vi_store(p + j / INT_GROUP * stride, code_word(x + j * stride, stride, inverse));
   }
   return vf_add(sum0, sum1);
 }
 
 INLINE vf wide_down(
-    int in, int round, int folded, int careful, const float *x, int32_t *p, int stride,
+    int in, int round, int folded, int careful, const float *x, int32_t *p, int stride, int keys,
     const float *scale, vf max) {
   vf sum0 = vf_zero(), sum1 = vf_zero(), nan = vf_zero();
-  for (int j = 0; j < KEY_TILE; j += 2) {
+  for (int j = 0; j < keys; j += 2) {
     const float *at = x + j * stride;
     vf x0 = vf_load(at), x1 = vf_load(at + stride);
     vf p0 = vf_exp2(vf_sub(x0, max));
@@ -150,15 +150,15 @@ INLINE vf wide_down(
 }
 
 INLINE void step_down(
-    int in, int round, int folded, int careful, float *x, int32_t *p, int stride, int columns,
+    int in, int round, int folded, int careful, float *x, int32_t *p, int stride, int keys, int columns,
     const float *value_scale, float bound, const state *s) {
   for (int c = 0; c < columns; c += LANES) {
     vf alpha;
-    vf max = raise(vf_load(s->max + c), maximum_down(x + c, stride), &alpha);
+    vf max = raise(vf_load(s->max + c), maximum_down(x + c, stride, keys), &alpha);
     vf beta = vf_set1(1);
     vf added = in == IN_INT8
-        ? int8_down(careful, x + c, p + c, stride, value_scale, bound, safe(max), &beta)
-        : wide_down(in, round, folded, careful, x + c, p + c, stride, value_scale, safe(max));
+        ? int8_down(careful, x + c, p + c, stride, keys, value_scale, bound, safe(max), &beta)
+        : wide_down(in, round, folded, careful, x + c, p + c, stride, keys, value_scale, safe(max));
     vf_store(s->sum + c, vf_fma(alpha, vf_load(s->sum + c), added));
     vf_store(s->max + c, max);
     vf_store(s->alpha + c, alpha);
@@ -167,10 +167,10 @@ INLINE void step_down(
 }
 
 void octet_softmax_down(
-    const plan *how, int careful, float *x, int32_t *p, int stride, int columns,
+    const plan *how, int careful, float *x, int32_t *p, int stride, int keys, int columns,
     const float *value_scale, float bound, const state *s) {
 #define STEP(in, round, folded, careful) \
-  step_down(in, round, folded, careful, x, p, stride, columns, value_scale, bound, s)
+  step_down(in, round, folded, careful, x, p, stride, keys, columns, value_scale, bound, s)
   if (how->values_in == IN_INT8) {
     if (careful) {
       STEP(IN_INT8, 0, 1, 1);
@@ -318,12 +318,99 @@ INLINE void row_across(
   }
 }
 
+#ifdef __AVX512VNNI__
+
+/* Four lanes of every row, all of them equal. */
+INLINE vf load_four(const float *x) {
+  const vi quads = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  return _mm512_permutexvar_ps(quads, _mm512_castps128_ps512(_mm_loadu_ps(x)));
+}
+
+INLINE void store_four(float *to, vf x) {
+  const vi firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+  _mm_storeu_ps(to, _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, x)));
+}
+
+/* All lanes from those of one row. */
+INLINE vf spread_one(vf x, int row) {
+  switch (row) {
+    case 0: return _mm512_shuffle_f32x4(x, x, 0x00);
+    case 1: return _mm512_shuffle_f32x4(x, x, 0x55);
+    case 2: return _mm512_shuffle_f32x4(x, x, 0xaa);
+    default: return _mm512_shuffle_f32x4(x, x, 0xff);
+  }
+}
+
+/* Sums, or maxima, of all lanes of four rows, in the order of vf_hsum. */
+#define REDUCE_FOUR(op, x)                                                                       \
+  vf t01 = op(_mm512_shuffle_f32x4(x[0], x[1], 0xee), _mm512_shuffle_f32x4(x[0], x[1], 0x44));   \
+  vf t23 = op(_mm512_shuffle_f32x4(x[2], x[3], 0xee), _mm512_shuffle_f32x4(x[2], x[3], 0x44));   \
+  vf t = op(_mm512_shuffle_f32x4(t01, t23, 0xdd), _mm512_shuffle_f32x4(t01, t23, 0x88));         \
+  t = op(t, vf_partner(t, 2));                                                                   \
+  return op(t, vf_partner(t, 1));
+
+INLINE vf sum_four(const vf x[4]) { REDUCE_FOUR(vf_add, x) }
+
+INLINE vf max_four(const vf x[4]) { REDUCE_FOUR(vf_max, x) }
+
+/* Four rows of INT8 that see all, whose scales are numbers: one waits for its sums and maxima while others compute. */
+static void four_rows_across(const float *x, int32_t *out, const float *value_scale, const state *s, int row) {
+  enum { CODES = KEY_TILE / 4 };
+  vf p[4][ACROSS], most[4], sum[4];
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; r++) {
+    most[r] = vf_load(x + r * KEY_TILE);
+#pragma GCC unroll 4
+    for (int i = 1; i < ACROSS; i++) {
+      most[r] = vf_max(vf_load(x + r * KEY_TILE + i * LANES), most[r]);
+    }
+  }
+  vf alpha;
+  vf max = raise(load_four(s->max + row), max_four(most), &alpha);
+  store_four(s->max + row, max);
+  store_four(s->alpha + row, alpha);
+  max = safe(max);
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; r++) {
+    vf own = spread_one(max, r);
+    sum[r] = vf_zero();
+#pragma GCC unroll 4
+    for (int i = 0; i < ACROSS; i++) {
+      p[r][i] = vf_exp2(vf_sub(vf_load(x + r * KEY_TILE + i * LANES), own));
+      sum[r] = vf_add(sum[r], p[r][i]);
+      p[r][i] = vf_mul(p[r][i], vf_load(value_scale + i * LANES));
+      most[r] = i == 0 ? p[r][0] : vf_max(p[r][i], most[r]);
+    }
+  }
+  vf before = vf_mul(alpha, load_four(s->sum + row));
+  store_four(s->sum + row, vf_add(before, sum_four(sum)));
+  vf top = max_four(most);
+  store_four(s->beta + row, vf_mul(top, vf_set1(1 / 255.0f)));
+  vf inverse = octet_inverse_top(top);
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; r++) {
+    vf own = spread_one(inverse, r);
+#pragma GCC unroll 4
+    for (int i = 0; i < ACROSS; i++) {
+      store_codes(out + r * CODES, i * LANES, vf_round(vf_mul(p[r][i], own)));
+    }
+  }
+}
+
+#endif
+
 void octet_softmax_across(
     const plan *how, int careful, float *x, int32_t *p, int rows, const float *value_scale,
     float bound, const state *s) {
   int in = how->values_in;
   int stride = words(KEY_TILE, in);
-  for (int r = 0; r < rows; r++) {
+  int r = 0;
+#ifdef __AVX512VNNI__
+  for (; in == IN_INT8 && !careful && bound == 0 && r + 4 <= rows; r += 4) {
+    four_rows_across(x + r * KEY_TILE, p + r * stride, value_scale, s, r);
+  }
+#endif
+  for (; r < rows; r++) {
     float *row = x + r * KEY_TILE;
     int32_t *out = p + r * stride;
     if (in == IN_INT8) {

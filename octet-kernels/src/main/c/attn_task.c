@@ -38,7 +38,7 @@ static int64_t lay_out(const plan *how, int key_dim, int rows, uint8_t *base, wo
   w->values = take(base, &at, 4LL * how->value_words * how->width);
   w->key_tiles = take(base, &at, how->tiles ? 4LL * word_tiles(how->key_words) * LANES * KEY_TILE : 0);
   w->value_tiles = take(base, &at, how->tiles ? 4LL * how->value_words * how->width : 0);
-  w->codes = take(base, &at, 4 * (widest + LANES));
+  w->codes = take(base, &at, 4 * LANES * (how->key_words + LANES));
   w->x = take(base, &at, 4LL * KEY_TILE * TILE_QUERIES);
   w->p = take(base, &at, 4LL * KEY_TILE * TILE_QUERIES);
   w->acc = take(base, &at, 4 * padded * how->width);
@@ -78,27 +78,54 @@ int octet_forms_fit(const octet_attention *c) {
       && (!c->fast || (c->scores_in == IN_INT8 && c->values_in == IN_INT8));
 }
 
+/* Codes of a row's query. */
+static void load_query(task *t, int r, int32_t *codes) {
+  workspace *w = &t->w;
+  const float *q = t->call->q + position(t, r) * t->call->key_dim;
+  query made = octet_query(t->call, &t->how, t->head, q, codes, w->row);
+  w->factor[r] = made.factor;
+  w->bias[r] = t->tiled ? 0 : made.bias;
+  w->shift[r] = made.shift;
+  octet_set_visibility(t, r);
+}
+
+/* Codes of up to LANES rows from `first` on, each `stride` words, go into columns of their tile. */
+static void put_into_tile(task *t, int first, const int32_t *codes, ptrdiff_t stride) {
+  ptrdiff_t tile = (ptrdiff_t)(first / TILE_QUERIES) * TILE_QUERIES * t->query_words;
+  int32_t *to = t->w.queries + tile + first % TILE_QUERIES;
+  int words = t->how.key_words;
+  for (int k = 0; k < words; k += LANES) {
+    vf v[LANES];
+#pragma GCC unroll 16
+    for (int i = 0; i < LANES; i++) {
+      v[i] = vi_as_vf(vi_load(codes + i * stride + k));
+    }
+    vf_transpose(v);
+    for (int i = 0; i < LANES && k + i < words; i++) {
+      vi_store(to + (ptrdiff_t)(k + i) * TILE_QUERIES, vf_as_vi(v[i]));
+    }
+  }
+}
+
 static void load_queries(task *t) {
   workspace *w = &t->w;
   int padded = t->few ? t->rows : t->tiles * TILE_QUERIES;
-  int words = t->how.key_words;
-  if (!t->few) {
+  if (t->few) {
+    for (int r = 0; r < t->rows; r++) {
+      load_query(t, r, w->queries + (ptrdiff_t)r * t->how.key_words);
+    }
+  } else {
+    ptrdiff_t stride = t->how.key_words + LANES;
     memset(w->queries, 0, 4 * (size_t)padded * t->query_words);
-  }
-  for (int r = 0; r < t->rows; r++) {
-    const float *q = t->call->q + position(t, r) * t->call->key_dim;
-    int32_t *codes = t->few ? w->queries + (ptrdiff_t)r * words : w->codes;
-    query made = octet_query(t->call, &t->how, t->head, q, codes, w->row);
-    w->factor[r] = made.factor;
-    w->bias[r] = t->tiled ? 0 : made.bias;
-    w->shift[r] = made.shift;
-    octet_set_visibility(t, r);
-    if (!t->few) {
-      ptrdiff_t tile = (ptrdiff_t)(r / TILE_QUERIES) * TILE_QUERIES * t->query_words;
-      int32_t *to = w->queries + tile + r % TILE_QUERIES;
-      for (int k = 0; k < words; k++) {
-        to[k * TILE_QUERIES] = codes[k];
+    for (int first = 0; first < t->rows; first += LANES) {
+      int some = t->rows - first < LANES ? t->rows - first : LANES;
+      if (some < LANES) {
+        memset(w->codes, 0, 4 * (size_t)(LANES * stride));
       }
+      for (int i = 0; i < some; i++) {
+        load_query(t, first + i, w->codes + i * stride);
+      }
+      put_into_tile(t, first, w->codes, stride);
     }
   }
   for (int r = t->rows; r < padded; r++) {

@@ -96,8 +96,8 @@ int octet_seen(const task *t, int from, int to, int first_key, int count);
 /* Scores [rows][64] of the keys that their queries do not see become -inf. */
 void octet_hide_across(task *t, int first_key, int count);
 
-/* The same for scores [64][TILE_QUERIES] of rows first..first + columns. */
-void octet_hide_down(task *t, int first, int columns, int first_key, int count);
+/* The same for scores [keys][TILE_QUERIES] of rows first..first + columns. */
+void octet_hide_down(task *t, int first, int columns, int first_key, int count, int keys);
 
 /* Whether a row sees any key of a block. */
 int octet_sees_block(const task *t, int block);

@@ -66,7 +66,7 @@ typedef struct {
   const int8_t *at;
   int rows;
   int columns;
-  ptrdiff_t ahead; /* from here to the tile that is read next */
+  const uint8_t *ahead; /* as many bytes that are read later, asked for meanwhile */
 } direct;
 
 /* Whether few rows are multiplied with tiles as they are stored, by the two functions that follow. */
@@ -152,12 +152,13 @@ int octet_step_fast(
     const state *s);
 
 /*
- * One step for a vector's worth of queries: x is [64][stride] of scores, the log2 domain, -inf where
- * unseen; p becomes words [words(64)][stride]. value_scale goes into P if the plan says so. careful:
- * scores may be -inf, scales NaN. bound, unless 0: of octet_fast_bound, for queries that see all.
+ * One step for a vector's worth of queries: x is [keys][stride] of scores, the log2 domain, -inf where
+ * unseen; p becomes words [words(keys)][stride]. keys: 64, or a multiple of 4 beyond which nobody sees
+ * any. value_scale goes into P if the plan says so. careful: scores may be -inf, scales NaN. bound, unless
+ * 0: of octet_fast_bound, for queries that see all of 64.
  */
 void octet_softmax_down(
-    const plan *how, int careful, float *x, int32_t *p, int stride, int columns,
+    const plan *how, int careful, float *x, int32_t *p, int stride, int keys, int columns,
     const float *value_scale, float bound, const state *s);
 
 /* The same for queries that are rows: x is [rows][64], p words [rows][words(64)]. */

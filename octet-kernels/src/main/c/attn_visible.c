@@ -44,8 +44,8 @@ void octet_hide_across(task *t, int first_key, int count) {
   }
 }
 
-void octet_hide_down(task *t, int first, int columns, int first_key, int count) {
-  for (int j = 0; j < KEY_TILE; j++) {
+void octet_hide_down(task *t, int first, int columns, int first_key, int count, int keys) {
+  for (int j = 0; j < keys; j++) {
     float *x = t->w.x + j * TILE_QUERIES;
     /* At count the tile ends for everyone: as if no row reached so far. */
     vi at = vi_set1(j < count ? first_key + j : -1);

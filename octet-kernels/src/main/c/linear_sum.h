@@ -26,8 +26,11 @@ enum { PANELS = 1, ROWS = 4 };
  */
 enum { KEPT = 512 << 10, LEAST_KEPT = 96 };
 
-/* Bytes before its turn that a panel is asked for which is read only once; see decode.h. */
-enum { AHEAD = 4096 };
+/*
+ * Bytes before its turn that a panel is asked for which is read only once; see decode.h. ALONE: a row waits
+ * for memory only, and one panel after the other, each asked for further ahead, comes sooner than two side by side.
+ */
+enum { AHEAD = 4096, AHEAD_ALONE = 8192 };
 
 typedef struct {
   const octet_linear *w;
@@ -78,7 +81,7 @@ INLINE void sum_rows(const int rows, const int panels, const int nibbles, const 
   const int64_t step = nibbles ? 8 : 4;
   const uint8_t *ahead = t->ahead + at / step * t->ahead_step;
   if (t->once && at / step * 64 + AHEAD >= stride) {
-    ahead += (PANELS - 1) * stride; /* the panel beside is read already: on to the next ones */
+    ahead += (panels - 1) * stride; /* the panel beside is read already: on to the next ones */
   }
   for (int64_t j = 0; j < inputs; j += step, codes += 64, ahead += t->ahead_step) {
     i32x16 q[PANELS];
@@ -153,7 +156,8 @@ INLINE void multiply(task *t, tile_of *tile, int64_t most, int panels, int64_t f
   const uint8_t *codes = w->codes;
   const int64_t bytes = panel_bytes(w->form, w->k);
   const int64_t steps = w->k / (nibbles ? 8 : 4);
-  t->ahead = t->once ? codes + t->panel * bytes + AHEAD : codes + then * bytes;
+  const int64_t ahead = panels == 1 ? AHEAD_ALONE : AHEAD;
+  t->ahead = t->once ? codes + t->panel * bytes + ahead : codes + then * bytes;
   t->ahead_step = (64 + tiles - 1) / tiles;
   t->row = first;
   for (int64_t i = 0; i < tiles; i++) { /* of nearly one size: a last row alone would be dear */
@@ -168,11 +172,12 @@ INLINE void multiply(task *t, tile_of *tile, int64_t most, int panels, int64_t f
 static void multiply_all(task *t, tile_of *tile, int64_t most, int64_t rows, int64_t halves, int64_t from,
                          int64_t to) {
   const int64_t kept = KEPT / t->stride / ROWS * ROWS;
+  const int step = rows * halves == 1 ? 1 : PANELS;
   const int64_t parts = rows == 0 ? 0 : kept < LEAST_KEPT ? 1 : (rows * halves + kept - 1) / kept;
   for (int64_t i = 0; i < parts; i++) {
-    for (t->panel = from; t->panel < to; t->panel += PANELS) {
-      const int panels = to - t->panel < PANELS ? 1 : PANELS;
-      const int64_t then = t->panel + PANELS < to ? t->panel + PANELS : from;
+    for (t->panel = from; t->panel < to; t->panel += step) {
+      const int panels = to - t->panel < step ? 1 : step;
+      const int64_t then = t->panel + step < to ? t->panel + step : from;
       multiply(t, tile, most, panels, rows * i / parts, rows * (i + 1) / parts, then);
     }
   }

@@ -3,8 +3,11 @@ package dev.octet.kernels.attention;
 import dev.octet.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** Writes tokens into the blocks of a store, in place of its encoder in Java and with its codes. */
-public interface KvWriter {
+/**
+ * Writes tokens into the blocks of a store, in place of its encoder in Java and with its codes, and
+ * gives the memory for many of them.
+ */
+public interface KvWriter extends KvMemory {
   /** Whether it writes that format; the encoder in Java writes all. */
   boolean writes(KvFormat format);
 

@@ -11,8 +11,6 @@ import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -30,14 +28,17 @@ import org.jspecify.annotations.Nullable;
  * the layer can keep that copy ({@link #recoded}), and each token is recoded once.
  */
 public final class PagedKvLayer implements KvLayer {
+  private static final KvMemory ORDINARY =
+      (bytes, arena) -> arena.allocate(bytes, Tensor.ALIGNMENT);
+
   private final KvSpec spec;
   private final KvFormat format;
   private final @Nullable StaticOffsets offsets;
   private final @Nullable Rotation rotation;
   private final BlockEncoder encoder;
   private final @Nullable KvWriter writer;
-  private final Supplier<Arena> arenas;
-  private final List<Slab> slabs = new ArrayList<>();
+  private final KvMemory chunks;
+  private final BlockMemory memory;
   private final float @Nullable [] givenMean;
   private float @Nullable [] mean;
   private @Nullable OpenBlock open;
@@ -45,20 +46,12 @@ public final class PagedKvLayer implements KvLayer {
   private int length;
   private boolean closed;
 
-  private record Slab(Arena arena, MemorySegment memory) {
-    void free() {
-      if (arena.scope().isAlive()) {
-        arena.close();
-      }
-    }
-  }
-
   /** An empty store. */
   public PagedKvLayer(KvSpec spec) {
     this(spec, KvFormat.of(spec), null, null);
   }
 
-  /** An empty store that {@code writer} fills where it can. */
+  /** An empty store that {@code writer} fills where it can, in memory that it gives. */
   public PagedKvLayer(KvSpec spec, KvWriter writer) {
     this(spec, KvFormat.of(spec), null, writer);
   }
@@ -77,7 +70,7 @@ public final class PagedKvLayer implements KvLayer {
   /**
    * The same in memory of a given kind.
    *
-   * @param arenas one for each block, closed with it
+   * @param arenas one for each block, or for many of a long cache, closed with it
    */
   PagedKvLayer(
       KvSpec spec,
@@ -85,7 +78,18 @@ public final class PagedKvLayer implements KvLayer {
       float @Nullable [] mean,
       @Nullable KvWriter writer,
       Supplier<Arena> arenas) {
-    this.arenas = arenas;
+    this(spec, format, mean, writer, arenas, writer == null ? ORDINARY : writer);
+  }
+
+  private PagedKvLayer(
+      KvSpec spec,
+      KvFormat format,
+      float @Nullable [] mean,
+      @Nullable KvWriter writer,
+      Supplier<Arena> arenas,
+      KvMemory chunks) {
+    this.chunks = chunks;
+    this.memory = new BlockMemory(format.blockBytes(), arenas, chunks);
     this.spec = spec;
     this.format = format;
     this.offsets = StaticOffsets.of(spec);
@@ -103,11 +107,7 @@ public final class PagedKvLayer implements KvLayer {
    */
   public static PagedKvLayer blank(KvSpec spec, KvFormat format, int tokens) {
     PagedKvLayer layer = new PagedKvLayer(spec, format, null, null);
-    Arena shared = Arena.ofShared(); // closing one costs far less than closing one a block
-    for (int at = 0; at < tokens; at += BLOCK) {
-      MemorySegment slab = shared.allocate(format.blockBytes(), Tensor.ALIGNMENT);
-      layer.slabs.add(new Slab(shared, slab));
-    }
+    layer.memory.growAtOnce(Math.ceilDiv(tokens, BLOCK));
     layer.length = tokens;
     return layer;
   }
@@ -160,7 +160,7 @@ public final class PagedKvLayer implements KvLayer {
       throw new IllegalStateException("the first block is not full");
     }
     dropRecoded();
-    recoded = new PagedKvLayer(spec, wanted, mean, null);
+    recoded = new PagedKvLayer(spec, wanted, mean, null, Arena::ofShared, chunks);
     return recoded;
   }
 
@@ -209,7 +209,7 @@ public final class PagedKvLayer implements KvLayer {
 
   /** Memory of a block. */
   public MemorySegment block(int block) {
-    return slabs.get(block).memory;
+    return memory.block(block);
   }
 
   /** How keys are rotated; null if they are not. */
@@ -326,10 +326,7 @@ public final class PagedKvLayer implements KvLayer {
   }
 
   private void grow(int tokens) {
-    while ((long) slabs.size() * BLOCK < tokens) {
-      Arena arena = arenas.get();
-      slabs.add(new Slab(arena, arena.allocate(format.blockBytes(), Tensor.ALIGNMENT)));
-    }
+    memory.grow(Math.ceilDiv(tokens, BLOCK));
   }
 
   /**
@@ -368,9 +365,7 @@ public final class PagedKvLayer implements KvLayer {
           "cannot cut a KV layer of " + length + " tokens to " + newLength);
     }
     length = newLength;
-    while (slabs.size() > blocks()) {
-      slabs.removeLast().free();
-    }
+    memory.shrink(blocks());
     truncateRecoded(newLength);
     if (newLength == 0) {
       mean = givenMean;
@@ -394,7 +389,7 @@ public final class PagedKvLayer implements KvLayer {
     long floats = mean == null ? 0 : mean.length;
     long copy = recoded == null ? 0 : recoded.byteSize();
     long kept = open == null ? 0 : open.byteSize();
-    return slabs.size() * format.blockBytes() + 4 * floats + kept + copy;
+    return blocks() * format.blockBytes() + 4 * floats + kept + copy;
   }
 
   @Override
@@ -402,8 +397,7 @@ public final class PagedKvLayer implements KvLayer {
     if (!closed) {
       closed = true;
       length = 0;
-      slabs.forEach(Slab::free);
-      slabs.clear();
+      memory.close();
       dropRecoded();
       mean = null;
       open = null;

@@ -164,6 +164,11 @@ final class CpuAttention implements AttentionKernels, KvWriter {
   }
 
   @Override
+  public MemorySegment allocate(long bytes, Arena arena) {
+    return HugePages.allocate(bytes, arena);
+  }
+
+  @Override
   public boolean writes(KvFormat format) {
     return format.body() == format.keyDim();
   }

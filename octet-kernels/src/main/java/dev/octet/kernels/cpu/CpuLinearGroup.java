@@ -51,14 +51,10 @@ final class CpuLinearGroup implements LinearGroup {
     Product product = packed.getFirst().prepare(NativeMemory.of(x), rows);
     int[] starts = starts(product.each());
     int groups = starts[starts.length - 1];
-    int tasks = Panels.tasks(bytes, rows, groups, pool);
+    Panels panels = Panels.of(bytes, rows, 1, groups, groups, pool);
     pool.run(
-        tasks,
-        t -> {
-          int from = (int) ((long) groups * t / tasks);
-          int to = (int) ((long) groups * (t + 1) / tasks);
-          multiply(product, starts, from, to, outs);
-        });
+        panels.tasks(),
+        t -> multiply(product, starts, panels.group(t), panels.group(t + 1), outs));
   }
 
   /** Groups of panels before each layer's, and of all. */

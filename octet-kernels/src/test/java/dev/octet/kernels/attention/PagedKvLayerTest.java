@@ -12,9 +12,12 @@ import dev.octet.kernels.KvType;
 import dev.octet.kernels.StaticKvScales;
 import dev.octet.kernels.WorkPool;
 import dev.octet.tensor.Codecs;
+import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -361,5 +364,43 @@ class PagedKvLayerTest {
     spike[77] = 100;
     Rotation.of(128).apply(spike, 0);
     assertThat(RowQuant.absMax(spike, 0, 128)).isLessThan(9);
+  }
+
+  /** Blocks of half a MiB: single ones up to 8 MiB, then eight in a chunk. */
+  @Test
+  void aLongStoreKeepsItsTokensWhileItGrowsByChunksAndIsCutBack() {
+    int dim = 1024;
+    float[] row = new float[dim];
+    try (PagedKvLayer kv = new PagedKvLayer(new KvSpec(1, dim, dim, KvType.F32, null))) {
+      for (int t = 0; t < 1500; t += 100) {
+        appendCounting(kv, t, 100, dim, row);
+      }
+      kv.truncate(1100);
+      appendCounting(kv, 1100, 300, dim, row);
+      assertThat(kv.length()).isEqualTo(1400);
+      assertThat(kv.byteSize()).isEqualTo(22L * 64 * dim * 2 * 4);
+      for (int t = 0; t < 1400; t += 7) {
+        assertThat(kv.keyCode(0, t, t % dim)).isEqualTo(t);
+        assertThat(kv.valueCode(0, t, dim - 1)).isEqualTo(-t);
+      }
+      kv.truncate(0);
+      assertThat(kv.byteSize()).isZero();
+      appendCounting(kv, 0, 3, dim, row);
+      assertThat(kv.keyCode(0, 2, 5)).isEqualTo(2);
+    }
+  }
+
+  private static void appendCounting(PagedKvLayer kv, int first, int tokens, int dim, float[] row) {
+    try (Arena arena = Arena.ofConfined()) {
+      Tensor keys = Tensor.allocate(arena, DType.F32, tokens, 1, dim);
+      Tensor values = Tensor.allocate(arena, DType.F32, tokens, 1, dim);
+      for (int t = 0; t < tokens; t++) {
+        Arrays.fill(row, first + t);
+        MemorySegment.copy(row, 0, keys.segment(), ValueLayout.JAVA_FLOAT, 4L * t * dim, dim);
+        Arrays.fill(row, -(first + t));
+        MemorySegment.copy(row, 0, values.segment(), ValueLayout.JAVA_FLOAT, 4L * t * dim, dim);
+      }
+      kv.append(keys, values);
+    }
   }
 }
