@@ -53,8 +53,7 @@ final class CpuLinearGroup implements LinearGroup {
     int groups = starts[starts.length - 1];
     Panels panels = Panels.of(bytes, rows, 1, groups, groups, pool);
     pool.run(
-        panels.tasks(),
-        t -> multiply(product, starts, panels.group(t), panels.group(t + 1), outs));
+        panels.tasks(), t -> multiply(product, starts, panels.group(t), panels.group(t + 1), outs));
   }
 
   /** Groups of panels before each layer's, and of all. */

@@ -13,9 +13,9 @@ import java.lang.invoke.MethodHandle;
 
 /**
  * Memory for weights and caches in pages of 2 MiB, where Linux gives them to who asks ({@code
- * madvise}, its usual setting): what is read from end to end crosses a page 512 times less often, and
- * what the processor fetches ahead of itself ends with a page. Where it does not, pages are of 4
- * KiB and all else is the same. Nothing is touched before it is written.
+ * madvise}, its usual setting): what is read from end to end crosses a page 512 times less often,
+ * and what the processor fetches ahead of itself ends with a page. Where it does not, pages are of
+ * 4 KiB and all else is the same. Nothing is touched before it is written.
  */
 final class HugePages {
   private static final long PAGE = 2L << 20;
