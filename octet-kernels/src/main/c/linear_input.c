@@ -99,22 +99,21 @@ static float largest(const float *x, int64_t count) {
 
 /*
  * Quantizes x [rows][k] to codes [rows][stride]: code = x/scale + offset, to the nearest, ties to even, within int8. The scale is
- * `fixed`, or max|x|/127 of each row where that is 0; codes of 4 bits have max|x|/7.5. Divided, not multiplied with a reciprocal, which
- * would decide ties differently. A row with a NaN or an infinity gets codes 0 and scale NaN.
+ * `fixed`, or max|x|/`steps` of each row where that is 0. Divided, not multiplied with a reciprocal, which would decide ties differently.
+ * A row with a NaN or an infinity gets codes 0 and scale NaN.
  */
 OCTET_EXPORT int32_t octet_quantize_int8(const float *x, int64_t rows, int64_t k, int32_t bits,
-                                         float fixed, int32_t offset, int8_t *codes, int64_t stride,
-                                         float *scales) {
-  if (wrong_rows(rows, k) || stride < k || (bits != 8 && bits != 4)) {
+                                         float steps, float fixed, int32_t offset, int8_t *codes,
+                                         int64_t stride, float *scales) {
+  if (wrong_rows(rows, k) || stride < k || (bits != 8 && bits != 4) || !(steps > 0)) {
     return OCTET_BAD_SIZE;
   }
-  const float half = bits == 4 ? 7.5f : 127;
   const float top = bits == 4 ? 7 : 127;
   for (int64_t r = 0; r < rows; r++) {
     const float *row = x + r * k;
     const float most = largest(row, k);
     const int finite = most <= MOST_FINITE;
-    const float scale = !finite ? __builtin_nanf("") : fixed != 0 ? fixed : most / half;
+    const float scale = !finite ? __builtin_nanf("") : fixed != 0 ? fixed : most / steps;
     scales[r] = scale;
     if (!finite || scale == 0) {
       memset(codes + r * stride, 0, (size_t)k);

@@ -87,7 +87,7 @@ final class Limits {
   /** The least wide type that holds the codes of both, or what inputs are rounded to. */
   private static Arithmetic arithmetic(@Nullable QuantScheme scheme, Products products) {
     ActivationQuant activation = scheme == null ? new ActivationQuant.None() : scheme.activation();
-    return switch (activation) {
+    return switch (activation.unclipped()) {
       case ActivationQuant.None _ -> products == Products.BF16 ? Arithmetic.BF16 : Arithmetic.F32;
       case ActivationQuant.DynamicInt8 _,
           ActivationQuant.DynamicInt4 _,
@@ -98,7 +98,8 @@ final class Limits {
           ActivationQuant.DynamicFp8Block _,
           ActivationQuant.Fp4Group _,
           ActivationQuant.AsymmetricInt8 _,
-          ActivationQuant.MxGroup _ ->
+          ActivationQuant.MxGroup _,
+          ActivationQuant.Clipped _ ->
           Arithmetic.BF16;
     };
   }

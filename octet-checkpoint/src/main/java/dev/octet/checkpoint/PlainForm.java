@@ -71,17 +71,7 @@ public final class PlainForm {
   }
 
   private static LinearWeights with(LinearWeights layer, Optional<QuantizedWeight> weight) {
-    return weight
-        .map(
-            w ->
-                new LinearWeights(
-                    w,
-                    layer.bias(),
-                    layer.activation(),
-                    layer.inputScale(),
-                    layer.decoding(),
-                    layer.inputHadamard()))
-        .orElse(layer);
+    return weight.map(layer::withWeight).orElse(layer);
   }
 
   private Optional<QuantizedWeight> find() {

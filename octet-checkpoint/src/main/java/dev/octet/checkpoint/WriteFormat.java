@@ -7,6 +7,9 @@ import dev.octet.checkpoint.fp8.Fp8BlockStore;
 import dev.octet.checkpoint.gptq.GptqStore;
 import dev.octet.checkpoint.internal.DenseStore;
 import dev.octet.checkpoint.internal.LayerStore;
+import dev.octet.tensor.ActivationQuant.Clipped;
+import dev.octet.tensor.InputMatrix.Hadamard;
+import dev.octet.tensor.InputMatrix.Kronecker;
 import dev.octet.tensor.LinearWeights;
 import java.util.Arrays;
 import java.util.Locale;
@@ -68,12 +71,26 @@ public enum WriteFormat {
     };
   }
 
-  /** Refuses layers whose inputs are turned where no reader would turn them. */
+  /** Refuses layers of which something happens to the inputs that no reader would do. */
   void requireSaidInputs(String module, LinearWeights layer) {
-    if (layer.inputHadamard() > 0 && this != COMPRESSED_TENSORS) {
+    if (layer.inputMatrix() instanceof Hadamard) {
+      require(COMPRESSED_TENSORS, module, "turns its input while it runs");
+    }
+    if (layer.inputMatrix() instanceof Kronecker matrix) {
+      require(ASCEND, module, "multiplies its input by %s while it runs".formatted(matrix.label()));
+    }
+    if (layer.lowRank() != null) {
+      require(ASCEND, module, "has a product of low rank beside it");
+    }
+    if (layer.activation() instanceof Clipped) {
+      require(ASCEND, module, "clips its input before quantizing it");
+    }
+  }
+
+  private void require(WriteFormat able, String module, String what) {
+    if (this != able) {
       throw new CheckpointException(
-          "%s: turns its input while it runs, which only compressed-tensors can say, not %s"
-              .formatted(module, label));
+          "%s: %s, which only %s can say, not %s".formatted(module, what, able.label, label));
     }
   }
 }

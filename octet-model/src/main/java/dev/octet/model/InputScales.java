@@ -33,14 +33,14 @@ public final class InputScales {
   }
 
   private static boolean isStatic(ActivationQuant input) {
-    return input instanceof ActivationQuant.StaticInt8
-        || input instanceof ActivationQuant.StaticFp8
-        || input instanceof ActivationQuant.Fp4Group;
+    return input.unclipped() instanceof ActivationQuant.StaticInt8
+        || input.unclipped() instanceof ActivationQuant.StaticFp8
+        || input.unclipped() instanceof ActivationQuant.Fp4Group;
   }
 
   /** Whether the scale is 1. */
   private boolean add(ActivationQuant input) {
-    return switch (input) {
+    return switch (input.unclipped()) {
       case ActivationQuant.StaticInt8 s -> add("int8", s.scale());
       case ActivationQuant.StaticFp8 s -> add("fp8_e4m3", s.scale());
       case ActivationQuant.Fp4Group s -> add("nvfp4", s.scale());

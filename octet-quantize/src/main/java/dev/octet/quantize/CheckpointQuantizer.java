@@ -241,10 +241,7 @@ public final class CheckpointQuantizer {
     /** Rotated layers come in F32. */
     private LinearWeights inModelType(LinearWeights layer) {
       return layer.weight() instanceof DenseWeight(Tensor values)
-          ? new LinearWeights(
-              new DenseWeight(values.to(source.config().dtype(), Arena.ofAuto())),
-              layer.bias(),
-              layer.activation())
+          ? layer.withWeight(new DenseWeight(values.to(source.config().dtype(), Arena.ofAuto())))
           : layer;
     }
 

@@ -204,10 +204,6 @@ public final class FormatConverter {
     if (writer.has(module)) {
       return;
     }
-    if (read.inputHadamard() > 0 && format != WriteFormat.COMPRESSED_TENSORS) {
-      throw new CheckpointException(
-          module + ": turns its inputs while it runs, which only compressed-tensors can say");
-    }
     try (Arena arena = Arena.ofShared()) {
       writer.add(
           module,
@@ -226,13 +222,7 @@ public final class FormatConverter {
   /** Without what happens to the input. */
   static LinearWeights bare(LinearWeights layer) {
     return layer.activation().quantizes()
-        ? new LinearWeights(
-            layer.weight(),
-            layer.bias(),
-            new ActivationQuant.None(),
-            layer.inputScale(),
-            null,
-            layer.inputHadamard())
+        ? layer.withActivation(new ActivationQuant.None())
         : layer;
   }
 
@@ -275,7 +265,7 @@ public final class FormatConverter {
           embedding && source.embedding() instanceof DenseWeight(Tensor values)
               ? values
               : embedding
-                  ? Dequantized.matrix(name, source.embedding(), null, DType.F32, arena)
+                  ? Dequantized.matrix(name, source.embedding(), DType.F32, arena)
                   : source.tensor(name);
       writer.addDense(
           name, dense() ? Dequantized.tensor(name, stored, dtype, arena) : narrowed(stored, arena));

@@ -46,13 +46,7 @@ public final class LayerQuantizer {
     }
     try {
       QuantizedWeight weight = rounding.method().quantize(dense.values(), scheme, arena);
-      return new LinearWeights(
-          weight,
-          layer.bias(),
-          scheme.activation(),
-          layer.inputScale(),
-          null,
-          layer.inputHadamard());
+      return layer.withWeight(weight).withActivation(scheme.activation());
     } catch (IllegalArgumentException e) {
       throw new CheckpointException(module + ": " + reason(e), e);
     }

@@ -138,6 +138,30 @@ public sealed interface ActivationQuant {
     }
   }
 
+  /**
+   * Another way with a token's largest magnitudes cut off. Integer scales computed for each token
+   * are {@code ratio} times as large, and codes saturate: {@code s = ratio·max|x| / steps}. Before
+   * any other way, {@code x = clamp(x, ratio·min(x, 0), ratio·max(x, 0))} over the token.
+   *
+   * @param inner what happens then
+   * @param ratio above 0, at most 1
+   */
+  record Clipped(ActivationQuant inner, float ratio) implements ActivationQuant {
+    public Clipped {
+      if (!(ratio > 0 && ratio <= 1)) {
+        throw new IllegalArgumentException("inputs clipped to " + ratio + " of their range");
+      }
+      if (inner instanceof Clipped) {
+        throw new IllegalArgumentException("inputs clipped twice");
+      }
+    }
+  }
+
+  /** What is done to inputs once they are clipped. */
+  default ActivationQuant unclipped() {
+    return this instanceof Clipped(ActivationQuant inner, _) ? inner : this;
+  }
+
   /** Whether inputs are quantized at all. */
   default boolean quantizes() {
     return !(this instanceof None);
@@ -162,6 +186,7 @@ public sealed interface ActivationQuant {
       case DynamicFp8Block b -> "fp8 1x" + b.block();
       case Fp4Group _ -> "nvfp4 static";
       case MxGroup m -> "mxfp" + m.bits() + (m.coarse() > 0 ? " under 1x" + m.coarse() : "");
+      case Clipped c -> c.inner().label() + " clipped";
     };
   }
 }

@@ -21,9 +21,17 @@ import org.jspecify.annotations.Nullable;
  * described, and every module is read as the tag of its weight says.
  */
 public final class AscendFormat implements LinearFormat {
-  /** Stored without being described, by every release so far. */
-  private static final List<String> ROTATIONS =
-      List.of(".heads_rotation", ".kronecker_rotation_m", ".kronecker_rotation_n");
+  /** What only has a meaning beside a layer. */
+  private static final List<String> BESIDE =
+      List.of(
+          OnlineInput.LEFT,
+          OnlineInput.RIGHT,
+          OnlineInput.CLIP,
+          OnlineInput.HEADS,
+          OnlineInput.ROTATION_LEFT,
+          OnlineInput.ROTATION_RIGHT,
+          LowRankBranch.DOWN,
+          LowRankBranch.UP);
 
   /** Columns under one of the coarse scales that a tag with two levels of scales has. */
   private static final int COARSE = 512;
@@ -33,6 +41,7 @@ public final class AscendFormat implements LinearFormat {
   private final StoredTensors tensors;
   private final DenseFormat dense;
   private final AttentionScales scales;
+  private final ModelConfig config;
 
   /**
    * Checks that description and tensors go together.
@@ -47,14 +56,19 @@ public final class AscendFormat implements LinearFormat {
     this.tensors = tensors;
     this.dense = new DenseFormat(tensors);
     this.scales = new AttentionScales(description, config, tensors);
+    this.config = config;
     tensors.all().keySet().forEach(this::requireDescribed);
     scales.check();
   }
 
   private void requireDescribed(String tensor) {
-    if (ROTATIONS.stream().anyMatch(tensor::endsWith)) {
-      throw tensors.unsupported(
-          tensor, "belongs to a rotation at run time, which is not supported");
+    if (BESIDE.stream().anyMatch(tensor::endsWith)
+        && !tensors.has(tensor.substring(0, tensor.lastIndexOf('.')) + ".weight")) {
+      throw tensors.problem(tensor, "belongs to a layer, but beside it no weight is stored");
+    }
+    if (OnlineInput.ROTATIONS.stream().anyMatch(tensor::endsWith)
+        && !description.describes(tensor)) {
+      return;
     }
     if (!description.describes(tensor)) {
       throw tensors.problem(
@@ -77,7 +91,41 @@ public final class AscendFormat implements LinearFormat {
     } else {
       dense.check(shape);
     }
+    requireWhatIsTagged(shape);
+    input(shape).check();
+    lowRank(shape).check();
     smoothing(module);
+  }
+
+  /** Tags say what goes with a layer; the tensors are it. */
+  private void requireWhatIsTagged(LinearShape shape) {
+    String weight = shape.module() + ".weight";
+    String label = description.text(weight).orElse("");
+    boolean learnt = input(shape).learnt();
+    boolean product = lowRank(shape).stored();
+    if (Tag.isLearnt(label) && !learnt || Tag.isLowRank(label) && !product) {
+      throw description.problem(
+          weight,
+          "is tagged %s, but %s is stored"
+              .formatted(
+                  Texts.quote(label),
+                  Tag.isLearnt(label) && !learnt
+                      ? "none of left_trans, right_trans and clip_ratio"
+                      : "no svd_lowrank_l1"));
+    }
+    if (learnt && product) {
+      throw tensors.unsupported(
+          shape.module() + LowRankBranch.DOWN,
+          "stands beside FlatQuant's tensors: no tool says which of them comes first");
+    }
+  }
+
+  private OnlineInput input(LinearShape shape) {
+    return new OnlineInput(tensors, shape, config);
+  }
+
+  private LowRankBranch lowRank(LinearShape shape) {
+    return new LowRankBranch(tensors, shape);
   }
 
   @Override
@@ -85,8 +133,9 @@ public final class AscendFormat implements LinearFormat {
     LinearShape shape = stored(module);
     Optional<Layer> layer = layer(shape);
     LinearWeights weights = layer.isPresent() ? layer.get().read() : dense.read(shape);
+    weights = lowRank(shape).of(input(shape).of(weights));
     Tensor smoothing = smoothing(module);
-    return smoothing == null ? weights : scaled(weights, smoothing);
+    return smoothing == null ? weights : weights.withInputScale(smoothing);
   }
 
   /** Where smoothing could not be folded into the layer before, the layer itself moves. */
@@ -107,16 +156,6 @@ public final class AscendFormat implements LinearFormat {
       }
     }
     return scale;
-  }
-
-  private static LinearWeights scaled(LinearWeights w, Tensor scale) {
-    LinearWeights decoding = w.decoding();
-    return new LinearWeights(
-        w.weight(),
-        w.bias(),
-        w.activation(),
-        scale,
-        decoding == null ? null : scaled(decoding, scale));
   }
 
   /** The layer in its tag's form; empty if that is dense. */

@@ -2,6 +2,7 @@ package dev.octet.checkpoint.ascend;
 
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /**
  * What the description says of every tensor. A module is stored as the tag of its {@code .weight}
@@ -46,24 +47,14 @@ enum Tag {
   FA_QUANT("FAQuant", Form.SCALE),
   /** An attention scale of latent attention, or of any in later tools. */
   FAK_QUANT("FAKQuant", Form.SCALE),
-  /** W4A4 behind learnt transforms. */
-  W4A4_FLATQUANT_DYNAMIC("its inputs pass learnt matrices first"),
-  /** W4A4 beside a low-rank product. */
-  W4A4_DYNAMIC_SVD("a low-rank product runs beside it"),
-  /** W4A4 in transforms beside a low-rank product. */
-  W4A4_FLATQUANT_DYNAMIC_SVD("learnt matrices and a low-rank product go with it"),
-  /** W8A8 beside a low-rank product. */
-  W8A8_DYNAMIC_SVD("a low-rank product runs beside it"),
   /** Scales that differ by diffusion step. */
-  W8A8_TIMESTEP("how its scales are laid out is not published"),
+  W8A8_TIMESTEP("its scales are for steps of diffusion, which language models have not"),
   /** Codes compressed for one device and one degree of parallelism. */
   W8A8SC("it is compressed for one kind of device"),
   /** Compressed sparse floats. */
   W16A16SC("it is compressed for one kind of device"),
-  /** Four-bit normal floats. */
-  NF4("how its codes are laid out is not published"),
-  /** MXFP4 beside a low-rank product. */
-  W4A4_MXFP4_SVD("a low-rank product runs beside it");
+  /** Four-bit normal floats, of which the tools store the codes alone. */
+  NF4("the scales of its blocks are not stored");
 
   /** How a tagged module's tensors are to be read. */
   enum Form {
@@ -82,6 +73,11 @@ enum Tag {
     SCALE,
     UNREAD
   }
+
+  private static final String LEARNT = "_FLATQUANT";
+  private static final String LOW_RANK = "_SVD";
+  private static final String DYNAMIC = "_DYNAMIC";
+  private static final Pattern ADDITION = Pattern.compile("(_FLATQUANT|_SVD)(?=_|$)");
 
   private final String label;
   private final Form form;
@@ -120,7 +116,35 @@ enum Tag {
     return obstacle;
   }
 
+  /**
+   * What a label says of the layer itself, whatever goes with it: {@code W4A4_FLATQUANT_DYNAMIC}
+   * and {@code W4A4_SVD_DYNAMIC} are stored as {@code W4A4_DYNAMIC} is, beside more tensors.
+   */
   static Optional<Tag> of(String label) {
-    return Arrays.stream(values()).filter(tag -> tag.label.equals(label)).findFirst();
+    String own = ADDITION.matcher(label).replaceAll("");
+    return Arrays.stream(values()).filter(tag -> tag.label.equals(own)).findFirst();
+  }
+
+  /** Whether learnt matrices come before the layer, or its inputs are clipped. */
+  static boolean isLearnt(String label) {
+    return label.contains(LEARNT);
+  }
+
+  /** Whether a product of low rank stands beside the layer. */
+  static boolean isLowRank(String label) {
+    return label.contains(LOW_RANK);
+  }
+
+  /** A label with an addition where the tools put it: before the last word if that is DYNAMIC. */
+  private static String with(String label, String addition) {
+    return label.endsWith(DYNAMIC)
+        ? label.substring(0, label.length() - DYNAMIC.length()) + addition + DYNAMIC
+        : label + addition;
+  }
+
+  /** The label of a layer with what goes with it. */
+  String label(boolean learnt, boolean lowRank) {
+    String own = lowRank ? with(label, LOW_RANK) : label;
+    return learnt ? with(own, LEARNT) : own;
   }
 }

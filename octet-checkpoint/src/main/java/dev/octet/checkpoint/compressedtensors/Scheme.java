@@ -9,6 +9,7 @@ import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.Fp4Weight;
 import dev.octet.tensor.Fp8Weight;
+import dev.octet.tensor.InputMatrix.Hadamard;
 import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
 import dev.octet.tensor.LinearWeights;
@@ -97,7 +98,7 @@ public final class Scheme {
       throw new CheckpointException(
           module + ": has an input scale a channel, which compressed-tensors cannot store");
     }
-    if (layer.inputHadamard() > 0 && layer.weight() instanceof DenseWeight) {
+    if (layer.inputMatrix() != null && layer.weight() instanceof DenseWeight) {
       throw new CheckpointException(
           module + ": turns its input but is not quantized, for which there is no form");
     }
@@ -180,8 +181,8 @@ public final class Scheme {
     ObjectNode group = Json.MAPPER.createObjectNode();
     group.put("format", format);
     group.set("weights", weights);
-    if (layer.inputHadamard() > 0) {
-      group.put(INPUT_HADAMARD, layer.inputHadamard());
+    if (layer.inputMatrix() instanceof Hadamard(int order)) {
+      group.put(INPUT_HADAMARD, order);
     }
     Optional<ObjectNode> inputs = inputs(layer.activation());
     if (inputs.isPresent()) {
@@ -229,6 +230,7 @@ public final class Scheme {
       case ActivationQuant.StaticInt8(_, int offset) ->
           Optional.of(args(8, "int", offset == 0, "tensor", false));
       case ActivationQuant.StaticFp8 _ -> Optional.of(args(8, "float", true, "tensor", false));
+      case ActivationQuant.Clipped c -> throw new IllegalArgumentException(c.label());
     };
   }
 

@@ -12,6 +12,7 @@ import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.Fp4Weight;
 import dev.octet.tensor.Fp8Weight;
+import dev.octet.tensor.InputMatrix.Hadamard;
 import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
 import dev.octet.tensor.LinearWeights;
@@ -54,8 +55,8 @@ public final class StoredLayer {
       stored.put("bias", stored.narrowest(bias));
     }
     stored.activation(layer.activation());
-    if (layer.inputHadamard() > 0) {
-      stored.put(InputTransforms.TENSOR, InputTransforms.matrix(layer.inputHadamard(), modelType));
+    if (layer.inputMatrix() instanceof Hadamard(int order)) {
+      stored.put(InputTransforms.TENSOR, InputTransforms.matrix(order, modelType));
     }
     return stored.tensors;
   }
@@ -190,6 +191,7 @@ public final class StoredLayer {
           ActivationQuant.DynamicFp8 _,
           ActivationQuant.DynamicFp8Block _,
           MxGroup _ -> {}
+      case ActivationQuant.Clipped c -> throw new IllegalArgumentException(c.label());
     }
   }
 

@@ -56,8 +56,11 @@ final class ExactBlocks implements BlockRows {
     if (layer.inputScale() != null) {
       throw refused(module, "has an input scale a channel");
     }
-    if (layer.inputHadamard() > 0) {
+    if (layer.inputMatrix() != null) {
       throw refused(module, "turns its inputs while it runs");
+    }
+    if (layer.lowRank() != null) {
+      throw refused(module, "has a product of low rank beside it");
     }
     if (!(layer.activation() instanceof ActivationQuant.None)) {
       throw refused(module, "quantizes its inputs (" + layer.activation().label() + ")");

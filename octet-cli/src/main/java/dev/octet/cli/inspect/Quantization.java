@@ -68,12 +68,14 @@ public record Quantization(
       QuantizedWeight weight = layer.weight();
       ActivationQuant input = layer.activation();
       String label = weight.label() + (input.quantizes() ? ", inputs " + input.label() : "");
-      label += layer.inputHadamard() > 0 ? ", turned by H" + layer.inputHadamard() : "";
+      label += layer.inputScale() == null ? "" : ", scaled";
+      label += layer.inputMatrix() == null ? "" : ", turned by " + layer.inputMatrix().label();
+      label += layer.lowRank() == null ? "" : ", beside rank " + layer.lowRank().rank();
       layers.merge(label, 1, Integer::sum);
       bytes += layer.byteSize();
       quantized += weight instanceof DenseWeight ? 0 : 1;
-      switch (input) {
-        case ActivationQuant.None _ -> {}
+      switch (input.unclipped()) {
+        case ActivationQuant.None _, ActivationQuant.Clipped _ -> {}
         case ActivationQuant.StaticInt8 _,
             ActivationQuant.StaticFp8 _,
             ActivationQuant.Fp4Group _ -> {}

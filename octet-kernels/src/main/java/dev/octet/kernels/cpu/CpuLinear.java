@@ -1,6 +1,5 @@
 package dev.octet.kernels.cpu;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
@@ -12,6 +11,7 @@ import dev.octet.kernels.linear.FixedPoint;
 import dev.octet.kernels.linear.Shapes;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.ActivationQuant.AsymmetricInt8;
+import dev.octet.tensor.ActivationQuant.Clipped;
 import dev.octet.tensor.ActivationQuant.DynamicFp8;
 import dev.octet.tensor.ActivationQuant.DynamicFp8Block;
 import dev.octet.tensor.ActivationQuant.DynamicInt4;
@@ -236,9 +236,11 @@ final class CpuLinear implements Linear {
     long sumBytes = 4L * weight.blocks();
     MemorySegment sums = scratch.get(Use.SUMS, rows * sumBytes);
     MemorySegment inputSums = inputSums(scratch, rows);
-    float fixed = activation instanceof StaticInt8 s ? s.scale() : 0;
-    int offset = activation instanceof StaticInt8 s ? s.offset() : 0;
+    ActivationQuant quant = activation.unclipped();
+    float fixed = quant instanceof StaticInt8 s ? s.scale() : 0;
+    int offset = quant instanceof StaticInt8 s ? s.offset() : 0;
     int bits = Activations.bits(activation);
+    float steps = Activations.steps(activation);
     eachPart(
         rows,
         codes.step(),
@@ -250,11 +252,10 @@ final class CpuLinear implements Linear {
           }
           MemorySegment values = part(x, from, count, 4L * k);
           MemorySegment itsScales = part(scales, from, count, 4);
-          if (activation instanceof DynamicInt4(float steps) && steps != DynamicInt4.HALF_RANGE) {
-            quantize(values, count, first, itsScales);
-          } else {
-            calls.quantizeInt8(values, count, k, bits, fixed, offset, first, itsScales);
+          if (fixed != 0 && activation instanceof Clipped) {
+            values = clipped(values, count);
           }
+          calls.quantizeInt8(values, count, k, bits, steps, fixed, offset, first, itsScales);
           if (weight.arranges()) {
             calls.arrange(weight, first.memory(), count, part);
           }
@@ -277,18 +278,19 @@ final class CpuLinear implements Linear {
         });
   }
 
-  /** Ascend's four-bit inputs, which are rare, as they are defined. */
-  private void quantize(MemorySegment x, int count, Rows codes, MemorySegment scales) {
+  /** Rows that are cut off before a static scale meets them, which is rare. */
+  private MemorySegment clipped(MemorySegment x, int count) {
     int k = weight.k();
+    MemorySegment out = Scratch.ofThread().get(Use.WIDE, 4L * count * k);
     float[] row = new float[k];
-    int[] quantized = new int[k];
     for (int r = 0; r < count; r++) {
       MemorySegment.copy(x, JAVA_FLOAT, 4L * r * k, row, 0, k);
-      scales.setAtIndex(JAVA_FLOAT, r, Activations.int8(activation, row, quantized));
-      for (int j = 0; j < k; j++) {
-        codes.memory().set(JAVA_BYTE, r * codes.stride() + j, (byte) quantized[j]);
+      if (Float.isFinite(Activations.absMax(row))) {
+        Activations.clip(activation, row);
       }
+      MemorySegment.copy(row, 0, out, JAVA_FLOAT, 4L * r * k, k);
     }
+    return out;
   }
 
   /** Room for Σx of every row and block, where offsets are multiplied with it. */
@@ -430,13 +432,13 @@ final class CpuLinear implements Linear {
         calls.roundE4m3(x, count, k, block, 0, true, out, unused);
       }
       case None _, DynamicInt8 _, DynamicInt4 _, StaticInt8 _ -> roundTrip(x, count, out);
-      case AsymmetricInt8 _, Fp4Group _, MxGroup _ -> roundTrip(x, count, out);
+      case AsymmetricInt8 _, Fp4Group _, MxGroup _, Clipped _ -> roundTrip(x, count, out);
     }
   }
 
   /**
    * Integer activations meet float weights only in tests of the pairing, and bounds, offsets of
-   * tokens, FP4 and MX inputs are rare: what is rare is computed as it is defined.
+   * tokens, FP4, MX and clipped inputs are rare: what is rare is computed as it is defined.
    */
   private void roundTrip(MemorySegment x, int count, MemorySegment out) {
     int k = weight.k();

@@ -74,6 +74,7 @@ final class LinearCalls {
             JAVA_LONG,
             JAVA_INT,
             JAVA_FLOAT,
+            JAVA_FLOAT,
             JAVA_INT,
             ADDRESS,
             JAVA_LONG,
@@ -337,6 +338,7 @@ final class LinearCalls {
    * {@code octet_quantize_int8}.
    *
    * @param bits of a code, 8 or 4; a byte either way
+   * @param steps what a row's own scale divides its largest magnitude by
    * @param fixed scale of all rows; 0: each row's own
    */
   void quantizeInt8(
@@ -344,6 +346,7 @@ final class LinearCalls {
       int rows,
       int k,
       int bits,
+      float steps,
       float fixed,
       int offset,
       Rows codes,
@@ -360,6 +363,7 @@ final class LinearCalls {
                   (long) rows,
                   (long) k,
                   bits,
+                  steps,
                   fixed,
                   offset,
                   codes.memory(),

@@ -159,7 +159,7 @@ record PackedWeight(
     MemorySegment offsets =
         grid == null || grid.offsets() == null ? null : shape.offsets(grid, arena);
     Correction correction =
-        grid != null && form.integer() && weights.activation() instanceof StaticInt8 s
+        grid != null && form.integer() && weights.activation().unclipped() instanceof StaticInt8 s
             ? Correction.of(weights.weight(), grid, s, shape, arena)
             : Correction.none();
     MemorySegment bias = correction.bias(weights.bias(), shape, arena);

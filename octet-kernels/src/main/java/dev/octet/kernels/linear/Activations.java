@@ -2,6 +2,7 @@ package dev.octet.kernels.linear;
 
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.ActivationQuant.AsymmetricInt8;
+import dev.octet.tensor.ActivationQuant.Clipped;
 import dev.octet.tensor.ActivationQuant.DynamicFp8;
 import dev.octet.tensor.ActivationQuant.DynamicFp8Block;
 import dev.octet.tensor.ActivationQuant.DynamicInt4;
@@ -26,14 +27,17 @@ public final class Activations {
 
   /** Whether codes are integers, to be multiplied with integer weights in int32. */
   public static boolean integer(ActivationQuant quant) {
-    return quant instanceof DynamicInt8
-        || quant instanceof DynamicInt4
-        || quant instanceof StaticInt8;
+    return dynamic(quant) || quant.unclipped() instanceof StaticInt8;
+  }
+
+  private static boolean dynamic(ActivationQuant quant) {
+    return quant.unclipped() instanceof DynamicInt8 || quant.unclipped() instanceof DynamicInt4;
   }
 
   /**
    * Writes the INT8 or INT4 codes minus the offset, so that the value is {@code code·scale}.
    *
+   * @param x the row, which is left clipped where that comes first
    * @return the row's scale; 0 for a row of zeros
    */
   public static float int8(ActivationQuant quant, float[] x, int[] codes) {
@@ -42,14 +46,15 @@ public final class Activations {
       Arrays.fill(codes, 0);
       return Float.NaN;
     }
-    if (quant instanceof StaticInt8 s) {
+    if (quant.unclipped() instanceof StaticInt8 s) {
+      clip(quant, x);
       for (int j = 0; j < x.length; j++) {
         codes[j] = clamp(Math.rint(x[j] / s.scale() + s.offset()), 8) - s.offset();
       }
       return s.scale();
     }
     int bits = bits(quant);
-    float scale = amax / (quant instanceof DynamicInt4(float steps) ? steps : 127f);
+    float scale = amax / steps(quant);
     for (int j = 0; j < x.length; j++) {
       codes[j] = scale == 0 ? 0 : clamp(Math.rint(x[j] / scale), bits);
     }
@@ -58,20 +63,36 @@ public final class Activations {
 
   /** Bits of an integer code. */
   public static int bits(ActivationQuant quant) {
-    return quant instanceof DynamicInt4 ? 4 : 8;
+    return quant.unclipped() instanceof DynamicInt4 ? 4 : 8;
+  }
+
+  /** What an integer scale that is computed for each token divides the largest magnitude by. */
+  public static float steps(ActivationQuant quant) {
+    float steps = quant.unclipped() instanceof DynamicInt4(float own) ? own : 127f;
+    return quant instanceof Clipped(_, float ratio) ? steps / ratio : steps;
+  }
+
+  /** Clips a finite row if it is to be clipped before anything else. */
+  public static void clip(ActivationQuant quant, float[] x) {
+    if (!(quant instanceof Clipped(_, float ratio)) || dynamic(quant)) {
+      return;
+    }
+    float min = 0;
+    float max = 0;
+    for (float value : x) {
+      min = Math.min(min, value);
+      max = Math.max(max, value);
+    }
+    for (int j = 0; j < x.length; j++) {
+      x[j] = Math.clamp(x[j], ratio * min, ratio * max);
+    }
   }
 
   /** Replaces the row by what its quantized form stands for; {@link None} leaves it as it is. */
   public static void roundTrip(ActivationQuant quant, float[] x) {
     switch (quant) {
       case None _ -> {}
-      case DynamicInt8 _, DynamicInt4 _, StaticInt8 _ -> {
-        int[] codes = new int[x.length];
-        float scale = int8(quant, x, codes);
-        for (int j = 0; j < x.length; j++) {
-          x[j] = codes[j] * scale;
-        }
-      }
+      case DynamicInt8 _, DynamicInt4 _, StaticInt8 _ -> codes(quant, x);
       case AsymmetricInt8 _ -> asymmetric(x);
       case DynamicFp8(float bound) -> {
         float amax = absMax(x);
@@ -91,6 +112,26 @@ public final class Activations {
         }
       }
       case MxGroup mx -> Microscaling.roundTrip(mx, x);
+      case Clipped c -> clipped(c, x);
+    }
+  }
+
+  private static void clipped(Clipped quant, float[] x) {
+    if (dynamic(quant)) {
+      codes(quant, x);
+    } else if (Float.isFinite(absMax(x))) {
+      clip(quant, x);
+      roundTrip(quant.inner(), x);
+    } else {
+      Arrays.fill(x, Float.NaN);
+    }
+  }
+
+  private static void codes(ActivationQuant quant, float[] x) {
+    int[] codes = new int[x.length];
+    float scale = int8(quant, x, codes);
+    for (int j = 0; j < x.length; j++) {
+      x[j] = codes[j] * scale;
     }
   }
 

@@ -3,6 +3,8 @@ package dev.octet.kernels.linear;
 import dev.octet.kernels.Linear;
 import dev.octet.kernels.LinearGroup;
 import dev.octet.kernels.WorkPool;
+import dev.octet.tensor.InputMatrix.Hadamard;
+import dev.octet.tensor.InputMatrix.Kronecker;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
@@ -11,7 +13,10 @@ import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** A layer behind its input scale (AWQ, SmoothQuant) or online rotation (QuaRot). */
+/**
+ * A layer behind its input scale (AWQ, SmoothQuant), online rotation (QuaRot) or learnt matrix
+ * (FlatQuant).
+ */
 public final class TransformedLinear implements Linear {
   private final Linear linear;
   private final InputTransform transform;
@@ -23,27 +28,43 @@ public final class TransformedLinear implements Linear {
     this.byteSize = byteSize;
   }
 
-  /** The layer that {@code plain} makes, behind its input scale and transform if it has them. */
+  /** The layer that {@code plain} makes, with what comes before and beside its product if any. */
   public static Linear of(
       LinearWeights weights, WorkPool pool, Function<LinearWeights, Linear> plain) {
-    Tensor scale = weights.inputScale();
-    int order = weights.inputHadamard();
-    if (scale == null && order == 0) {
+    if (weights.plain()) {
       return plain.apply(weights);
     }
     Linear linear =
         plain.apply(new LinearWeights(weights.weight(), weights.bias(), weights.activation()));
-    float[] scales = scale == null ? null : scale.toFloats();
-    int width = Math.toIntExact(linear.inFeatures());
-    return new TransformedLinear(
-        linear, new InputTransform(scales, order, width, pool), weights.byteSize());
+    if (weights.lowRank() != null) {
+      linear = new LowRankLinear(linear, weights.lowRank(), pool, plain);
+    }
+    InputTransform transform = transform(weights, pool, plain);
+    return transform == null
+        ? linear
+        : new TransformedLinear(linear, transform, weights.byteSize());
+  }
+
+  private static @Nullable InputTransform transform(
+      LinearWeights weights, WorkPool pool, Function<LinearWeights, Linear> plain) {
+    int width = Math.toIntExact(weights.weight().columns());
+    float[] scales = weights.inputScale() == null ? null : weights.inputScale().toFloats();
+    return switch (weights.inputMatrix()) {
+      case null -> scales == null ? null : new ScaledHadamard(scales, 0, width, pool);
+      case Hadamard(int order) -> new ScaledHadamard(scales, order, width, pool);
+      case Kronecker k -> {
+        ScaledHadamard first = scales == null ? null : new ScaledHadamard(scales, 0, width, pool);
+        yield new KroneckerTransform(first, k, width, pool, plain);
+      }
+    };
   }
 
   /**
-   * Layers with the same transform as one: it is applied once.
+   * Layers with the same transform as one: it is applied once. The same where some of them have
+   * products of low rank beside them.
    *
-   * @param plain groups what is behind it
-   * @return null unless all are such layers
+   * @param plain groups what is behind and beside
+   * @return null unless layers are such
    */
   public static @Nullable LinearGroup group(
       List<Linear> layers, Function<List<Linear>, LinearGroup> plain) {
@@ -51,8 +72,8 @@ public final class TransformedLinear implements Linear {
     List<Linear> inner = new ArrayList<>();
     for (Linear layer : layers) {
       if (!(layer instanceof TransformedLinear l)
-          || shared != null && !shared.equalTo(l.transform)) {
-        return null;
+          || shared != null && !shared.sameAs(l.transform)) {
+        return LowRankLinear.group(layers, plain);
       }
       shared = l.transform;
       inner.add(l.linear);

@@ -111,7 +111,7 @@ final class VectorLinear implements Linear {
     if (!integers) {
       return COLUMNS;
     }
-    boolean offset = weights.activation() instanceof ActivationQuant.StaticInt8;
+    boolean offset = weights.activation().unclipped() instanceof ActivationQuant.StaticInt8;
     int largestProduct = decoder.integerBound() * (offset ? 255 : 127); // an offset widens codes
     return Math.min(COLUMNS, Math.max(PAIR, EXACT / largestProduct / PAIR * PAIR));
   }

@@ -92,7 +92,7 @@ class LinearParityTest {
       Weights.all(19, 65, new Random(1))
           .forEach(
               (name, weights) -> {
-                if (!(weights.activation() instanceof ActivationQuant.StaticInt8)) {
+                if (!(weights.activation().unclipped() instanceof ActivationQuant.StaticInt8)) {
                   float[] got = apply(kernels, weights, x);
                   for (int i = 0; i < got.length; i++) {
                     float bias = weights.bias() == null ? 0 : weights.bias().getFloat(i % 19);

@@ -27,6 +27,10 @@ import org.jspecify.annotations.Nullable;
 final class Weights {
   private Weights() {}
 
+  private static ActivationQuant clipped(ActivationQuant inner) {
+    return new ActivationQuant.Clipped(inner, 0.8f);
+  }
+
   static Map<String, LinearWeights> all(int n, int k, Random random) {
     Map<String, LinearWeights> all = new LinkedHashMap<>();
     ActivationQuant none = new ActivationQuant.None();
@@ -55,6 +59,18 @@ final class Weights {
     all.put("w4a4 g32", with(int4(n, k, 32, true, false, random), four, null));
     ActivationQuant ascend = new ActivationQuant.DynamicInt4(ActivationQuant.DynamicInt4.CODES);
     all.put("w4a4 ascend", with(int4(n, k, 32, false, false, random), ascend, bias(n, random)));
+    all.put(
+        "w4a4 clipped",
+        with(int4(n, k, k, false, false, random), clipped(ascend), bias(n, random)));
+    all.put("w8a8 clipped", with(int8(n, k, 24, true, random), clipped(dynamic), null));
+    all.put("w8a8 static clipped", with(int8(n, k, k, false, random), clipped(offset), null));
+    all.put("w8a16 clipped", with(int8(n, k, k, false, random), clipped(none), null));
+    all.put(
+        "mxfp4 clipped",
+        with(
+            fp4(DType.F8_E8M0, n, k, 32, random),
+            clipped(new ActivationQuant.MxGroup(4)),
+            bias(n, random)));
     all.put("w8a4", with(int8(n, k, k, false, random), four, null));
     all.put("w8a16 act-order", with(int8(n, k, 16, true, true, random), none, null));
     all.put("w8a8 act-order", with(int8(n, k, 24, false, true, random), dynamic, null));

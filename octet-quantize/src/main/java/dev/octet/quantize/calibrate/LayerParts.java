@@ -11,6 +11,7 @@ import dev.octet.quantize.method.ScaleSearch;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
+import dev.octet.tensor.InputMatrix.Hadamard;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.QuantizedWeight;
@@ -53,7 +54,12 @@ final class LayerParts {
       if (bias != null) {
         biases.put(part, bias);
       }
-      order = Math.max(order, linear.inputHadamard());
+      if (linear.inputMatrix() instanceof Hadamard(int own)) {
+        order = Math.max(order, own);
+      } else if (!linear.plain()) {
+        throw new CheckpointException(
+            part.module(layer) + ": changes its input while it runs; quantize the original");
+      }
     }
     this.downHadamard = order;
   }

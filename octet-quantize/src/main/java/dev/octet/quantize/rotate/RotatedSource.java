@@ -168,6 +168,10 @@ final class RotatedSource implements WeightSource {
   }
 
   private static Tensor dense(String module, LinearWeights layer) {
+    if (!layer.plain()) {
+      throw new CheckpointException(
+          module + ": changes its input while it runs; rotate the original");
+    }
     if (layer.weight() instanceof DenseWeight(Tensor values)) {
       return values;
     }
