@@ -5,11 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.octet.checkpoint.internal.Json;
 import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.ActivationQuant.Clipped;
 import dev.octet.tensor.DType;
+import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.Fp8Weight;
+import dev.octet.tensor.InputMatrix;
+import dev.octet.tensor.InputMatrix.Kronecker;
 import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
 import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.LowRank;
 import dev.octet.tensor.QuantizedWeight;
 import dev.octet.tensor.ScaleGranularity;
 import dev.octet.tensor.ScaleGrid;
@@ -125,8 +130,54 @@ class AscendWriterTest {
               new ActivationQuant.DynamicFp8());
       case "smoothed" ->
           new LinearWeights(int8(random, n, k, k, false), bias, DYNAMIC, floats(random, k));
+      case "flat" ->
+          new LinearWeights(int4(random, n, k, k, false), bias, new Clipped(FOUR, 0.9f))
+              .withInputMatrix(new Kronecker(square(random, 4), square(random, k / 4)));
+      case "flat-left" ->
+          new LinearWeights(int8(random, n, k, k, false), bias, DYNAMIC, floats(random, k))
+              .withInputMatrix(new Kronecker(square(random, 8), null));
+      case "flat-float" ->
+          new LinearWeights(new DenseWeight(matrix(random, DType.BF16, n, k)), bias, NONE)
+              .withInputMatrix(new Kronecker(null, square(random, 8)));
+      case "flat-mix" -> {
+        LinearWeights mix = layer("mix", module, seed);
+        LinearWeights decoding = Objects.requireNonNull(mix.decoding());
+        yield new LinearWeights(
+                mix.weight(),
+                mix.bias(),
+                new Clipped(mix.activation(), 0.5f),
+                null,
+                decoding.withActivation(new Clipped(decoding.activation(), 0.5f)))
+            .withInputMatrix(new Kronecker(square(random, 4), square(random, k / 4)));
+      }
+      case "low-rank", "low-rank-float" -> {
+        boolean dense = kind.endsWith("float");
+        yield new LinearWeights(
+                dense
+                    ? new DenseWeight(matrix(random, DType.BF16, n, k))
+                    : int8(random, n, k, k, false),
+                bias,
+                dense ? NONE : DYNAMIC,
+                floats(random, k))
+            .withLowRank(
+                new LowRank(
+                    new DenseWeight(matrix(random, DType.BF16, 3, k)),
+                    new DenseWeight(matrix(random, DType.F32, n, 3))));
+      }
       default -> throw new IllegalArgumentException(kind);
     };
+  }
+
+  private static Tensor square(Random random, int order) {
+    return matrix(random, DType.F32, order, order);
+  }
+
+  private static Tensor matrix(Random random, DType type, long... shape) {
+    Tensor out = Tensor.allocate(Arena.ofAuto(), type, shape);
+    for (long i = 0; i < out.size(); i++) {
+      out.setFloat(i, (float) random.nextGaussian());
+    }
+    return out;
   }
 
   /** Its bias is one that {@code quant_bias} can hold. */
@@ -193,7 +244,13 @@ class AscendWriterTest {
         "w8a8",
         "mix",
         "fp8",
-        "smoothed"
+        "smoothed",
+        "flat",
+        "flat-left",
+        "flat-float",
+        "flat-mix",
+        "low-rank",
+        "low-rank-float"
       })
   void whatIsReadBackIsWhatWasWritten(String kind) throws IOException {
     for (String type : List.of("bfloat16", "float16")) {
@@ -221,6 +278,16 @@ class AscendWriterTest {
     if (smoothing != null) {
       assertThat(Objects.requireNonNull(got.inputScale()).toFloats())
           .containsExactly(smoothing.toFloats());
+    }
+    InputMatrix matrix = want.inputMatrix();
+    if (matrix != null) {
+      assertThat(matrix.sameAs(Objects.requireNonNull(got.inputMatrix()))).isTrue();
+    }
+    LowRank product = want.lowRank();
+    if (product != null) {
+      LowRank read = Objects.requireNonNull(got.lowRank());
+      assertThat(rows(read.down())).isEqualTo(rows(product.down()));
+      assertThat(rows(read.up())).isEqualTo(rows(product.up()));
     }
     LinearWeights decoding = want.decoding();
     if (decoding != null) {
@@ -293,6 +360,45 @@ class AscendWriterTest {
     assertThat(rows(a.weight())).as(module).isEqualTo(rows(b.weight()));
     assertThat(bias(a)).as(module).containsExactly(bias(b));
     assertThat(a.activation()).isEqualTo(b.activation());
+  }
+
+  @Test
+  void tagsSayWhatGoesWithALayer() {
+    assertTag("flat", "W4A4_FLATQUANT_DYNAMIC", ".weight", ".left_trans", ".clip_ratio");
+    assertTag("flat-mix", "W8A8_MIX_FLATQUANT", ".weight", ".deq_scale", ".right_trans");
+    assertTag("flat-float", "FLOAT_FLATQUANT", ".weight", ".right_trans");
+    assertTag("low-rank", "W8A8_SVD_DYNAMIC", ".linear.weight", ".linear.weight_scale");
+    assertTag("low-rank", "FLOAT", ".linear.svd_lowrank_l1", ".div.mul_scale");
+    assertTag("low-rank-float", "FLOAT", ".linear.weight", ".linear.svd_lowrank_l2");
+  }
+
+  private void assertTag(String kind, String tag, String... suffixes) {
+    written(m -> layer(kind, m, 2)).close();
+    ObjectNode json = Json.readObject(out.resolve("quant_model_description.json"));
+    for (String suffix : suffixes) {
+      String name = "model.layers.1.mlp.down_proj" + suffix;
+      assertThat(json.path(name).asString("")).as(kind + name).isEqualTo(tag);
+    }
+  }
+
+  @Test
+  void whatOnlyAscendCanSayIsRefusedElsewhere() {
+    for (WriteFormat format : WriteFormat.values()) {
+      for (String kind : List.of("flat", "flat-left", "flat-float", "low-rank", "flat-mix")) {
+        LinearWeights layer = layer(kind, "model.layers.0.mlp.down_proj", 1).withInputScale(null);
+        if (format != WriteFormat.ASCEND) {
+          assertThatThrownBy(() -> format.requireSaidInputs("m", layer))
+              .isInstanceOf(CheckpointException.class)
+              .hasMessageContaining("which only ascend can say, not " + format.label());
+        }
+      }
+    }
+    LinearWeights both =
+        layer("flat", "model.layers.0.mlp.down_proj", 1)
+            .withLowRank(layer("low-rank", "model.layers.0.mlp.down_proj", 1).lowRank());
+    assertThatThrownBy(() -> written(_ -> both))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("no Ascend tool writes");
   }
 
   @Test

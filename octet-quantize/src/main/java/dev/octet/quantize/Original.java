@@ -90,7 +90,8 @@ public final class Original implements AutoCloseable {
         .forEach(
             (name, tensor) ->
                 require(
-                    FLOATS.contains(tensor.type()), "gguf, %s is %s".formatted(name, tensor.type())));
+                    FLOATS.contains(tensor.type()),
+                    "gguf, %s is %s".formatted(name, tensor.type())));
   }
 
   private void require(boolean unquantized, String how) {

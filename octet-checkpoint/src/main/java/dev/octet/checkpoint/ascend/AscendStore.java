@@ -109,7 +109,7 @@ public final class AscendStore implements LayerStore {
     Set<String> tags = new HashSet<>();
     long group = 0;
     for (ObjectNode scheme : schemes.values()) {
-      tags.add(scheme.path("tag").asString(""));
+      Tag.of(scheme.path("tag").asString("")).ifPresent(tag -> tags.add(tag.label()));
       group = Math.max(group, scheme.path("group").asLong(0));
       for (String module : dense) {
         if (areFused(module, scheme.path("name").asString(""))) {
@@ -170,7 +170,7 @@ public final class AscendStore implements LayerStore {
   private static String tag(String tensor, SequencedMap<String, ObjectNode> schemes) {
     String module = tensor.substring(0, tensor.lastIndexOf('.'));
     String suffix = tensor.substring(tensor.lastIndexOf('.') + 1);
-    if (suffix.equals("bias") || suffix.equals("mul_scale")) {
+    if (suffix.equals("bias") || suffix.equals("mul_scale") || suffix.startsWith("svd_")) {
       return "FLOAT";
     }
     if (suffix.startsWith("kv_cache_")) {

@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.packing.RowPairs;
 import dev.octet.tensor.ActivationQuant;
+import dev.octet.tensor.ActivationQuant.Clipped;
 import dev.octet.tensor.ActivationQuant.DynamicFp8;
 import dev.octet.tensor.ActivationQuant.DynamicInt4;
 import dev.octet.tensor.ActivationQuant.DynamicInt8;
@@ -14,9 +15,11 @@ import dev.octet.tensor.ActivationQuant.StaticInt8;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.Fp8Weight;
+import dev.octet.tensor.InputMatrix.Kronecker;
 import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
 import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.LowRank;
 import dev.octet.tensor.Nibbles;
 import dev.octet.tensor.QuantizedWeight;
 import dev.octet.tensor.ScaleGranularity;
@@ -40,7 +43,7 @@ public final class StoredLayer {
 
   private StoredLayer(String module, LinearWeights layer, DType modelType) {
     this.module = layer.inputScale() == null ? module : module + ".linear";
-    this.layer = layer;
+    this.layer = unclipped(layer);
     this.modelType = modelType;
   }
 
@@ -50,6 +53,36 @@ public final class StoredLayer {
    * @throws CheckpointException if the format has none for it
    */
   public static String tag(String module, LinearWeights layer) {
+    Tag tag = ownTag(module, unclipped(layer));
+    boolean learnt = isLearnt(layer);
+    boolean product = layer.lowRank() != null;
+    if (learnt && product) {
+      throw new CheckpointException(
+          module + ": turns its input and has a product beside it, which no Ascend tool writes");
+    }
+    return tag.label(learnt, product && tag != Tag.FLOAT);
+  }
+
+  private static boolean isLearnt(LinearWeights layer) {
+    return layer.inputMatrix() != null || layer.activation() instanceof Clipped;
+  }
+
+  /** The layer without what {@code .clip_ratio} says. */
+  private static LinearWeights unclipped(LinearWeights w) {
+    LinearWeights decoding = w.decoding();
+    return w.activation() instanceof Clipped c
+        ? new LinearWeights(
+            w.weight(),
+            w.bias(),
+            c.inner(),
+            w.inputScale(),
+            decoding == null ? null : unclipped(decoding),
+            w.inputMatrix(),
+            w.lowRank())
+        : w;
+  }
+
+  private static Tag ownTag(String module, LinearWeights layer) {
     ActivationQuant input = layer.activation();
     Tag tag =
         switch (layer.weight()) {
@@ -66,7 +99,7 @@ public final class StoredLayer {
               .formatted(module, layer.weight().label(), input.label()));
     }
     requireStorable(module, layer.weight(), tag);
-    return tag.label();
+    return tag;
   }
 
   private static @Nullable Tag int8(LinearWeights layer, ScaleGrid grid) {
@@ -153,6 +186,7 @@ public final class StoredLayer {
       default -> throw new IllegalStateException(tag.label());
     }
     stored.bias();
+    stored.online(layer);
     Tensor smoothing = layer.inputScale();
     if (smoothing != null) {
       stored.tensors.put(module + ".div.mul_scale", smoothing);
@@ -162,6 +196,29 @@ public final class StoredLayer {
 
   private void put(String suffix, Tensor tensor) {
     tensors.put(module + "." + suffix, tensor);
+  }
+
+  /** What happens to the input while the model runs, and the product beside the layer. */
+  private void online(LinearWeights whole) {
+    if (whole.inputMatrix() instanceof Kronecker(Tensor left, Tensor right)) {
+      putIfThere(OnlineInput.LEFT, left);
+      putIfThere(OnlineInput.RIGHT, right);
+    }
+    if (isLearnt(whole)) {
+      float ratio = whole.activation() instanceof Clipped c ? c.ratio() : 1;
+      putIfThere(OnlineInput.CLIP, Tensor.ofFloats(new float[] {ratio}, 1));
+    }
+    LowRank product = whole.lowRank();
+    if (product != null) {
+      putIfThere(LowRankBranch.DOWN, product.down().values());
+      putIfThere(LowRankBranch.UP, product.up().values());
+    }
+  }
+
+  private void putIfThere(String suffix, @Nullable Tensor tensor) {
+    if (tensor != null) {
+      tensors.put(module + suffix, tensor);
+    }
   }
 
   private void bias() {

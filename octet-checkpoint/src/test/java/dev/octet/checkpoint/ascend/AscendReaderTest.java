@@ -12,9 +12,12 @@ import dev.octet.checkpoint.QueryScales;
 import dev.octet.checkpoint.Shared;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DType;
+import dev.octet.tensor.InputMatrix.Kronecker;
 import dev.octet.tensor.LinearWeights;
+import dev.octet.tensor.LowRank;
 import dev.octet.tensor.Tensor;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -25,6 +28,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -204,6 +208,187 @@ class AscendReaderTest {
       assertThat(Objects.requireNonNull(c.linear(Q).inputScale()).toFloats())
           .containsExactly(folder.tensor(Q + ".div.mul_scale").toFloats());
     }
+  }
+
+  private static void tag(AscendFolder folder, String module, String tag) {
+    folder.tags.replaceAll((name, own) -> name.startsWith(module + ".") ? tag : own);
+  }
+
+  private static float[] values(AscendFolder folder, String name) {
+    return folder.tensor(name).to(DType.F32, Arena.ofAuto()).toFloats();
+  }
+
+  /** Any tag may have the addition, wherever the tools put it, and biases have had it, too. */
+  @ParameterizedTest
+  @CsvSource({
+    "W4A4_DYNAMIC,W4A4_FLATQUANT_DYNAMIC",
+    "W8A8_DYNAMIC,W8A8_FLATQUANT_DYNAMIC",
+    "W4A8_DYNAMIC,W4A8_FLATQUANT_DYNAMIC",
+    "W4A4_MXFP4,W4A4_MXFP4_FLATQUANT",
+    "W8A8,W8A8_FLATQUANT",
+    "W8A8_MIX,W8A8_MIX_FLATQUANT",
+    "FLOAT,FLOAT_FLATQUANT"
+  })
+  void flatQuantTurnsInputsAndClipsThem(String tag, String stored) {
+    AscendFolder folder = folder(tag);
+    folder.put(Q + ".left_trans", "", folder.floats(DType.BF16, 1, 3, 3));
+    folder.put(Q + ".right_trans", "", folder.floats(DType.F32, 1, 6, 6));
+    folder.put(Q + ".clip_ratio", "", Tensor.ofFloats(new float[] {0.875f}, 1));
+    tag(folder, Q, stored);
+    ActivationQuant plain;
+    try (Checkpoint c = folder(tag).open(dir.resolve("plain"))) {
+      plain = c.linear(Q).activation();
+    }
+    try (Checkpoint c = folder.open(dir.resolve("flat"))) {
+      LinearWeights layer = c.linear(Q);
+      requireSame(Q, layer, folder.expected(Q));
+      assertThat(layer.activation()).isEqualTo(new ActivationQuant.Clipped(plain, 0.875f));
+      Kronecker matrix = (Kronecker) Objects.requireNonNull(layer.inputMatrix());
+      assertThat(Objects.requireNonNull(matrix.left()).toFloats())
+          .containsExactly(values(folder, Q + ".left_trans"));
+      assertThat(Objects.requireNonNull(matrix.right()).toFloats())
+          .containsExactly(values(folder, Q + ".right_trans"));
+      assertThat(c.linear(ATTENTION + "k_proj").inputMatrix()).isNull();
+      if (layer.decoding() != null) {
+        assertThat(matrix.sameAs(Objects.requireNonNull(decoding(layer).inputMatrix()))).isTrue();
+        assertThat(decoding(layer).activation()).isInstanceOf(ActivationQuant.Clipped.class);
+      }
+    }
+  }
+
+  @Test
+  void oneSideOfAMatrixIsEnoughAndARatioOfOneIsNone() {
+    String o = ATTENTION + "o_proj";
+    AscendFolder folder = folder("W4A4_DYNAMIC");
+    folder.put(o + ".left_trans", "", folder.floats(DType.F32, 1, 3, 3));
+    folder.put(o + ".clip_ratio", "", Tensor.ofFloats(new float[] {1}, 1));
+    tag(folder, o, "W4A4_FLATQUANT_DYNAMIC");
+    try (Checkpoint c = folder.open(dir)) {
+      Kronecker matrix = (Kronecker) Objects.requireNonNull(c.linear(o).inputMatrix());
+      assertThat(matrix.right()).isNull();
+      assertThat(matrix.leftOrder(18)).isEqualTo(3);
+      assertThat(matrix.rightOrder(18)).isEqualTo(6);
+      assertThat(c.linear(o).activation()).isInstanceOf(ActivationQuant.DynamicInt4.class);
+    }
+  }
+
+  /** As QuaRot's tools store them: not described. */
+  @Test
+  void rotationsOfQuaRotAreKroneckerProducts() {
+    String o = ATTENTION + "o_proj";
+    String down = AscendFolder.LAYER + "mlp.down_proj";
+    AscendFolder folder =
+        new AscendFolder(7, m -> m.endsWith("o_proj") ? "FLOAT" : "W4A4_DYNAMIC", 0, true);
+    folder.put(o + ".heads_rotation", "", folder.floats(DType.F32, 1, 3, 3));
+    folder.put(down + ".kronecker_rotation_m", "", folder.floats(DType.F32, 1, 7, 7));
+    folder.put(down + ".kronecker_rotation_n", "", folder.floats(DType.F32, 1, 3, 3));
+    folder.tags.keySet().removeIf(name -> name.contains("_rotation"));
+    try (Checkpoint c = folder.open(dir)) {
+      Kronecker heads = (Kronecker) Objects.requireNonNull(c.linear(o).inputMatrix());
+      assertThat(heads.right()).isNull();
+      assertThat(Objects.requireNonNull(heads.left()).toFloats())
+          .containsExactly(values(folder, o + ".heads_rotation"));
+      Kronecker both = (Kronecker) Objects.requireNonNull(c.linear(down).inputMatrix());
+      assertThat(Objects.requireNonNull(both.left()).toFloats())
+          .containsExactly(values(folder, down + ".kronecker_rotation_m"));
+      assertThat(Objects.requireNonNull(both.right()).toFloats())
+          .containsExactly(values(folder, down + ".kronecker_rotation_n"));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "W4A4_MXFP4,W4A4_MXFP4_SVD",
+    "W4A4_DYNAMIC,W4A4_SVD_DYNAMIC",
+    "W8A8_DYNAMIC,W8A8_DYNAMIC_SVD"
+  })
+  void productsOfLowRankStandBesideLayers(String tag, String stored) {
+    AscendFolder folder = folder(tag);
+    tag(folder, Q, stored);
+    Tensor down = folder.floats(DType.BF16, 1, 2, AscendFolder.HIDDEN);
+    Tensor up = folder.floats(DType.F32, 1, AscendFolder.HEADS * AscendFolder.DIM, 2);
+    folder.put(Q + ".svd_lowrank_l1", "FLOAT", down);
+    folder.put(Q + ".svd_lowrank_l2", "FLOAT", up);
+    try (Checkpoint c = folder.open(dir)) {
+      LinearWeights layer = c.linear(Q);
+      requireSame(Q, layer, folder.expected(Q));
+      LowRank product = Objects.requireNonNull(layer.lowRank());
+      assertThat(product.rank()).isEqualTo(2);
+      float[] row = new float[AscendFolder.HIDDEN];
+      product.addTo(5, row);
+      for (int j = 0; j < row.length; j++) {
+        double want =
+            (double) up.getFloat(10) * down.getFloat(j)
+                + (double) up.getFloat(11) * down.getFloat(AscendFolder.HIDDEN + j);
+        assertThat((double) row[j]).isCloseTo(want, within(1e-6 * Math.abs(want)));
+      }
+    }
+  }
+
+  @Test
+  void whatDoesNotFitBesideALayerIsRefused() {
+    String o = ATTENTION + "o_proj";
+    refusedFlat(f -> f.put(Q + ".left_trans", "FLOAT", f.floats(DType.F32, 1, 4, 4)), "order 18");
+    refusedFlat(f -> f.put(Q + ".left_trans", "FLOAT", f.floats(DType.F32, 1, 3, 6)), "square");
+    refusedFlat(f -> f.put(Q + ".left_trans", "FLOAT", f.floats(DType.I8, 1, 3, 3)), "square");
+    refusedFlat(f -> f.tensor(Q + ".right_trans").setFloat(7, Float.NaN), "NaN at index 7");
+    refusedFlat(f -> f.tensor(Q + ".clip_ratio").setFloat(0, 0), "above 0, at most 1");
+    refusedFlat(f -> f.tensor(Q + ".clip_ratio").setFloat(0, 1.5f), "is 1.5");
+    refusedFlat(f -> f.put(Q + ".clip_ratio", "FLOAT", f.floats(DType.F32, 1, 2)), "shape [1]");
+    refusedFlat(
+        f -> {
+          for (String suffix : List.of(".left_trans", ".right_trans", ".clip_ratio")) {
+            f.tensors.remove(Q + suffix);
+          }
+        },
+        "none of left_trans");
+    refusedFlat(
+        f -> f.put(Q + ".kronecker_rotation_m", "FLOAT", f.floats(DType.F32, 1, 3, 3)),
+        "in which order");
+    refusedFlat(
+        f -> f.put(Q + ".svd_lowrank_l1", "FLOAT", f.floats(DType.F32, 1, 2, 18)),
+        "which of them comes first");
+    refusedFlat(f -> f.move(Q + ".weight", Q + ".linear.weight"), "beside it no weight is stored");
+    refused(
+        "W8A8_DYNAMIC", f -> f.tags.put(Q + ".weight", "W8A8_SVD_DYNAMIC"), "no svd_lowrank_l1");
+    refused(
+        "W8A8_DYNAMIC",
+        f -> f.put(Q + ".svd_lowrank_l2", "FLOAT", f.floats(DType.F32, 1, 18, 2)),
+        "svd_lowrank_l1' is missing");
+    refused(
+        "W8A8_DYNAMIC",
+        f -> f.put(Q + ".svd_lowrank_l1", "FLOAT", f.floats(DType.F32, 1, 19, 18)),
+        "a rank from 1 to 18");
+    refused(
+        "W8A8_DYNAMIC",
+        f -> {
+          f.put(Q + ".svd_lowrank_l1", "FLOAT", f.floats(DType.F32, 1, 2, 18));
+          f.put(Q + ".svd_lowrank_l2", "FLOAT", f.floats(DType.F32, 1, 2, 18));
+        },
+        "expected shape [18, 2]");
+    refused(
+        "W8A8_DYNAMIC",
+        f -> f.put(o + ".heads_rotation", "FLOAT", f.floats(DType.F32, 1, 6, 6)),
+        "3 heads of 6 channels");
+    refused(
+        "W8A8_DYNAMIC",
+        f -> f.put(o + ".kronecker_rotation_m", "FLOAT", f.floats(DType.F32, 1, 6, 6)),
+        "kronecker_rotation_n' is missing");
+    refused("W8A8_DYNAMIC", f -> f.tags.put(Q + ".weight", "W8A8_TIMESTEP"), "diffusion");
+    refused("W8A8_DYNAMIC", f -> f.tags.put(Q + ".weight", "NF4"), "are not stored");
+  }
+
+  private void refusedFlat(Consumer<AscendFolder> damage, String reason) {
+    refused(
+        "W4A4_DYNAMIC",
+        f -> {
+          f.put(Q + ".left_trans", "", f.floats(DType.BF16, 1, 3, 3));
+          f.put(Q + ".right_trans", "", f.floats(DType.F32, 1, 6, 6));
+          f.put(Q + ".clip_ratio", "", Tensor.ofFloats(new float[] {0.875f}, 1));
+          tag(f, Q, "W4A4_FLATQUANT_DYNAMIC");
+          damage.accept(f);
+        },
+        reason);
   }
 
   @Test
