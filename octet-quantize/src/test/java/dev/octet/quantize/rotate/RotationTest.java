@@ -22,6 +22,7 @@ import dev.octet.quantize.QuantizeOptions;
 import dev.octet.quantize.QuantizedSource;
 import dev.octet.quantize.WeightRounding;
 import dev.octet.tensor.DType;
+import dev.octet.tensor.InputMatrix;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.Tensor;
 import java.io.IOException;
@@ -163,8 +164,9 @@ class RotationTest {
       WeightSource turned = online.of(source, w8a16);
       String down = "model.layers.1.mlp.down_proj";
       int width = source.config().intermediateSize();
-      assertThat(turned.linear(down).inputHadamard()).isEqualTo(Integer.lowestOneBit(width));
-      assertThat(online.of(source, NOTHING).linear(down).inputHadamard()).isZero();
+      assertThat(turned.linear(down).inputMatrix())
+          .isEqualTo(new InputMatrix.Hadamard(Integer.lowestOneBit(width)));
+      assertThat(online.of(source, NOTHING).linear(down).inputMatrix()).isNull();
       assertThat(distance(logits(turned), logits(source))).isLessThan(1e-5);
     }
   }
@@ -191,8 +193,9 @@ class RotationTest {
         .contains("\"transform_config\"", "\"head_dim\" : 32", "\"weight_input\"");
     try (Checkpoint source = Checkpoints.open(model);
         Checkpoint stored = Checkpoints.open(out)) {
-      assertThat(stored.linear("model.layers.0.mlp.down_proj").inputHadamard()).isEqualTo(32);
-      assertThat(stored.linear("model.layers.0.mlp.up_proj").inputHadamard()).isZero();
+      assertThat(stored.linear("model.layers.0.mlp.down_proj").inputMatrix())
+          .isEqualTo(new InputMatrix.Hadamard(32));
+      assertThat(stored.linear("model.layers.0.mlp.up_proj").inputMatrix()).isNull();
       assertThat(logits(stored))
           .isEqualTo(logits(new QuantizedSource(online.of(source, options), options)));
     }
