@@ -7,6 +7,7 @@ import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.Checkpoints;
 import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.Mutations;
+import dev.octet.tensor.DType;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -68,7 +69,21 @@ class AscendFuzzTest {
       folder.scales(attention + "k_proj.kv_cache_scale", "C8", AscendFolder.DIM);
       folder.scales(attention + "v_proj.kv_cache_scale", "C8", AscendFolder.DIM);
     }
+    if (random.nextBoolean()) {
+      turn(folder, attention);
+    }
     return folder;
+  }
+
+  /** Lets something happen to inputs while the model runs. */
+  private static void turn(AscendFolder folder, String attention) {
+    folder.put(attention + "q_proj.left_trans", "FLOAT", folder.floats(DType.BF16, 1, 3, 3));
+    folder.put(attention + "q_proj.right_trans", "FLOAT", folder.floats(DType.F32, 1, 6, 6));
+    folder.scales(attention + "q_proj.clip_ratio", "FLOAT", 1);
+    folder.put(attention + "o_proj.heads_rotation", "FLOAT", folder.floats(DType.F32, 1, 3, 3));
+    String up = AscendFolder.LAYER + "mlp.up_proj.svd_lowrank_l";
+    folder.put(up + "1", "FLOAT", folder.floats(DType.F32, 1, 2, AscendFolder.HIDDEN));
+    folder.put(up + "2", "FLOAT", folder.floats(DType.BF16, 1, AscendFolder.INTER, 2));
   }
 
   /** Damages the description or the weights: their header, or the numbers behind it. */
