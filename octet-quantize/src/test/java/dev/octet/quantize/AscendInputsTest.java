@@ -123,7 +123,7 @@ class AscendInputsTest {
       codes.setFloat(i, random.nextInt(2 * most + 1) - most);
     }
     for (int r = 0; r < n; r++) {
-      scale.setFloat(r, (float) Math.scalb(1, -random.nextInt(6)));
+      scale.setFloat(r, Math.scalb(1f, -random.nextInt(6)));
     }
     put(module + ".weight", tag, codes);
     put(module + ".weight_scale", tag, scale);
