@@ -12,8 +12,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is known of the rows that a linear layer is given: extremes and mean magnitudes of every
- * channel, some of the rows themselves, and where asked for how the channels vary together.
+ * What is known of the rows that a linear layer is given: extremes and mean sizes of every channel,
+ * some of the rows themselves, and where asked for how the channels vary together.
  */
 public final class InputStats {
   /** Rows kept for trying things out, as AWQ does. */
@@ -27,6 +27,7 @@ public final class InputStats {
   private final float[] lowest;
   private final float[] highest;
   private final double[] sizes;
+  private final double[] squares;
   private final Tensor sample;
   private final @Nullable Gram gram;
   private final Tensor batch;
@@ -55,6 +56,7 @@ public final class InputStats {
     this.lowest = new float[channels];
     this.highest = new float[channels];
     this.sizes = new double[channels];
+    this.squares = new double[channels];
     this.sample =
         Tensor.allocate(arena, DType.F32, Math.max(1, Math.min(SAMPLE, expected)), channels);
     this.gram = kernels == null ? null : new Gram(kernels, channels, arena);
@@ -77,6 +79,7 @@ public final class InputStats {
         lowest[j] = Math.min(lowest[j], row[j]);
         highest[j] = Math.max(highest[j], row[j]);
         sizes[j] += Math.abs(row[j]);
+        squares[j] += (double) row[j] * row[j];
       }
       keep(row);
       gather(row);
@@ -174,6 +177,15 @@ public final class InputStats {
     return out;
   }
 
+  /** Root of the mean square of every channel. */
+  public float[] rootMeanSquares() {
+    float[] out = new float[channels];
+    for (int j = 0; j < channels; j++) {
+      out[j] = (float) Math.sqrt(squares[j] / Math.max(1, seen));
+    }
+    return out;
+  }
+
   /** Some of the rows, F32 [at most 512, channels]. */
   public Tensor sample() {
     return sample.rowRange(0, kept);
@@ -210,6 +222,7 @@ public final class InputStats {
       lowest[j] /= divisors[j];
       highest[j] /= divisors[j];
       sizes[j] /= divisors[j];
+      squares[j] /= (double) divisors[j] * divisors[j];
     }
     divideColumns(sample, divisors);
     if (gram != null) {

@@ -139,7 +139,11 @@ final class LayerSmoothing {
   }
 
   private List<float[]> candidates(InputStats stats, Part... readers) {
-    return search(stats, readers).candidates(smoothing, stats.largest(), stats.meanSizes());
+    ScaleSearch search = search(stats, readers);
+    List<float[]> all =
+        new ArrayList<>(search.candidates(smoothing, stats.largest(), stats.meanSizes()));
+    all.addAll(search.balanced(stats.rootMeanSquares()));
+    return all;
   }
 
   private ScaleSearch search(InputStats stats, Part... readers) {

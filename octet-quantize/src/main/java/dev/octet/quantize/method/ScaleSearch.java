@@ -83,6 +83,30 @@ public final class ScaleSearch {
         new Smoothing.ChannelSizes(largestInput, meanInput, largestWeight(), meanWeight()));
   }
 
+  /**
+   * Factors that cost least by expectation, and some on the way to them.
+   *
+   * @param rootMeanSquares of every channel
+   */
+  public List<float[]> balanced(float[] rootMeanSquares) {
+    float[] all = ScaleBalance.of(weights, rootMeanSquares, block());
+    return List.of(partly(all, 0.5), partly(all, 0.75), all);
+  }
+
+  private static float[] partly(float[] s, double part) {
+    float[] out = new float[s.length];
+    for (int j = 0; j < s.length; j++) {
+      out[j] = (float) Math.pow(s[j], part);
+    }
+    return out;
+  }
+
+  private int block() {
+    return scheme.granularity() == ScaleGranularity.GROUP
+        ? scheme.group()
+        : Math.toIntExact(sample.columns());
+  }
+
   private double error(float[] s, float[] largestInput, List<Tensor> wanted) {
     double sum = 0;
     try (Arena arena = Arena.ofShared()) {
@@ -176,7 +200,7 @@ public final class ScaleSearch {
 
   private float[] meanWeight() {
     int k = Math.toIntExact(sample.columns());
-    int block = scheme.granularity() == ScaleGranularity.GROUP ? scheme.group() : k;
+    int block = block();
     double[] sums = new double[k];
     long rows = 0;
     float[] row = new float[k];

@@ -66,7 +66,8 @@ public sealed interface Smoothing {
   /**
    * AWQ (Lin et al., arXiv 2306.00978): {@code s = mean|x|^r} and {@code s = mean|x|^r /
    * mean|w|^(1−r)}, r in steps of a tenth, scaled so that the largest and the smallest factor are
-   * each other's inverse. The weight as it is is tried first.
+   * each other's inverse. The weight as it is is tried first. Where blocks are compared, {@link
+   * ScaleSearch#balanced} adds factors that lie on neither curve.
    */
   record Awq() implements Smoothing {
     private static final int STEPS = 10;
