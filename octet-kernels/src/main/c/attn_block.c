@@ -108,23 +108,29 @@ static void fetch_scales(const uint8_t *head, int64_t at) {
   }
 }
 
+/* Bytes ahead from which on memory comes in time; much more would not stay in the first cache. */
+#define IN_TIME 8192
+
 /*
- * few_rows without unpacking the tiles first. While keys are multiplied their values are asked for, then
- * the next keys: what waits in the first cache is half a block, and reading stops for no softmax.
+ * few_rows without unpacking the tiles first. While keys are multiplied their values are asked for and then the
+ * next keys or, where that is too near, keys for keys and values for values: reading stops for no softmax.
  */
 static void few_rows_direct(task *t, const uint8_t *head, const uint8_t *next, int first_key, int count, int all) {
   const octet_attention *c = t->call;
   workspace *w = &t->w;
   fetch_scales(next, c->key_scale_at);
   fetch_scales(next, c->value_scale_at);
-  direct keys = {(const int8_t *)head + c->key_at, c->key_dim, KEY_TILE, head + c->value_at};
+  int half = KEY_TILE * c->key_dim >= IN_TIME;
+  const uint8_t *first = half ? head + c->value_at : next + c->key_at;
+  const uint8_t *then = half ? next + c->key_at : next + c->value_at;
+  direct keys = {(const int8_t *)head + c->key_at, c->key_dim, KEY_TILE, first};
   scores x = {w->x, KEY_TILE, w->factor, w->key_scale, w->bias};
   octet_scores_direct(&keys, w->queries, &x, t->rows);
   if (!all) {
     octet_hide_across(t, first_key, count);
   }
   octet_softmax_across(&t->how, t->odd_scales || !all, w->x, w->p, t->rows, w->value_scale, t->bound, &w->s);
-  direct values = {(const int8_t *)head + c->value_at, count, c->value_dim, next + c->key_at};
+  direct values = {(const int8_t *)head + c->value_at, count, c->value_dim, then};
   outputs o = {w->acc, t->how.width, w->s.alpha, w->s.beta};
   octet_outputs_direct(&values, w->p, &o, t->rows);
 }

@@ -27,7 +27,6 @@ typedef struct {
 
 INLINE vi vi_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 INLINE vi vi_min(vi a, vi b) { return _mm512_min_epi32(a, b); }
-INLINE vi vi_max(vi a, vi b) { return _mm512_max_epi32(a, b); }
 /* yes where x < y, else no, also where either is NaN. */
 INLINE vf vf_if_less(vf x, vf y, vf yes, vf no) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_LT_OQ), no, yes);
@@ -47,7 +46,6 @@ INLINE void store_f16(uint8_t *to, vf x) {
 
 INLINE vi vi_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 INLINE vi vi_min(vi a, vi b) { return _mm256_min_epi32(a, b); }
-INLINE vi vi_max(vi a, vi b) { return _mm256_max_epi32(a, b); }
 INLINE vf vf_if_less(vf x, vf y, vf yes, vf no) {
   return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(x, y, _CMP_LT_OQ));
 }

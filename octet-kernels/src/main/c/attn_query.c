@@ -4,6 +4,7 @@
  * the codes are the same as every provider's.
  */
 #include "attn_tile.h"
+#include <float.h>
 #include <string.h>
 
 #define LOG2_E 1.4426950408889634
@@ -51,12 +52,12 @@ static void rotate_in_memory(float *x, const float *signs, int dim, int block, f
 
 enum { MOST_VECTORS = 16 };
 
-/* A block of so many vectors: pairs within each first, then whole ones. */
-INLINE void rotate_vectors(int vectors, float *x, const float *signs, vf norm) {
+/* A block of so many vectors, from one place to another: pairs within each first, then whole ones. */
+INLINE void rotate_vectors(int vectors, const float *from, float *to, const float *signs, vf norm) {
   vf v[MOST_VECTORS];
 #pragma GCC unroll 16
   for (int i = 0; i < vectors; i++) {
-    v[i] = vf_mul(vf_load(x + i * LANES), vf_load(signs + i * LANES));
+    v[i] = vf_mul(vf_load(from + i * LANES), vf_load(signs + i * LANES));
 #pragma GCC unroll 4
     for (int half = 1; half < LANES; half *= 2) {
       v[i] = vf_butterfly(v[i], half);
@@ -75,58 +76,50 @@ INLINE void rotate_vectors(int vectors, float *x, const float *signs, vf norm) {
   }
 #pragma GCC unroll 16
   for (int i = 0; i < vectors; i++) {
-    vf_store(x + i * LANES, vf_mul(v[i], norm));
+    vf_store(to + i * LANES, vf_mul(v[i], norm));
   }
 }
 
-void octet_rotate(float *x, const float *signs, int dim, int block) {
+/* from M into x. */
+static void rotate(const float *from, float *x, const float *signs, int dim, int block) {
   float norm = (float)(1 / sqrt((double)block));
   if (block < LANES || block > MOST_VECTORS * LANES) {
+    memmove(x, from, 4 * (size_t)dim);
     rotate_in_memory(x, signs, dim, block, norm);
     return;
   }
   for (int c = 0; c < dim; c += block) {
     switch (block / LANES) {
-      case 1: rotate_vectors(1, x + c, signs + c, vf_set1(norm)); break;
-      case 2: rotate_vectors(2, x + c, signs + c, vf_set1(norm)); break;
-      case 4: rotate_vectors(4, x + c, signs + c, vf_set1(norm)); break;
-      case 8: rotate_vectors(8, x + c, signs + c, vf_set1(norm)); break;
-      default: rotate_vectors(16, x + c, signs + c, vf_set1(norm)); break;
+      case 1: rotate_vectors(1, from + c, x + c, signs + c, vf_set1(norm)); break;
+      case 2: rotate_vectors(2, from + c, x + c, signs + c, vf_set1(norm)); break;
+      case 4: rotate_vectors(4, from + c, x + c, signs + c, vf_set1(norm)); break;
+      case 8: rotate_vectors(8, from + c, x + c, signs + c, vf_set1(norm)); break;
+      default: rotate_vectors(16, from + c, x + c, signs + c, vf_set1(norm)); break;
     }
   }
 }
+
+void octet_rotate(float *x, const float *signs, int dim, int block) { rotate(x, x, signs, dim, block); }
 
 /* The scale of a row, NaN if it holds a NaN or an infinity. n is a multiple of LANES. */
 static float scale_of(const float *x, int n) {
-  vf max = vf_zero(), nan = vf_zero();
+  /* Without their signs numbers are in the order of their bits, and what is none comes last. */
+  vi most = vi_set1(0), magnitude = vi_set1(0x7fffffff);
   for (int c = 0; c < n; c += LANES) {
-    vf v = vf_load(x + c);
-    max = vf_max(vf_abs(v), max);
-    nan = vf_if_nan(v, v, nan);
+    most = vi_max(most, vi_and(vf_as_vi(vf_load(x + c)), magnitude));
   }
-  float scale = (vf_hmax(max) + vf_hsum(nan)) / 127;
-  return isinf(scale) ? NAN : scale;
+  vf top = vi_as_vf(most);
+  return vf_all_at_most(top, FLT_MAX) ? vf_hmax(top) / 127 : NAN;
 }
 
-/* What a product with a reciprocal may be off, where quotients are below 128, is far less than 1/2 less this. */
-#define SURELY 0.4999f
-
-/*
- * Codes as words, and the bias that makes up for keys being 128 more. Dividing takes most of the
- * time, so x is multiplied by 1 / scale, unless that leaves in doubt how a quotient is rounded.
- */
-INLINE int quantize_by(int divide, const float *x, int n, float scale, int32_t *out, int32_t *bias) {
+/* Codes as words, and the bias that makes up for keys being 128 more. */
+static int32_t quantize(const float *x, int n, float scale, int32_t *out) {
   vi sum = vi_set1(0);
-  int sure = 1;
   vf divisor = vf_set1(scale == 0 ? 1 : scale);
-  vf inverse = vf_div(vf_set1(1), divisor);
   for (int c = 0; c < n; c += LANES) {
-    vf v = divide ? vf_div(vf_load(x + c), divisor) : vf_mul(vf_load(x + c), inverse);
+    vf v = vf_div(vf_load(x + c), divisor);
     v = vf_max(vf_set1(-127), vf_min(vf_set1(127), v));
     vi code = vf_round(v);
-    if (!divide) {
-      sure &= vf_all_at_most(vf_abs(vf_sub(v, vi_float(code))), SURELY); /* of a NaN nothing is */
-    }
     sum = vi_add(sum, code);
 #ifdef __AVX512VNNI__
     _mm_storeu_si128((__m128i *)((int8_t *)out + c), _mm512_cvtepi32_epi8(code));
@@ -137,20 +130,48 @@ INLINE int quantize_by(int divide, const float *x, int n, float scale, int32_t *
 #endif
   }
 #ifdef __AVX512VNNI__
-  *bias = -128 * _mm512_reduce_add_epi32(sum);
+  return -128 * _mm512_reduce_add_epi32(sum);
 #else
-  *bias = 0;
+  (void)sum;
+  return 0;
 #endif
-  return sure;
 }
 
-static int32_t quantize(const float *x, int n, float scale, int32_t *out) {
-  int32_t bias;
-  if (!quantize_by(0, x, n, scale, out, &bias)) {
-    quantize_by(1, x, n, scale, out, &bias);
+#ifdef __AVX512VNNI__
+
+/* A reciprocal has full precision from here on, and quotients are at most 127. */
+#define LEAST_SCALE 1e-30f
+
+/* What the product with a reciprocal may be off is far less than 1/2 less this. */
+#define SURELY 0.4999f
+
+/*
+ * The same for whole lines. Division takes most of the time, so x is multiplied with 1 / scale, unless that
+ * leaves in doubt how a quotient is rounded.
+ */
+static int32_t quantize_lines(const float *x, int n, float scale, int32_t *out) {
+  vf inverse = vf_set1(1 / scale), off = vf_zero();
+  vi sum = vi_set1(0), order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  for (int c = 0; c < n; c += 64) {
+    vi code[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      vf v = vf_mul(vf_load(x + c + i * LANES), inverse);
+      code[i] = vf_round(v);
+      off = _mm512_range_ps(off, _mm512_reduce_ps(v, 0x08), 0x0b); /* the larger magnitude */
+    }
+    vi pairs = _mm512_packs_epi16(_mm512_packs_epi32(code[0], code[1]), _mm512_packs_epi32(code[2], code[3]));
+    vi line = _mm512_permutexvar_epi32(order, pairs);
+    sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), line);
+    vi_store((int8_t *)out + c, line);
   }
-  return bias;
+  return vf_all_at_most(off, SURELY) ? -128 * _mm512_reduce_add_epi32(sum) : quantize(x, n, scale, out);
 }
+
+#else
+#define LEAST_SCALE INFINITY
+#define quantize_lines quantize
+#endif
 
 static void narrow(const plan *how, const float *x, int n, int32_t *out) {
   for (int c = 0; c < n; c += LANES) {
@@ -166,30 +187,57 @@ static void narrow(const plan *how, const float *x, int n, int32_t *out) {
   }
 }
 
-query octet_query(
-    const octet_attention *call, const plan *how, int head, const float *q, int32_t *out,
-    float *row) {
+/* A query turned as keys are: as it is, or in row. */
+static const float *turn(const octet_attention *call, int head, const float *q, float *row, query *made) {
   int dim = call->key_dim;
   int width = round_up(dim, LANES);
-  query result = {.factor = 1, .bias = 0, .shift = 0};
-  memcpy(row, q, 4 * (size_t)dim);
-  memset(row + dim, 0, 4 * (size_t)(width - dim));
+  *made = (query){.factor = 1, .bias = 0, .shift = 0};
+  if (width > dim) {
+    memcpy(row, q, 4 * (size_t)dim);
+    memset(row + dim, 0, 4 * (size_t)(width - dim));
+    q = row;
+  }
   if (call->signs) {
     const float *mean = call->mean + (ptrdiff_t)head * dim;
-    result.shift = call->lse ? mean_product(row, mean, dim) * call->scale : 0;
-    octet_rotate(row, call->signs, dim, call->hadamard);
+    made->shift = call->lse ? mean_product(q, mean, dim) * call->scale : 0;
+    rotate(q, row, call->signs, dim, call->hadamard);
+    q = row;
   }
-  if (how->scores_in == IN_INT8) {
-    if (call->key_scales) {
-      for (int c = 0; c < dim; c++) {
-        row[c] *= call->key_scales[(ptrdiff_t)head * dim + c];
-      }
+  return q;
+}
+
+/* Steps of several queries side by side: each of one waits for the one before. */
+void octet_queries(
+    const octet_attention *call, const plan *how, int head, int count, const float *const *q, int32_t *out,
+    ptrdiff_t stride, float *rows, query *made) {
+  int width = round_up(call->key_dim, LANES);
+  const float *turned[LANES];
+  for (int i = 0; i < count; i++) {
+    turned[i] = turn(call, head, q[i], rows + (ptrdiff_t)i * width, made + i);
+  }
+  if (how->scores_in != IN_INT8) {
+    for (int i = 0; i < count; i++) {
+      narrow(how, turned[i], width, out + i * stride);
     }
-    result.factor = scale_of(row, width);
-    result.bias = quantize(row, width, result.factor, out);
   } else {
-    narrow(how, row, width, out);
+    for (int i = 0; i < count; i++) {
+      if (call->key_scales) {
+        float *row = rows + (ptrdiff_t)i * width;
+        for (int c = 0; c < call->key_dim; c++) {
+          row[c] = turned[i][c] * call->key_scales[(ptrdiff_t)head * call->key_dim + c];
+        }
+        turned[i] = row;
+      }
+      made[i].factor = scale_of(turned[i], width);
+    }
+    for (int i = 0; i < count; i++) {
+      float scale = made[i].factor;
+      int quick = scale >= LEAST_SCALE && width % 64 == 0;
+      made[i].bias = quick ? quantize_lines(turned[i], width, scale, out + i * stride)
+                           : quantize(turned[i], width, scale, out + i * stride);
+    }
   }
-  result.factor = (float)(result.factor * (double)call->scale * LOG2_E);
-  return result;
+  for (int i = 0; i < count; i++) {
+    made[i].factor = (float)(made[i].factor * (double)call->scale * LOG2_E);
+  }
 }

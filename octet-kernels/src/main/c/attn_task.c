@@ -42,7 +42,7 @@ static int64_t lay_out(const plan *how, int key_dim, int rows, uint8_t *base, wo
   w->x = take(base, &at, 4LL * KEY_TILE * TILE_QUERIES);
   w->p = take(base, &at, 4LL * KEY_TILE * TILE_QUERIES);
   w->acc = take(base, &at, 4 * padded * how->width);
-  w->row = take(base, &at, 8 * widest);
+  w->row = take(base, &at, 4 * LANES * widest);
   w->factor = take(base, &at, 4 * padded);
   w->bias = take(base, &at, 4 * padded);
   w->shift = take(base, &at, 8 * padded);
@@ -78,15 +78,21 @@ int octet_forms_fit(const octet_attention *c) {
       && (!c->fast || (c->scores_in == IN_INT8 && c->values_in == IN_INT8));
 }
 
-/* Codes of a row's query. */
-static void load_query(task *t, int r, int32_t *codes) {
+/* Codes of up to LANES rows' queries, `stride` words each. */
+static void load_some(task *t, int first, int count, int32_t *codes, ptrdiff_t stride) {
   workspace *w = &t->w;
-  const float *q = t->call->q + position(t, r) * t->call->key_dim;
-  query made = octet_query(t->call, &t->how, t->head, q, codes, w->row);
-  w->factor[r] = made.factor;
-  w->bias[r] = t->tiled ? 0 : made.bias;
-  w->shift[r] = made.shift;
-  octet_set_visibility(t, r);
+  const float *q[LANES] = {0};
+  query made[LANES];
+  for (int i = 0; i < count; i++) {
+    q[i] = t->call->q + position(t, first + i) * t->call->key_dim;
+    octet_set_visibility(t, first + i);
+  }
+  octet_queries(t->call, &t->how, t->head, count, q, codes, stride, w->row, made);
+  for (int i = 0; i < count; i++) {
+    w->factor[first + i] = made[i].factor;
+    w->bias[first + i] = t->tiled ? 0 : made[i].bias;
+    w->shift[first + i] = made[i].shift;
+  }
 }
 
 /* Codes of up to LANES rows from `first` on, each `stride` words, go into columns of their tile. */
@@ -111,9 +117,7 @@ static void load_queries(task *t) {
   workspace *w = &t->w;
   int padded = t->few ? t->rows : t->tiles * TILE_QUERIES;
   if (t->few) {
-    for (int r = 0; r < t->rows; r++) {
-      load_query(t, r, w->queries + (ptrdiff_t)r * t->how.key_words);
-    }
+    load_some(t, 0, t->rows, w->queries, t->how.key_words);
   } else {
     ptrdiff_t stride = t->how.key_words + LANES;
     memset(w->queries, 0, 4 * (size_t)padded * t->query_words);
@@ -122,9 +126,7 @@ static void load_queries(task *t) {
       if (some < LANES) {
         memset(w->codes, 0, 4 * (size_t)(LANES * stride));
       }
-      for (int i = 0; i < some; i++) {
-        load_query(t, first + i, w->codes + i * stride);
-      }
+      load_some(t, first, some, w->codes, stride);
       put_into_tile(t, first, w->codes, stride);
     }
   }

@@ -97,11 +97,12 @@ typedef struct {
 } query;
 
 /*
- * Rotates, scales and rounds a query of a head into out [words]; row is room for key_dim values in
- * whole vectors.
+ * Rotates, scales and rounds up to LANES queries of a head into out [count][stride] words; rows is room for
+ * key_dim values in whole vectors for each.
  */
-query octet_query(
-    const octet_attention *call, const plan *how, int head, const float *q, int32_t *out, float *row);
+void octet_queries(
+    const octet_attention *call, const plan *how, int head, int count, const float *const *q, int32_t *out,
+    ptrdiff_t stride, float *rows, query *made);
 
 /* x M in place, M of the layout. */
 void octet_rotate(float *x, const float *signs, int dim, int block);

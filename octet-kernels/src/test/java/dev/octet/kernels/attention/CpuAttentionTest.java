@@ -65,6 +65,31 @@ class CpuAttentionTest {
     }
   }
 
+  /**
+   * The log-sum-exp over two keys tells a query's codes apart: one step of one of them moves it by
+   * about 1e-3, rounding of its sums by 1e-6.
+   */
+  @ParameterizedTest(allowZeroInvocations = true)
+  @MethodSource("providers")
+  void queriesHaveTheCodesThatTheReferenceGivesThem(String provider) {
+    for (int dim : new int[] {64, 80, 128}) {
+      Inputs x = Inputs.normal(dim, 400, 4, 2, 1, dim, dim);
+      AttentionSpec spec = AttentionSpec.full(4, 0.1f);
+      assertThat(Inputs.maxDiff(lse(provider, x, spec), Inputs.widen(lse("reference", x, spec))))
+          .as("%d channels", dim)
+          .isLessThan(2e-5);
+    }
+  }
+
+  private static float[] lse(String provider, Inputs x, AttentionSpec spec) {
+    int dim = (int) x.q().dim(2);
+    try (Kernels kernels = TestKernels.create(provider, 1);
+        KvLayer kv = kernels.attention().newKvLayer(new KvSpec(1, dim, dim, KvType.INT8, null))) {
+      x.appendTo(kv, 2);
+      return x.attend(kernels.attention(), AttentionKind.INT8, spec, kv).lse();
+    }
+  }
+
   /** Splits of keys are merged right: against keys that are not split. */
   @Test
   void splittingKeysChangesNothingButRounding() {
