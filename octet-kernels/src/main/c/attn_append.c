@@ -4,6 +4,7 @@
  * is encoded row by row first and then transposed.
  */
 #include "attn_encode.h"
+#include "attn_layout.h"
 #include "attn_tile.h"
 #include "rope.h"
 
@@ -19,47 +20,6 @@ typedef struct {
   float *row;       /* room for one */
   uint8_t *codes;   /* room for a block of them, encoded */
 } part;
-
-/*
- * Codes of four bits lie in runs of 64, of which the second half is in the high nibbles of the first:
- * index is counted through a head's keys or values.
- */
-static void put_nibble(uint8_t *codes, ptrdiff_t index, uint8_t code) {
-  uint8_t *at = codes + index / 64 * 32 + index % 32;
-  *at = index % 64 < 32 ? (uint8_t)((*at & 0xf0) | code) : (uint8_t)((*at & 0x0f) | code << 4);
-}
-
-/* Columns of `rows` encoded rows, `stride` bytes apart, into channels of a block from slot on. */
-static void transpose(const uint8_t *from, int stride, int rows, int dim, int type, uint8_t *to, int slot) {
-  const int bytes = element_bytes(type);
-  for (int c = 0; c < dim; c++) {
-    const ptrdiff_t first = (ptrdiff_t)c * KEY_TILE + slot;
-    uint8_t *channel = to + first * bytes;
-    const uint8_t *column = from + (ptrdiff_t)c * bytes;
-    switch (bytes) {
-      case 1:
-        for (int r = 0; r < rows; r++) {
-          const uint8_t code = column[(ptrdiff_t)r * stride];
-          if (type == KV_INT4) {
-            put_nibble(to, first + r, code);
-          } else {
-            channel[r] = code;
-          }
-        }
-        break;
-      case 2:
-        for (int r = 0; r < rows; r++) {
-          memcpy(channel + 2 * r, column + (ptrdiff_t)r * stride, 2);
-        }
-        break;
-      default:
-        for (int r = 0; r < rows; r++) {
-          memcpy(channel + 4 * r, column + (ptrdiff_t)r * stride, 4);
-        }
-        break;
-    }
-  }
-}
 
 /* Encodes the part's row; its scale goes to slot `slot`. */
 static int32_t encode(const part *p, uint8_t *head, int slot, uint8_t *out) {
@@ -98,7 +58,7 @@ static int32_t put_keys(
       return status;
     }
   }
-  transpose(p->codes, stride, tokens, p->dim, p->how.type, head + p->at, slot);
+  store_keys(p->codes, stride, tokens, p->dim, p->how.type, head + p->at, slot);
   return OCTET_OK;
 }
 
@@ -113,9 +73,7 @@ static int32_t put_values(
       return status;
     }
     if (p->how.type == KV_INT4) {
-      for (int c = 0; c < p->dim; c++) {
-        put_nibble(head + p->at, (ptrdiff_t)(slot + t) * p->dim + c, p->codes[c]);
-      }
+      put_nibbles(head + p->at, (ptrdiff_t)(slot + t) * p->dim, p->codes, p->dim);
     } else {
       memcpy(head + p->at + (slot + t) * bytes, p->codes, (size_t)bytes);
     }
