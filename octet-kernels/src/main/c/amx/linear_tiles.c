@@ -329,19 +329,29 @@ INLINE void all_panels(const int kind, const layer *l, int64_t from, int64_t to,
   }
 }
 
-static void run(int kind, layer *l, int64_t from, int64_t to) {
+static void run(int kind, layer *l, int64_t from, int64_t to, workspace *ws) {
   l->blocks = l->w->k / l->w->block;
   l->block_tiles = tiles_of(block_rows(kind, l->w));
   l->tiles = l->blocks * l->block_tiles;
-  workspace ws;
   const tile_config config = whole_tiles();
-  TILE_CONFIGURE(&ws.tiles, &config);
+  TILE_CONFIGURE(&ws->tiles, &config);
   switch (kind) {
-    case KIND_U8: all_panels(KIND_U8, l, from, to, &ws); break;
-    case KIND_S8: all_panels(KIND_S8, l, from, to, &ws); break;
-    default: all_panels(KIND_BF16, l, from, to, &ws); break;
+    case KIND_U8: all_panels(KIND_U8, l, from, to, ws); break;
+    case KIND_S8: all_panels(KIND_S8, l, from, to, ws); break;
+    default: all_panels(KIND_BF16, l, from, to, ws); break;
   }
-  TILE_RELEASE(&ws.tiles);
+  TILE_RELEASE(&ws->tiles);
+}
+
+/* Whether the scratch is as large and as aligned as a workspace: on the stack it left the JVM too little. */
+static int suits(const void *scratch, int64_t bytes) {
+  return bytes >= (int64_t)sizeof(workspace) && (uintptr_t)scratch % _Alignof(workspace) == 0;
+}
+
+/* Bytes of scratch that either of the two needs, at a multiple of 64. */
+OCTET_EXPORT int32_t octet_linear_tiles_scratch(int64_t *bytes) {
+  *bytes = sizeof(workspace);
+  return OCTET_OK;
 }
 
 /*
@@ -353,7 +363,8 @@ static void run(int kind, layer *l, int64_t from, int64_t to) {
  */
 OCTET_EXPORT int32_t octet_linear_int_tiles(const octet_linear *w, int64_t rows, int64_t from,
                                             int64_t to, const uint8_t *x, const float *x_scales,
-                                            const int32_t *x_sums, float *y) {
+                                            const int32_t *x_sums, float *y, void *scratch,
+                                            int64_t scratch_bytes) {
   const int32_t status = check_linear(w, rows, from, to);
   if (status != OCTET_OK) {
     return status;
@@ -361,11 +372,12 @@ OCTET_EXPORT int32_t octet_linear_int_tiles(const octet_linear *w, int64_t rows,
   if (w->form != FORM_I8 && w->form != FORM_I4) {
     return OCTET_BAD_FORM;
   }
-  if (w->block > MOST_INPUTS || w->scales == NULL || (w->offset != NULL && w->block != w->k)) {
+  if (!suits(scratch, scratch_bytes) || w->block > MOST_INPUTS || w->scales == NULL
+      || (w->offset != NULL && w->block != w->k)) {
     return OCTET_BAD_SIZE;
   }
   layer l = {.w = w, .rows = rows, .x = x, .x_scales = x_scales, .x_sums = x_sums, .y = y};
-  run(w->form == FORM_I8 ? KIND_U8 : KIND_S8, &l, from, to);
+  run(w->form == FORM_I8 ? KIND_U8 : KIND_S8, &l, from, to, scratch);
   return OCTET_OK;
 }
 
@@ -375,7 +387,7 @@ OCTET_EXPORT int32_t octet_linear_int_tiles(const octet_linear *w, int64_t rows,
  */
 OCTET_EXPORT int32_t octet_linear_bf16_tiles(const octet_linear *w, int64_t rows, int64_t from,
                                              int64_t to, const uint8_t *x, const float *x_scales,
-                                             float *y) {
+                                             float *y, void *scratch, int64_t scratch_bytes) {
   const int32_t status = check_linear(w, rows, from, to);
   if (status != OCTET_OK) {
     return status;
@@ -383,7 +395,10 @@ OCTET_EXPORT int32_t octet_linear_bf16_tiles(const octet_linear *w, int64_t rows
   if (w->form == FORM_F32 || w->form == FORM_F16) {
     return OCTET_BAD_FORM;
   }
+  if (!suits(scratch, scratch_bytes)) {
+    return OCTET_BAD_SIZE;
+  }
   layer l = {.w = w, .rows = rows, .x = x, .x_scales = x_scales, .y = y};
-  run(KIND_BF16, &l, from, to);
+  run(KIND_BF16, &l, from, to, scratch);
   return OCTET_OK;
 }

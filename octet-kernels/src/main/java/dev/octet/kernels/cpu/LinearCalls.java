@@ -183,8 +183,8 @@ final class LinearCalls {
       MemorySegment out) {
     codes.require("codes", rows, w.inputs());
     requireBytes("scales", scales, 4L * rows);
-    requireBytes("sums", sums, 4L * rows * w.blocks());
-    requireBytes("out", out, 4L * rows * w.n());
+    requireFloats("sums", sums, rows, w.blocks());
+    requireFloats("out", out, rows, w.n());
     int status;
     try {
       status =
@@ -221,7 +221,7 @@ final class LinearCalls {
     halves.require("x", 2L * rows, w.inputs());
     requireBytes("scales", scales, groupBytes(w, rows));
     requireBytes("sums", sums, groupBytes(w, rows));
-    requireBytes("out", out, 4L * rows * w.n());
+    requireFloats("out", out, rows, w.n());
     int status;
     try {
       status =
@@ -245,7 +245,8 @@ final class LinearCalls {
 
   /** Bytes of a number for every row and group of a 16-bit x. */
   private static long groupBytes(PackedWeight w, int rows) {
-    return 4L * rows * w.blocks() * Math.ceilDiv(w.padded(), FixedPoint.GROUP);
+    long groups = Math.multiplyExact((long) w.blocks(), Math.ceilDiv(w.padded(), FixedPoint.GROUP));
+    return Math.multiplyExact(4L * rows, groups);
   }
 
   /**
@@ -259,7 +260,7 @@ final class LinearCalls {
       Rows halves,
       MemorySegment scales,
       MemorySegment sums) {
-    requireBytes("x", x, 4L * rows * w.inputs());
+    requireFloats("x", x, rows, w.inputs());
     halves.require("x", 2L * rows, w.inputs());
     requireBytes("scales", scales, groupBytes(w, rows));
     requireBytes("sums", sums, groupBytes(w, rows));
@@ -321,7 +322,7 @@ final class LinearCalls {
     if (scales.address() != 0) {
       requireBytes("scales", scales, 4L * rows);
     }
-    requireBytes("out", out, 4L * rows * w.n());
+    requireFloats("out", out, rows, w.n());
     int status;
     try {
       status =
@@ -351,7 +352,7 @@ final class LinearCalls {
       int offset,
       Rows codes,
       MemorySegment scales) {
-    requireBytes("x", x, 4L * rows * k);
+    requireFloats("x", x, rows, k);
     codes.require("codes", rows, k);
     requireBytes("scales", scales, 4L * rows);
     int status;
@@ -403,7 +404,7 @@ final class LinearCalls {
   /** {@code octet_block_sums}: sums of every block of codes. */
   void blockSums(PackedWeight w, Rows codes, int rows, MemorySegment sums) {
     codes.require("codes", rows, w.inputs());
-    requireBytes("sums", sums, 4L * rows * w.blocks());
+    requireFloats("sums", sums, rows, w.blocks());
     int status;
     try {
       status =
@@ -423,8 +424,8 @@ final class LinearCalls {
 
   /** {@code octet_input_sums}: sums of every block of x F32 [rows][k]. */
   void inputSums(PackedWeight w, MemorySegment x, int rows, MemorySegment sums) {
-    requireBytes("x", x, 4L * rows * w.k());
-    requireBytes("sums", sums, 4L * rows * w.blocks());
+    requireFloats("x", x, rows, w.k());
+    requireFloats("sums", sums, rows, w.blocks());
     int status;
     try {
       status = (int) inputSums.invokeExact(x, (long) rows, (long) w.k(), (long) w.block(), sums);
@@ -443,9 +444,9 @@ final class LinearCalls {
       int to,
       MemorySegment sums,
       MemorySegment y) {
-    requireBytes("offsets", offsets, 4L * w.panels() * w.blocks() * PackedWeight.PANEL);
-    requireBytes("sums", sums, 4L * rows * w.blocks());
-    requireBytes("y", y, 4L * rows * w.n());
+    requireFloats("offsets", offsets, w.panels(), (long) w.blocks() * PackedWeight.PANEL);
+    requireFloats("sums", sums, rows, w.blocks());
+    requireFloats("y", y, rows, w.n());
     int status;
     try {
       status =
@@ -467,7 +468,7 @@ final class LinearCalls {
 
   /** {@code octet_to_bf16}: x F32 [rows][k]. */
   void toBf16(MemorySegment x, int rows, int k, Rows out) {
-    requireBytes("x", x, 4L * rows * k);
+    requireFloats("x", x, rows, k);
     out.require("out", rows, k);
     int status;
     try {
@@ -494,9 +495,9 @@ final class LinearCalls {
       boolean scaled,
       MemorySegment out,
       MemorySegment scales) {
-    requireBytes("x", x, 4L * rows * k);
-    requireBytes("out", out, 4L * rows * k);
-    requireBytes("scales", scales, 4L * rows * Math.ceilDiv(k, block));
+    requireFloats("x", x, rows, k);
+    requireFloats("out", out, rows, k);
+    requireFloats("scales", scales, rows, Math.ceilDiv(k, block));
     int status;
     try {
       status =
@@ -507,6 +508,11 @@ final class LinearCalls {
       throw NativeKernels.rethrown(e);
     }
     NativeKernels.check(status, "octet_round_e4m3");
+  }
+
+  /** Throws unless there is room for {@code rows × columns} numbers of 32 bits. */
+  static void requireFloats(String what, MemorySegment segment, int rows, long columns) {
+    requireBytes(what, segment, Math.multiplyExact(4L * rows, columns));
   }
 
   static void requireBytes(String what, MemorySegment segment, long bytes) {

@@ -16,6 +16,7 @@ final class Scratch {
     ORDERED,
     PART,
     TILES,
+    PRODUCTS,
     SCALES,
     BLOCK_SCALES,
     SUMS,

@@ -3,6 +3,7 @@ package dev.octet.kernels.cpu;
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import dev.octet.kernels.cpu.Scratch.Use;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
@@ -19,6 +20,7 @@ final class TileCalls {
   private final MethodHandle tileRows;
   private final MethodHandle integers;
   private final MethodHandle halves;
+  private final long scratchBytes;
 
   TileCalls(NativeKernels library) {
     this.tileRows =
@@ -41,7 +43,9 @@ final class TileCalls {
             ADDRESS,
             ADDRESS,
             ADDRESS,
-            ADDRESS);
+            ADDRESS,
+            ADDRESS,
+            JAVA_LONG);
     this.halves =
         library.entry(
             "octet_linear_bf16_tiles",
@@ -51,7 +55,21 @@ final class TileCalls {
             JAVA_LONG,
             ADDRESS,
             ADDRESS,
-            ADDRESS);
+            ADDRESS,
+            ADDRESS,
+            JAVA_LONG);
+    this.scratchBytes = scratchBytes(library);
+  }
+
+  private static long scratchBytes(NativeKernels library) {
+    MethodHandle entry = library.entry("octet_linear_tiles_scratch", ADDRESS);
+    MemorySegment bytes = Scratch.ofThread().get(Use.PART, 8);
+    try {
+      NativeKernels.check((int) entry.invokeExact(bytes), "octet_linear_tiles_scratch");
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+    return bytes.get(JAVA_LONG, 0);
   }
 
   /** Bytes of rows of x as tiles, with elements of {@code size} bytes. */
@@ -95,11 +113,15 @@ final class TileCalls {
       MemorySegment out) {
     LinearCalls.requireBytes("x", x, bytes(w, rows, Byte.BYTES));
     LinearCalls.requireBytes("scales", scales, 4L * rows);
-    LinearCalls.requireBytes("sums", sums, 4L * rows * w.blocks());
-    LinearCalls.requireBytes("out", out, 4L * rows * w.n());
+    LinearCalls.requireFloats("sums", sums, rows, w.blocks());
+    LinearCalls.requireFloats("out", out, rows, w.n());
     int status;
     try {
-      status = (int) integers.invokeExact(w.struct(), (long) rows, from, to, x, scales, sums, out);
+      MemorySegment room = scratch();
+      status =
+          (int)
+              integers.invokeExact(
+                  w.struct(), (long) rows, from, to, x, scales, sums, out, room, room.byteSize());
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }
@@ -119,13 +141,22 @@ final class TileCalls {
     if (scales.address() != 0) {
       LinearCalls.requireBytes("scales", scales, 4L * rows);
     }
-    LinearCalls.requireBytes("out", out, 4L * rows * w.n());
+    LinearCalls.requireFloats("out", out, rows, w.n());
     int status;
     try {
-      status = (int) halves.invokeExact(w.struct(), (long) rows, from, to, x, scales, out);
+      MemorySegment room = scratch();
+      status =
+          (int)
+              halves.invokeExact(
+                  w.struct(), (long) rows, from, to, x, scales, out, room, room.byteSize());
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }
     NativeKernels.check(status, "octet_linear_bf16_tiles");
+  }
+
+  /** The calling thread's working memory. */
+  private MemorySegment scratch() {
+    return Scratch.ofThread().get(Use.PRODUCTS, scratchBytes);
   }
 }

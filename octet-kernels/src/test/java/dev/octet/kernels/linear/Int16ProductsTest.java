@@ -256,7 +256,8 @@ class Int16ProductsTest {
     return all;
   }
 
-  private static boolean rounds(LinearWeights weights) {
+  /** Whether an unquantized input meets integers. */
+  static boolean rounds(LinearWeights weights) {
     QuantizedWeight weight = weights.weight();
     return weights.activation() instanceof None
         && (weight instanceof Int8Weight || weight instanceof Int4Weight);

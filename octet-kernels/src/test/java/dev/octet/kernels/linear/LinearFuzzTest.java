@@ -38,16 +38,28 @@ class LinearFuzzTest {
         Bf16ProductsTest.able().stream()
             .map(name -> new Provider(name + " bf16", TestKernels.create(name, 2, Products.BF16)))
             .toList();
+    List<Provider> fixed =
+        Int16ProductsTest.able().stream() // the reference first
+            .map(name -> new Provider(name + " int16", TestKernels.create(name, 2, Products.INT16)))
+            .toList();
     try {
-      Fuzz.run(LinearFuzzTest.class, 40, (random, fuzz) -> check(random, fuzz, providers, halves));
+      Fuzz.run(
+          LinearFuzzTest.class,
+          40,
+          (random, fuzz) -> check(random, fuzz, providers, halves, fixed));
     } finally {
       providers.forEach(p -> p.kernels().close());
       halves.forEach(p -> p.kernels().close());
+      fixed.forEach(p -> p.kernels().close());
     }
   }
 
   private static void check(
-      Random random, Fuzz fuzz, List<Provider> providers, List<Provider> halves) {
+      Random random,
+      Fuzz fuzz,
+      List<Provider> providers,
+      List<Provider> halves,
+      List<Provider> fixed) {
     int k = 1 + random.nextInt(inputs(random));
     int n =
         1
@@ -91,6 +103,33 @@ class LinearFuzzTest {
             assertThat(y).as(what).isFinite();
           }
         }
+        if (Int16ProductsTest.rounds(weights)) {
+          fuzz.count("int16");
+          checkFixed(what, fuzz, fixed, weights, x, out, exact);
+        }
+      }
+    }
+  }
+
+  /** Fixed point is defined by the reference; how far sums may be off, by what is summed. */
+  private static void checkFixed(
+      String what,
+      Fuzz fuzz,
+      List<Provider> fixed,
+      LinearWeights weights,
+      Tensor x,
+      Tensor out,
+      Exact exact) {
+    float[] expected = null;
+    for (Provider provider : fixed) {
+      fuzz.tries(provider.name() + ", " + what);
+      provider.kernels().linear(weights).apply(x, out);
+      float[] got = out.toFloats();
+      expected = expected == null ? got : expected;
+      for (int i = 0; i < got.length; i++) {
+        assertThat(Math.abs(got[i] - expected[i]) <= 1e-5 * exact.magnitude()[i] + 1e-30)
+            .as("%s, %s, element %d: %s, not %s", provider.name(), what, i, got[i], expected[i])
+            .isTrue();
       }
     }
   }
