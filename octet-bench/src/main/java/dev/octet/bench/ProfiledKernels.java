@@ -208,6 +208,11 @@ final class ProfiledKernels implements Kernels {
 
   private final class ProfiledAttention implements AttentionKernels {
     @Override
+    public @Nullable String detour(AttentionKind kind, KvSpec cache) {
+      return kernels.attention().detour(kind, cache);
+    }
+
+    @Override
     public KvLayer newKvLayer(KvSpec spec) {
       return new ProfiledKv(kernels.attention().newKvLayer(spec), append);
     }

@@ -5,6 +5,14 @@ import org.jspecify.annotations.Nullable;
 
 /** Tiled attention with an online softmax: no N×N matrix is ever made. */
 public interface AttentionKernels {
+  /**
+   * Why attention of a kind over such a cache is slower than these kernels are otherwise, for the
+   * person who chose it; null if it is not.
+   */
+  default @Nullable String detour(AttentionKind kind, KvSpec cache) {
+    return null;
+  }
+
   /** An empty store for one sequence and layer, in this provider's block layout. */
   KvLayer newKvLayer(KvSpec spec);
 

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -62,6 +63,11 @@ public final class CausalLm implements AutoCloseable {
     this.notices = new ArrayList<>(source.notices());
     this.notices.addAll(ScaleReport.of(source).problems());
     this.notices.addAll(inputs.problems());
+    attention.stream()
+        .map(how -> kernels.attention().detour(how.kind(), how.cache()))
+        .filter(Objects::nonNull)
+        .distinct()
+        .forEach(notices::add);
     this.weightArena = arena;
   }
 

@@ -2,6 +2,7 @@ package dev.octet.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.KvScales;
@@ -42,6 +43,23 @@ class CausalLmTest {
   private static Tensor run(CausalLm model, int[] ids) {
     try (KvCache cache = model.newCache()) {
       return model.forward(ids, cache, false);
+    }
+  }
+
+  @Test
+  void attentionThatHasNoKernelOfItsOwnIsSaidOnce() {
+    assumeTrue(Providers.list().stream().anyMatch(p -> p.name().equals("cpu") && p.available()));
+    RunOptions flash = new RunOptions(AttentionKind.INT_FLASH, KvType.BF16);
+    try (Kernels cpu = Providers.create("cpu", 1);
+        CausalLm model = CausalLm.load(new TinyModel(false, PLAIN), cpu, flash);
+        CausalLm usual = CausalLm.load(new TinyModel(false, PLAIN), cpu, RunOptions.exact());
+        CausalLm other = CausalLm.load(new TinyModel(false, PLAIN), vector, flash)) {
+      assertThat(model.notices())
+          .singleElement()
+          .asString()
+          .contains("int-flash", "vector provider");
+      assertThat(usual.notices()).isEmpty();
+      assertThat(other.notices()).isEmpty();
     }
   }
 

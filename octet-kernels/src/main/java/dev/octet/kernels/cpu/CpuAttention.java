@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  * the number of threads.
  *
  * <p>INT-FlashAttention, a yardstick, and keys with BF16 channels ({@link KvFormat#tail}) are left
- * to the vector provider.
+ * to the vector provider, which {@link #detour} says.
  */
 final class CpuAttention implements AttentionKernels, KvWriter {
   /** Rows that share a tile once it is unpacked; their outputs fit the L2 cache. */
@@ -101,6 +101,20 @@ final class CpuAttention implements AttentionKernels, KvWriter {
             JAVA_LONG);
     this.appendScratchBytes = library.entry("octet_append_scratch", ADDRESS, ADDRESS);
     this.scratchBytes = library.entry("octet_attend_scratch", ADDRESS, JAVA_INT, JAVA_INT, ADDRESS);
+  }
+
+  @Override
+  public @Nullable String detour(AttentionKind kind, KvSpec cache) {
+    KvFormat format = KvFormat.of(cache);
+    if (isInC(kind, format)) {
+      return null;
+    }
+    boolean tail = KvFormat.tail(format.keyDim(), format.valueDim()) > 0;
+    return "attention %s%s has no kernel in C: the vector provider computes it, slower; %s"
+        .formatted(
+            kind.label(),
+            tail ? " over keys wider than values" : "",
+            tail ? "bf16 over a bf16 cache has one" : "int8 has one");
   }
 
   @Override

@@ -56,6 +56,26 @@ class CpuAttentionTest {
     }
   }
 
+  @ParameterizedTest(allowZeroInvocations = true)
+  @MethodSource("providers")
+  void whatHasNoKernelInCSaysSo(String provider) {
+    KvSpec plain = new KvSpec(2, 64, 64, KvType.BF16, null);
+    KvSpec latent = new KvSpec(1, 80, 64, KvType.BF16, null);
+    try (Kernels kernels = TestKernels.create(provider, 1)) {
+      for (AttentionKind kind : KINDS) {
+        assertThat(kernels.attention().detour(kind, plain)).isNull();
+      }
+      assertThat(kernels.attention().detour(AttentionKind.INT_FLASH, plain))
+          .contains("int-flash", "vector provider");
+      assertThat(kernels.attention().detour(AttentionKind.INT8, latent))
+          .contains("int8 over keys wider than values");
+      assertThat(kernels.attention().detour(AttentionKind.BF16, latent)).isNull();
+    }
+    try (Kernels vector = TestKernels.create("vector", 1)) {
+      assertThat(vector.attention().detour(AttentionKind.INT_FLASH, plain)).isNull();
+    }
+  }
+
   private static List<Inputs.Result> attend(
       String provider, int threads, Inputs x, AttentionSpec spec) {
     try (Kernels kernels = TestKernels.create(provider, threads);
