@@ -61,7 +61,8 @@ typedef struct {
   int32_t splits;
   float scale;             /* of the scores */
   int32_t fast;            /* INT8 alone: codes of P as attn_fast.c makes them */
-  const float *key_offsets;   /* of static scales, for octet_append alone [heads, key_dim], or null */
+  const float *key_offsets;   /* of static scales: o for octet_append, o s for octet_remove_offsets
+                                 [heads, key_dim], or null */
   const float *value_offsets; /* the same [heads, value_dim] */
   const float *cosines;       /* what octet_append rotates keys by [tokens, pairs], or null */
   const float *sines;         /* the same */
@@ -93,6 +94,12 @@ OCTET_EXPORT int32_t octet_attend(
 
 /* Merges the parts of a head's rows into out and lse, in the order of the splits. */
 OCTET_EXPORT int32_t octet_attend_merge(const octet_attention *call, int32_t head);
+
+/*
+ * Frees outputs and log-sum-exps of queries from ... to - 1 of what the offsets of static scales put into
+ * them. Queries that see no key are left alone.
+ */
+OCTET_EXPORT int32_t octet_remove_offsets(const octet_attention *call, int32_t from, int32_t to);
 
 /* Bytes of scratch octet_append needs. */
 OCTET_EXPORT int32_t octet_append_scratch(const octet_attention *layout, int64_t *bytes);

@@ -62,6 +62,16 @@ public final class StaticOffsets {
     return value;
   }
 
+  /** o·s of keys [heads·keyDim]. */
+  public float[] keyShifts() {
+    return keyShift;
+  }
+
+  /** o·s of values [heads·valueDim]. */
+  public float[] valueShifts() {
+    return valueShift;
+  }
+
   /**
    * Turns attention over shifted keys and values into attention over what they stand for.
    *

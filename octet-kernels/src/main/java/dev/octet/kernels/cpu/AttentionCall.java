@@ -57,12 +57,15 @@ final class AttentionCall {
       Tensor q,
       Tensor out,
       @Nullable Tensor lse,
-      int splits) {
+      int splits,
+      @Nullable StaticOffsets offsets) {
     PagedKvLayer kv = operand.kv();
     KvFormat format = kv.format();
     Rotation rotation = operand.rotation();
     float[] signs = rotation == null ? null : rotation.signs();
     float[] mean = rotation == null ? null : operand.mean();
+    float[] keyShifts = offsets == null ? null : offsets.keyShifts();
+    float[] valueShifts = offsets == null ? null : offsets.valueShifts();
     long partFloats =
         splits == 1
             ? 0
@@ -79,7 +82,9 @@ final class AttentionCall {
             + size(signs)
             + size(format.keyScales())
             + size(format.valueScales())
-            + 7 * 64);
+            + size(keyShifts)
+            + size(valueShifts)
+            + 9 * 64);
     put(q.segment().address());
     put(out.segment().address());
     put(lse == null ? 0 : lse.segment().address());
@@ -110,7 +115,10 @@ final class AttentionCall {
     memory.set(JAVA_FLOAT, field, spec.scale());
     field += 4;
     put(kind == AttentionKind.INT8_FAST ? 1 : 0);
-    memory.asSlice(STATIC_OFFSETS_AT, BYTES - STATIC_OFFSETS_AT).fill((byte) 0);
+    field = STATIC_OFFSETS_AT;
+    put(floats(keyShifts));
+    put(floats(valueShifts));
+    memory.asSlice(field, BYTES - field).fill((byte) 0);
     return memory;
   }
 

@@ -16,6 +16,7 @@ import dev.octet.kernels.attention.KeyAngles;
 import dev.octet.kernels.attention.KvFormat;
 import dev.octet.kernels.attention.KvWriter;
 import dev.octet.kernels.attention.PagedKvLayer;
+import dev.octet.kernels.attention.StaticOffsets;
 import dev.octet.kernels.vector.Operand;
 import dev.octet.tensor.NotFiniteException;
 import dev.octet.tensor.Tensor;
@@ -52,6 +53,9 @@ final class CpuAttention implements AttentionKernels, KvWriter {
   /** Blocks from which on it is memory that decoding waits for: a task then reads whole ones. */
   private static final int LONG_BLOCKS = 256;
 
+  /** Elements of the result that a task frees of offsets. */
+  private static final int PART = 1 << 14;
+
   /** OCTET_NOT_FINITE of {@code octet.h}. */
   private static final int NOT_FINITE = 3;
 
@@ -62,6 +66,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
   private final AttentionKernels vector;
   private final MethodHandle attend;
   private final MethodHandle merge;
+  private final MethodHandle removeOffsets;
   private final MethodHandle scratchBytes;
   private final MethodHandle append;
   private final MethodHandle appendScratchBytes;
@@ -86,6 +91,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
             ADDRESS,
             JAVA_LONG);
     this.merge = library.entry("octet_attend_merge", ADDRESS, JAVA_INT);
+    this.removeOffsets = library.entry("octet_remove_offsets", ADDRESS, JAVA_INT, JAVA_INT);
     this.append =
         library.entry(
             "octet_append",
@@ -149,10 +155,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
       throw new IllegalArgumentException("mask " + mask + " must be contiguous");
     }
     try (Operand operand = Operand.of(computed, stored, pool)) {
-      run(computed, spec, shapes, operand, q, out, lse);
-      if (stored.offsets() != null) {
-        stored.offsets().remove(spec, shapes, stored.length(), q, out, lse, pool);
-      }
+      run(computed, spec, shapes, operand, stored.offsets(), q, out, lse);
     } finally {
       // C was given addresses only.
       Reference.reachabilityFence(q);
@@ -275,6 +278,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
       AttentionSpec spec,
       AttentionShapes shapes,
       Operand operand,
+      @Nullable StaticOffsets offsets,
       Tensor q,
       Tensor out,
       @Nullable Tensor lse) {
@@ -286,7 +290,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
     int groups = heads / atOnce;
     int splits = splits(groups * rowBlocks, blocks);
     MemorySegment call =
-        calls.get().write(kind, spec, shapes, operand, q, out, lse, splits).asReadOnly();
+        calls.get().write(kind, spec, shapes, operand, q, out, lse, splits, offsets).asReadOnly();
     long bytes = scratchBytes(call, atOnce, Math.min(rows, ROW_BLOCK));
     // Later rows see more keys: hand them out first.
     pool.run(
@@ -302,6 +306,12 @@ final class CpuAttention implements AttentionKernels, KvWriter {
         });
     if (splits > 1) {
       pool.run(heads, head -> merge(call, head));
+    }
+    if (offsets != null) {
+      int each = Math.max(1, PART / Math.max(1, shapes.heads() * shapes.valueDim()));
+      pool.run(
+          Math.ceilDiv(shapes.queries(), each),
+          i -> removeOffsets(call, i * each, Math.min(shapes.queries(), (i + 1) * each)));
     }
   }
 
@@ -383,6 +393,14 @@ final class CpuAttention implements AttentionKernels, KvWriter {
   private void merge(MemorySegment call, int head) {
     try {
       NativeKernels.check((int) merge.invokeExact(call, head), "octet_attend_merge");
+    } catch (Throwable e) {
+      throw NativeKernels.rethrown(e);
+    }
+  }
+
+  private void removeOffsets(MemorySegment call, int from, int to) {
+    try {
+      NativeKernels.check((int) removeOffsets.invokeExact(call, from, to), "octet_remove_offsets");
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }
