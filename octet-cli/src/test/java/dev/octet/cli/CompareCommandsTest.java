@@ -83,7 +83,7 @@ class CompareCommandsTest {
     assertThat(eight.get("top1_agreement").asDouble())
         .isGreaterThan(four.get("top1_agreement").asDouble());
     assertThat(four.get("layer_4_error").asDouble()).isGreaterThan(0.02);
-    assertThat(four.get("worst_layers").size()).isEqualTo(3);
+    assertThat(four.get("worst_layers").size()).isBetween(1, 3);
     for (JsonNode worst : four.get("worst_layers")) {
       String error = "layer_" + worst.get("layer").asInt() + "_error";
       assertThat(worst.get("error").asDouble()).isEqualTo(four.get(error).asDouble());

@@ -12,6 +12,7 @@ import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.ScalePrecision;
 import dev.octet.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -75,7 +76,8 @@ public record GgufTarget(QuantScheme scheme, GgufType outer) {
     if (Files.exists(out) && !force) {
       throw new CheckpointException(out + ": exists already; use --force to replace it");
     }
-    try (Original original = Original.unquantized(in)) {
+    try (Original original = Original.unquantized(in);
+        Arena arena = Arena.ofShared()) {
       Checkpoint source = original.source();
       ModelLayout.linears(
           source.config(),
@@ -86,7 +88,7 @@ public record GgufTarget(QuantScheme scheme, GgufType outer) {
                       .formatted(shape.module(), scheme.group(), shape.columns()));
             }
           });
-      new GgufModel(new Expected(source, options, method), outer, options::ignores);
+      new GgufModel(new Expected(source, options, method, arena), outer, options::ignores);
     }
   }
 
@@ -95,9 +97,10 @@ public record GgufTarget(QuantScheme scheme, GgufType outer) {
     private final WeightSource source;
     private final Map<String, LinearWeights> layers = new HashMap<>();
 
-    Expected(WeightSource source, QuantizeOptions options, Preflight.Method method) {
+    Expected(
+        WeightSource source, QuantizeOptions options, Preflight.Method method, Arena arena) {
       this.source = source;
-      var samples = Preflight.samples(source.config(), options, method);
+      var samples = Preflight.samples(source.config(), options, method, arena);
       ModelLayout.linears(
           source.config(), shape -> layers.put(shape.module(), samples.apply(shape)));
     }

@@ -59,12 +59,14 @@ public final class Preflight {
   private final ModelConfig config;
   private final QuantizeOptions options;
   private final Method method;
+  private final Arena arena;
   private final Map<List<Object>, LinearWeights> samples = new HashMap<>();
 
-  private Preflight(ModelConfig config, QuantizeOptions options, Method method) {
+  private Preflight(ModelConfig config, QuantizeOptions options, Method method, Arena arena) {
     this.config = config;
     this.options = options;
     this.method = method;
+    this.arena = arena;
   }
 
   /**
@@ -95,13 +97,13 @@ public final class Preflight {
   /** Why a format cannot hold the result; empty if it can. */
   public static Optional<CheckpointException> problem(
       ModelConfig config, QuantizeOptions options, Method method, WriteFormat format) {
-    try {
+    try (Arena arena = Arena.ofShared()) {
       QuantizeOptions stored = options.storedAs(format);
       OutputLayer.requireHeld(stored, format);
       FormatCheck.require(
           format,
           config,
-          samples(config, stored, method),
+          samples(config, stored, method, arena),
           method.cache(config),
           method.query(config));
       return Optional.empty();
@@ -110,10 +112,10 @@ public final class Preflight {
     }
   }
 
-  /** Layers that look like those to come, of a few rows. */
+  /** Layers that look like those to come, of a few rows; the arena owns them. */
   static Function<LinearShape, LinearWeights> samples(
-      ModelConfig config, QuantizeOptions options, Method method) {
-    return new Preflight(config, options, method)::sample;
+      ModelConfig config, QuantizeOptions options, Method method, Arena arena) {
+    return new Preflight(config, options, method, arena)::sample;
   }
 
   private LinearWeights sample(LinearShape shape) {
@@ -130,18 +132,18 @@ public final class Preflight {
     Tensor values = values(Math.min(shape.rows(), ROWS + shape.rows() % ROWS), shape.columns());
     ActivationQuant.None plain = new ActivationQuant.None();
     if (scheme == null) {
-      DenseWeight kept = new DenseWeight(values.to(config.dtype(), Arena.ofAuto()));
+      DenseWeight kept = new DenseWeight(values.to(config.dtype(), arena));
       return new LinearWeights(kept, null, plain);
     }
     LinearWeights rounded =
         new LinearWeights(
-            RoundToNearest.quantize(values, scheme, Arena.ofAuto()), null, scheme.activation());
+            RoundToNearest.quantize(values, scheme, arena), null, scheme.activation());
     return method.made(shape, rounded, config);
   }
 
   /** Numbers of both signs in every stretch of columns, as weights are. */
-  private static Tensor values(long rows, long columns) {
-    Tensor values = Tensor.allocate(Arena.ofAuto(), DType.F32, rows, columns);
+  private Tensor values(long rows, long columns) {
+    Tensor values = Tensor.allocate(arena, DType.F32, rows, columns);
     for (long i = 0; i < values.size(); i++) {
       values.setFloat(i, ((i * 37 + i / columns) % 255 - 127) / 127f);
     }

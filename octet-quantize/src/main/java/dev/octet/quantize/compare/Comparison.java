@@ -20,7 +20,7 @@ public record Comparison(DistanceSummary distance, List<Double> layerErrors) {
    */
   public record LayerError(int layer, double error, double growth) {}
 
-  /** The layers that add most, the worst first. */
+  /** The layers that add most, the worst first; none of those that add nothing. */
   public List<LayerError> worst(int count) {
     return IntStream.range(0, layerErrors.size())
         .mapToObj(
@@ -29,6 +29,7 @@ public record Comparison(DistanceSummary distance, List<Double> layerErrors) {
                     l,
                     layerErrors.get(l),
                     layerErrors.get(l) - (l == 0 ? 0 : layerErrors.get(l - 1))))
+        .filter(layer -> layer.growth() > 0)
         .sorted(Comparator.comparingDouble(LayerError::growth).reversed())
         .limit(count)
         .toList();

@@ -64,6 +64,7 @@ class ModelComparerTest {
       assertThat(found.distance().agreement()).isEqualTo(1);
       assertThat(found.distance().change()).isZero();
       assertThat(found.layerErrors()).hasSize(3).allMatch(e -> e == 0);
+      assertThat(found.worst(3)).isEmpty();
     }
   }
 
@@ -103,8 +104,12 @@ class ModelComparerTest {
             .isLessThan(found.getLast().layerErrors().get(l));
       }
       List<Comparison.LayerError> worst = found.getLast().worst(3);
-      assertThat(worst).hasSize(3);
+      assertThat(worst).isNotEmpty().allMatch(layer -> layer.growth() > 0);
       assertThat(worst.getFirst().growth()).isGreaterThanOrEqualTo(worst.getLast().growth());
+      assertThat(new Comparison(near, List.of(0.1, 0.05, 0.3)).worst(3))
+          .extracting(Comparison.LayerError::layer)
+          .as("layer 1 adds nothing")
+          .containsExactly(2, 0);
     }
   }
 
