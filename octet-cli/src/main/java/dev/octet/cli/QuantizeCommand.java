@@ -24,7 +24,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.OptionSpec;
@@ -59,9 +58,6 @@ import picocli.CommandLine.Option;
       "  octet quantize --model DIR --out model.gguf --format gguf --scheme q4_0 --method gptq"
     })
 final class QuantizeCommand extends OctetCommand {
-  /** Weights stay as they are. */
-  private static final String NO_SCHEME = "none";
-
   @Mixin ModelOptions model = new ModelOptions();
 
   @Option(
@@ -71,39 +67,7 @@ final class QuantizeCommand extends OctetCommand {
       description = "directory to write, or the file for --format gguf")
   Path out = Path.of("");
 
-  @Option(
-      names = "--scheme",
-      paramLabel = "SCHEME",
-      description = {
-        "int8, int4, fp8, w8a8, w8a16, w4a16, w4a16-asym, w4a8, w4a4, fp8-dynamic, fp8-block",
-        "none: weights stay as they are, for --method rotation, faquant, c8 or kv-fp8",
-        "gguf: q8_0, q6_k, q4_k, q4_1, q4_0, f16, bf16, f32, and with methods q8_0, q4_1, q4_0"
-      })
-  @Nullable String schemeName;
-
-  @Option(
-      names = "--group-size",
-      paramLabel = "N",
-      defaultValue = "0",
-      description =
-          "columns that share a scale, for INT4; 0 for the scheme's own (default: 0: 128)")
-  int group;
-
-  @Option(
-      names = "--ignore",
-      paramLabel = "GLOB",
-      split = ",",
-      description = "modules to leave unquantized besides lm_head, for instance '*.down_proj'")
-  List<String> ignore = List.of();
-
-  @Option(
-      names = "--lm-head",
-      paramLabel = "SCHEME",
-      defaultValue = NO_SCHEME,
-      description =
-          "quantize the output layer, too, to the nearest: w8a16, w8a8, w4a16 … (default: none); one "
-              + "that is the embedding becomes a matrix of its own; compressed-tensors and gptq")
-  String head = NO_SCHEME;
+  @Mixin SchemeOptions schemes = new SchemeOptions();
 
   @Option(
       names = "--format",
@@ -134,6 +98,7 @@ final class QuantizeCommand extends OctetCommand {
   public Integer call() {
     recipes.requireMeaning();
     if (formatName.equalsIgnoreCase(GgufOutput.FORMAT)) {
+      requireNoRecipe();
       gguf(model.directory(), requireScheme());
       return ExitCode.OK;
     }
@@ -180,21 +145,22 @@ final class QuantizeCommand extends OctetCommand {
   }
 
   private String requireScheme() {
-    if (schemeName == null) {
+    if (schemes.name == null) {
       throw new CliException("name a --scheme, such as w8a8, a --recipe, or --auto with a budget");
     }
     auto.requireNone();
     if (journal.file != null) {
       throw new CliException("--journal belongs to --auto");
     }
-    return schemeName;
+    return schemes.name;
   }
 
   /** What the options say, as a recipe would. */
   private RecipeFile options() {
     WriteFormat format = GgufOutput.otherFormat(formatName);
     CalibrationData calibration = method.calibration();
-    QuantizeOptions layers = auto.auto ? chosen(calibration, format) : layers(requireScheme());
+    QuantizeOptions layers =
+        auto.auto ? chosen(calibration, format) : schemes.layers(requireScheme(), method);
     return new RecipeFile(method.recipe(layers, used()), calibration, format);
   }
 
@@ -209,7 +175,7 @@ final class QuantizeCommand extends OctetCommand {
 
   /** A scheme for every layer, by measurement. */
   private QuantizeOptions chosen(CalibrationData calibration, WriteFormat format) {
-    if (schemeName != null || group != 0 || !ignore.isEmpty() || !head.equals(NO_SCHEME)) {
+    if (schemes.anyGiven()) {
       throw new CliException(
           "--auto chooses schemes itself: leave out --scheme, --group-size, --ignore and --lm-head;"
               + " name --candidates");
@@ -237,49 +203,20 @@ final class QuantizeCommand extends OctetCommand {
     return out.resolveSibling(out.getFileName() + ".journal");
   }
 
-  private QuantizeOptions layers(String name) {
-    if (head.equals(NO_SCHEME)) {
-      return body(name);
-    }
-    QuantScheme scheme = OptionValue.of("--lm-head", QuantScheme::of, head);
-    if (name.equals(NO_SCHEME)) {
-      requireLayers();
-    }
-    return name.equals(NO_SCHEME)
-        ? QuantizeOptions.of(scheme).ignoring(List.of("model.*")).withHead(scheme)
-        : body(name).withHead(scheme);
-  }
-
-  /** Options of layers are for layers that are quantized. */
-  private void requireLayers() {
-    if (group != 0 || !ignore.isEmpty()) {
+  private void requireNoRecipe() {
+    if (recipes.file != null || recipes.written != null) {
       throw new CliException(
-          "%s: --scheme none leaves all layers as they are; leave it out"
-              .formatted(group != 0 ? "--group-size" : "--ignore"));
+          "--recipe and --write-recipe: recipes are for other formats than --format gguf");
     }
-  }
-
-  private QuantizeOptions body(String name) {
-    if (!name.equals(NO_SCHEME)) {
-      QuantScheme scheme = grouped(OptionValue.of("--scheme", QuantScheme::of, name));
-      return QuantizeOptions.of(scheme).ignoring(ignore);
+    if (auto.auto) {
+      throw new CliException("--auto: has no mixes of GGUF's types; name a --scheme, such as q4_k");
     }
-    requireLayers();
-    if (!method.leavesWeights()) {
-      throw new CliException(
-          "--scheme none: for --method rotation, faquant, c8 or kv-fp8, and nothing else to do");
-    }
-    return QuantizeOptions.of(QuantScheme.W8A8).ignoring(List.of("*"));
   }
 
   /** GGUF's own rounding for a type's name alone; any method where GGUF holds its result. */
   private void gguf(Path in, String name) {
-    if (!head.equals(NO_SCHEME)) {
+    if (schemes.headGiven()) {
       throw new CliException("--lm-head: a GGUF's output layer has its own rule; leave it out");
-    }
-    if (recipes.file != null || recipes.written != null) {
-      throw new CliException(
-          "--recipe and --write-recipe: recipes are for other formats than --format gguf");
     }
     List<String> others = others();
     boolean own = GgufQuantizer.names().contains(name.toLowerCase(Locale.ROOT));
@@ -289,15 +226,17 @@ final class QuantizeCommand extends OctetCommand {
               .formatted(name));
     }
     if (own && others.isEmpty()) {
-      GgufOutput.write(in, out, name, ignore, force, terminal());
+      GgufOutput.write(in, out, name, schemes.ignore, force, terminal());
       return;
     }
     others.remove("--resume");
     GgufTarget target =
         OptionValue.of(
-                "--group-size", size -> GgufTarget.of(name, Integer.parseInt(size)), "" + group)
+                "--group-size",
+                size -> GgufTarget.of(name, Integer.parseInt(size)),
+                "" + schemes.group)
             .orElseThrow(() -> notGguf(name, others));
-    QuantizeOptions layers = QuantizeOptions.of(target.scheme()).ignoring(ignore);
+    QuantizeOptions layers = QuantizeOptions.of(target.scheme()).ignoring(schemes.ignore);
     Recipe recipe = method.recipe(layers, given());
     if (recipe.attention() != null) {
       throw new CliException(
@@ -314,7 +253,7 @@ final class QuantizeCommand extends OctetCommand {
         in,
         out,
         new GgufOutput.Layers(target, settings(in, plan), to -> run(in, to, plan, true)),
-        ignore,
+        schemes.ignore,
         force,
         resume,
         terminal());
@@ -401,18 +340,5 @@ final class QuantizeCommand extends OctetCommand {
       return CalibrationText.cut(
           text.ids(), data.samples(), data.length(), data.seed(), text.bos());
     }
-  }
-
-  private QuantScheme grouped(QuantScheme scheme) {
-    if (group == 0) {
-      return scheme;
-    }
-    if (group < 0 || scheme.group() == 0) {
-      throw new CliException(
-          group < 0
-              ? "--group-size must be positive, not " + group
-              : "--group-size: " + scheme.name() + " has no groups");
-    }
-    return scheme.withGroup(group);
   }
 }

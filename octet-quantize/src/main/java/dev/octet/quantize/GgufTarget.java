@@ -97,8 +97,7 @@ public record GgufTarget(QuantScheme scheme, GgufType outer) {
     private final WeightSource source;
     private final Map<String, LinearWeights> layers = new HashMap<>();
 
-    Expected(
-        WeightSource source, QuantizeOptions options, Preflight.Method method, Arena arena) {
+    Expected(WeightSource source, QuantizeOptions options, Preflight.Method method, Arena arena) {
       this.source = source;
       var samples = Preflight.samples(source.config(), options, method, arena);
       ModelLayout.linears(
