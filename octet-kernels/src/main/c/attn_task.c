@@ -79,6 +79,7 @@ int octet_forms_fit(const octet_attention *c) {
 }
 
 /* Codes of up to LANES rows' queries, `stride` words each. */
+_Static_assert((int)FEW_ROWS <= (int)LANES, "few rows are loaded at once");
 static void load_some(task *t, int first, int count, int32_t *codes, ptrdiff_t stride) {
   workspace *w = &t->w;
   const float *q[LANES] = {0};

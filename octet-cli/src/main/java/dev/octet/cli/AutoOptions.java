@@ -139,7 +139,7 @@ final class AutoOptions {
             });
     if (families.all().size() < 2) {
       throw new CliException(
-          "--candidates: format %s holds none of them besides %s; name at least two that it holds"
+          "--format %s holds no candidates besides %s; name at least two that it holds by --candidates"
               .formatted(target.format().label(), families.all()));
     }
     return families;

@@ -70,7 +70,7 @@ class QuantizeRefusalsTest {
           --auto --size 4MB --format gguf                       | --auto: has no mixes of GGUF's types
           --format gguf --recipe /nowhere.yaml                  | recipes are for other formats
           --auto --size 4MB --candidates none,w8a8 --format awq | --candidates: w8a8 in format awq: model.layers.0
-          --auto --size 4MB --format fp8                        | format fp8 holds none of them besides [none]
+          --auto --size 4MB --format fp8                        | format fp8 holds no candidates besides [none]
           --auto --size 4MB --method gptq --alpha 0.5           | --alpha: only --method smoothquant uses it, not gptq
           """)
   void nothingIsDoneAndNothingLeft(String options, String message) {

@@ -89,6 +89,7 @@ public final class GgufQuantizer {
       Path in, Path out, GgufType type, List<String> ignore, boolean force, Progress progress) {
     requireFile(out);
     try (Original original = Original.unquantized(in)) {
+      original.requireOutside(out);
       Checkpoint source = original.source();
       GgufModel model = new GgufModel(source, type, kept(ignore));
       return write(source, model, in, out, force, progress, unmatched(ignore, source.config()));

@@ -78,6 +78,7 @@ public record GgufTarget(QuantScheme scheme, GgufType outer) {
     }
     try (Original original = Original.unquantized(in);
         Arena arena = Arena.ofShared()) {
+      original.requireOutside(out);
       Checkpoint source = original.source();
       ModelLayout.linears(
           source.config(),

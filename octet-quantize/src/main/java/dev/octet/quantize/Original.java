@@ -5,6 +5,7 @@ import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.Checkpoints;
 import dev.octet.checkpoint.ScratchFolder;
 import dev.octet.checkpoint.gguf.GgufCheckpoint;
+import dev.octet.checkpoint.gguf.GgufParts;
 import dev.octet.checkpoint.gguf.GgufType;
 import dev.octet.checkpoint.gguf.HuggingFaceFiles;
 import java.io.IOException;
@@ -101,9 +102,16 @@ public final class Original implements AutoCloseable {
     }
   }
 
-  /** Refuses to replace the directory that the model lies in. */
+  /** Refuses to replace the directory that the model lies in, or one of its own files. */
   public void requireOutside(Path out) {
     try {
+      if (source instanceof GgufCheckpoint && Files.isRegularFile(out)) {
+        for (Path part : GgufParts.all(path)) {
+          if (Files.isSameFile(out, part)) {
+            throw new CheckpointException(out + ": is the source; choose another file");
+          }
+        }
+      }
       if (Files.isDirectory(out) && path.toRealPath().startsWith(out.toRealPath())) {
         throw new CheckpointException(
             out + ": is the source or holds it; choose another directory");

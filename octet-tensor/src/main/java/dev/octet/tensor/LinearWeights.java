@@ -86,13 +86,13 @@ public record LinearWeights(
     return new LinearWeights(weight, bias, other, inputScale, null, inputMatrix, lowRank);
   }
 
-  /** The same layer with its inputs multiplied first, in its form for decoding, too. */
+  /** The same layer with every input channel multiplied first, in its form for decoding, too. */
   public LinearWeights withInputScale(@Nullable Tensor scale) {
     LinearWeights other = decoding == null ? null : decoding.withInputScale(scale);
     return new LinearWeights(weight, bias, activation, scale, other, inputMatrix, lowRank);
   }
 
-  /** The same layer with its inputs multiplied first, in its form for decoding, too. */
+  /** The same layer with its inputs turned by a matrix first, in its form for decoding, too. */
   public LinearWeights withInputMatrix(@Nullable InputMatrix matrix) {
     LinearWeights other = decoding == null ? null : decoding.withInputMatrix(matrix);
     return new LinearWeights(weight, bias, activation, inputScale, other, matrix, lowRank);

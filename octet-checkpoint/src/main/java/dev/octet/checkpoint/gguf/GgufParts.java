@@ -60,7 +60,7 @@ public final class GgufParts {
   }
 
   /** All parts of the model that {@code file} is one of, in order. */
-  static List<Path> all(Path file) {
+  public static List<Path> all(Path file) {
     Matcher part = PART.matcher(name(file));
     if (!part.matches()) {
       return List.of(file);

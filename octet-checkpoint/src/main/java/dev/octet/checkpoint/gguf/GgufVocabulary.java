@@ -79,20 +79,30 @@ public final class GgufVocabulary {
   }
 
   private static Optional<String> copy(GgufMetadata from, GgufEntries out) {
-    from.values().tailMap(TOKENIZER).entrySet().stream()
-        .takeWhile(e -> e.getKey().startsWith(TOKENIZER))
-        .forEach(e -> copy(e.getKey(), e.getValue(), from, out));
-    return from.has(KEY + "tokens") || from.has("tokenizer.huggingface.json")
+    List<String> left =
+        from.values().tailMap(TOKENIZER).entrySet().stream()
+            .takeWhile(e -> e.getKey().startsWith(TOKENIZER))
+            .filter(e -> !copied(e.getKey(), e.getValue(), from, out))
+            .map(Map.Entry::getKey)
+            .toList();
+    if (!from.has(KEY + "tokens") && !from.has("tokenizer.huggingface.json")) {
+      return Optional.of("the original has no tokenizer, so the file holds none");
+    }
+    return left.isEmpty()
         ? Optional.empty()
-        : Optional.of("the original has no tokenizer, so the file holds none");
+        : Optional.of("of the original's tokenizer the file lacks " + String.join(", ", left));
   }
 
-  /** Integers of a vocabulary have at most 24 bits; arrays of other kinds belong to none. */
-  private static void copy(String key, GgufValue value, GgufMetadata from, GgufEntries out) {
+  /** Whether an entry could be copied. Integers of a vocabulary's arrays have at most 24 bits. */
+  private static boolean copied(String key, GgufValue value, GgufMetadata from, GgufEntries out) {
     switch (value) {
       case GgufValue.Text(String text) -> out.text(key, text);
       case GgufValue.Flag(boolean flag) -> out.flag(key, flag);
-      case GgufValue.Whole(long whole) -> out.whole(key, (int) whole);
+      case GgufValue.Whole(long whole) when whole >= 0 && whole <= Integer.MAX_VALUE ->
+          out.whole(key, (int) whole);
+      case GgufValue.Whole _ -> {
+        return false;
+      }
       case GgufValue.Real(double real) -> out.real(key, real);
       case GgufValue.Many(int type, _, _) when type == TEXTS -> out.texts(key, from.texts(key));
       case GgufValue.Many(int type, _, _) when type == F32 -> out.reals(key, from.numbers(key));
@@ -104,8 +114,11 @@ public final class GgufVocabulary {
         }
         out.wholes(key, wholes);
       }
-      case GgufValue.Many _ -> {}
+      case GgufValue.Many _ -> {
+        return false;
+      }
     }
+    return true;
   }
 
   private static Optional<String> chatTemplate(Path directory) {

@@ -114,8 +114,14 @@ public final class Json {
     if (!isNoNumber(e)) {
       return "";
     }
+    long at = e.getLocation() == null ? -1 : e.getLocation().getCharOffset();
     Matcher field = NO_NUMBER.matcher(new String(bytes, StandardCharsets.UTF_8));
-    return field.find() ? ": field '" + Texts.printable(field.group(1)) + "'" : "";
+    while (field.find()) {
+      if (field.start() < at && at <= field.end() + 1) {
+        return ": field '" + Texts.printable(field.group(1)) + "'";
+      }
+    }
+    return "";
   }
 
   private static boolean isNoNumber(JacksonException e) {

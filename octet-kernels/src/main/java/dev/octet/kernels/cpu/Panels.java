@@ -56,13 +56,13 @@ record Panels(int tasks, int each, int groups, int last, int stretches) {
     return (int) (end - (end - begin) * left * left / ((long) inStretch * inStretch));
   }
 
-  /** First panel of a task. */
+  /** First panel of a task; that of an empty one is its end. */
   int from(int task) {
-    return each * group(task);
+    return Math.min(last, each * group(task));
   }
 
   /** One past its last panel. */
   int end(int task) {
-    return Math.min(last, from(task + 1));
+    return from(task + 1);
   }
 }

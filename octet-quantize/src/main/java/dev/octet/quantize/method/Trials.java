@@ -76,19 +76,18 @@ final class Trials {
 
   private int best(float[] values, Loss loss) {
     enter(values);
+    int best = 0;
     float least = Float.POSITIVE_INFINITY;
     for (int lane = 0; lane < losses.length; lane += LANES.length()) {
       loss.of(values, lane, least).intoArray(losses, lane);
       for (int i = lane; i < lane + LANES.length(); i++) {
-        least = Math.min(least, losses[i]);
+        if (losses[i] < least) {
+          least = losses[i];
+          best = i;
+        }
       }
     }
-    for (int i = 0; i < losses.length; i++) {
-      if (losses[i] <= least) {
-        return i;
-      }
-    }
-    return 0;
+    return best;
   }
 
   /** Lanes beyond the tries repeat the first. */

@@ -18,7 +18,7 @@ import java.util.function.Function;
  * Which candidates may stand side by side in one model: a format may hold each of two schemes, but
  * not both at once, as where all layers have groups of one size.
  *
- * @param sets of candidates of which any mix can be written, as large as they get
+ * @param sets of candidates each two of which can be written side by side, as large as they get
  * @param refused candidates that the format or the method has no form for at all, with the reason
  */
 public record Families(List<List<Candidate>> sets, SequencedMap<Candidate, String> refused) {
