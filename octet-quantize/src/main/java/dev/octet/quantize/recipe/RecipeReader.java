@@ -88,7 +88,7 @@ final class RecipeReader {
           calibration,
           format);
     } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(where + ": " + e.getMessage(), e);
+      throw RecipeProblem.in(where, String.valueOf(e.getMessage()), e);
     }
   }
 
@@ -112,7 +112,7 @@ final class RecipeReader {
   }
 
   private IllegalArgumentException problem(int line, String what) {
-    return new IllegalArgumentException("%s: line %d: %s".formatted(where, line, what));
+    return RecipeProblem.at(where, line, what);
   }
 
   private QuantScheme scheme(YamlFields fields) {

@@ -10,9 +10,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Typed access to the keys of a map; every error names file, line and key. */
 final class YamlFields {
-  /** Characters of a message. */
-  private static final int LONGEST = 600;
-
   private final String where;
   private final Yaml.Keys keys;
 
@@ -142,12 +139,6 @@ final class YamlFields {
   }
 
   IllegalArgumentException problem(int line, String what) {
-    return new IllegalArgumentException("%s: line %d: %s".formatted(where, line, oneLine(what)));
-  }
-
-  /** What is quoted from a file may have line breaks and any length. */
-  private static String oneLine(String what) {
-    String line = what.replaceAll("\\p{Cntrl}+", " ");
-    return line.length() <= LONGEST ? line : line.substring(0, LONGEST) + " …";
+    return RecipeProblem.at(where, line, what);
   }
 }

@@ -49,7 +49,7 @@ final class YamlParser {
       }
       return root;
     } catch (JacksonException e) {
-      throw new IllegalArgumentException(where + ": " + reason(e), e);
+      throw RecipeProblem.in(where, reason(e), e);
     }
   }
 
@@ -65,7 +65,7 @@ final class YamlParser {
   }
 
   private IllegalArgumentException problem(String what) {
-    return new IllegalArgumentException("%s: line %d: %s".formatted(where, line(), what));
+    return RecipeProblem.at(where, line(), what);
   }
 
   private Yaml node(JsonToken token) {

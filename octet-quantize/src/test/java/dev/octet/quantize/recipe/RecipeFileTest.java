@@ -169,6 +169,7 @@ class RecipeFileTest {
           steps: []                                  | a scheme is missing
           scheme: w3a3                               | line 1: scheme: unknown quantization 'w3a3'; choose one of w8a8
           scheme: "w3;;a3"                           | line 1: scheme: unknown quantization 'w3 a3'; choose one of w8a8
+          scheme: w8a8;steps: ["s;;pin"]             | line 2: unknown step 's pin'
           scheme: [w8a8]                             | 'scheme' must be a single value
           scheme:                                    | 'scheme' has no value
           scheme: w8a8;group-size: 64                | w8a8 has no groups
