@@ -3,7 +3,6 @@ package dev.octet.quantize;
 import dev.octet.checkpoint.Checkpoint;
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.KvScales;
-import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.WeightSource;
 import dev.octet.checkpoint.gguf.GgufModel;
@@ -11,7 +10,6 @@ import dev.octet.checkpoint.gguf.GgufType;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantScheme;
 import dev.octet.tensor.ScalePrecision;
-import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -94,7 +92,7 @@ public record GgufTarget(QuantScheme scheme, GgufType outer) {
   }
 
   /** A model as a method will leave it: layers of a few rows. */
-  private static final class Expected implements WeightSource {
+  private static final class Expected implements ForwardingSource {
     private final WeightSource source;
     private final Map<String, LinearWeights> layers = new HashMap<>();
 
@@ -106,18 +104,8 @@ public record GgufTarget(QuantScheme scheme, GgufType outer) {
     }
 
     @Override
-    public ModelConfig config() {
-      return source.config();
-    }
-
-    @Override
-    public boolean hasTensor(String name) {
-      return source.hasTensor(name);
-    }
-
-    @Override
-    public Tensor tensor(String name) {
-      return source.tensor(name);
+    public WeightSource source() {
+      return source;
     }
 
     @Override

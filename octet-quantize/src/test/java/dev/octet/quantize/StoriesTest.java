@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.within;
 import dev.octet.checkpoint.Checkpoint;
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.Checkpoints;
-import dev.octet.checkpoint.KvScales;
 import dev.octet.checkpoint.ModelConfig;
 import dev.octet.checkpoint.SafetensorsFile;
 import dev.octet.checkpoint.SafetensorsWriter;
@@ -38,7 +37,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -60,22 +58,7 @@ class StoriesTest {
   }
 
   /** The published figures use the textbook scale throughout. */
-  private record Textbook(WeightSource source, QuantScheme scheme) implements WeightSource {
-    @Override
-    public ModelConfig config() {
-      return source.config();
-    }
-
-    @Override
-    public boolean hasTensor(String name) {
-      return source.hasTensor(name);
-    }
-
-    @Override
-    public Tensor tensor(String name) {
-      return source.tensor(name);
-    }
-
+  private record Textbook(WeightSource source, QuantScheme scheme) implements ForwardingSource {
     @Override
     public LinearWeights linear(String module) {
       LinearWeights layer = source.linear(module);
@@ -85,11 +68,6 @@ class StoriesTest {
               layer.bias(),
               scheme.activation())
           : layer;
-    }
-
-    @Override
-    public Optional<KvScales> kvScales(int layer) {
-      return source.kvScales(layer);
     }
   }
 

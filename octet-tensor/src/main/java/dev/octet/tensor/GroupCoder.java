@@ -9,23 +9,6 @@ package dev.octet.tensor;
  * and in an asymmetric group zero is represented exactly.
  */
 public final class GroupCoder {
-  /** Measures how bad it is that a group's weights change by {@code change[0 … count-1]}. */
-  @FunctionalInterface
-  public interface Loss {
-    /** The sum of squares: no input is more important than another. */
-    Loss SQUARES =
-        (change, count) -> {
-          double sum = 0;
-          for (int i = 0; i < count; i++) {
-            sum += (double) change[i] * change[i];
-          }
-          return sum;
-        };
-
-    /** A number that is smaller for a better change. */
-    double of(float[] change, int count);
-  }
-
   private static final ScaleRule[] RULES = {
     ScaleRule.TEXTBOOK, ScaleRule.FULL_RANGE, ScaleRule.CLIPPED
   };
@@ -36,7 +19,6 @@ public final class GroupCoder {
   private final ScalePrecision precision;
   private final int lowest;
   private final int highest;
-  private float[] change = new float[0];
   private float scale = 1;
   private int zero;
   private float low;
@@ -85,9 +67,9 @@ public final class GroupCoder {
 
   /**
    * Chooses scale and zero point for {@code values[from … to-1]}, which are finite: of all tries
-   * the one with the least loss.
+   * the one with the least squared error.
    */
-  public void choose(float[] values, int from, int to, Loss loss) {
+  public void choose(float[] values, int from, int to) {
     span(values, from, to);
     attempt(0);
     if (tries() == 1) {
@@ -95,10 +77,10 @@ public final class GroupCoder {
     }
     float bestScale = scale;
     int bestZero = zero;
-    double least = lossOf(values, from, to, loss);
+    double least = lossOf(values, from, to);
     for (int i = 1; i < tries(); i++) {
       attempt(i);
-      double error = lossOf(values, from, to, loss);
+      double error = lossOf(values, from, to);
       if (error < least) {
         least = error;
         bestScale = scale;
@@ -151,15 +133,14 @@ public final class GroupCoder {
     use(step, (int) Math.min(highest, Math.rint((double) -lo / step) + lowest));
   }
 
-  private double lossOf(float[] w, int from, int to, Loss loss) {
-    int count = to - from;
-    if (change.length < count) {
-      change = new float[count];
+  /** Sum of the squared changes. */
+  private double lossOf(float[] w, int from, int to) {
+    double sum = 0;
+    for (int j = from; j < to; j++) {
+      float change = decode(encode(w[j])) - w[j];
+      sum += (double) change * change;
     }
-    for (int j = 0; j < count; j++) {
-      change[j] = decode(encode(w[from + j])) - w[from + j];
-    }
-    return loss.of(change, count);
+    return sum;
   }
 
   /** The nearest code. */

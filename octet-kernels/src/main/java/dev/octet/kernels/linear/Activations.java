@@ -77,14 +77,9 @@ public final class Activations {
     if (!(quant instanceof Clipped(_, float ratio)) || dynamic(quant)) {
       return;
     }
-    float min = 0;
-    float max = 0;
-    for (float value : x) {
-      min = Math.min(min, value);
-      max = Math.max(max, value);
-    }
+    Span span = Span.of(x);
     for (int j = 0; j < x.length; j++) {
-      x[j] = Math.clamp(x[j], ratio * min, ratio * max);
+      x[j] = Math.clamp(x[j], ratio * span.min(), ratio * span.max());
     }
   }
 
@@ -135,23 +130,31 @@ public final class Activations {
     }
   }
 
+  /** The range of values, 0 included. */
+  private record Span(float min, float max) {
+    static Span of(float[] x) {
+      float min = 0;
+      float max = 0;
+      for (float value : x) {
+        min = Math.min(min, value);
+        max = Math.max(max, value);
+      }
+      return new Span(min, max);
+    }
+  }
+
   private static void asymmetric(float[] x) {
     if (!Float.isFinite(absMax(x))) {
       Arrays.fill(x, Float.NaN);
       return;
     }
-    float min = 0;
-    float max = 0;
-    for (float value : x) {
-      min = Math.min(min, value);
-      max = Math.max(max, value);
-    }
-    float scale = (max - min) / 255;
+    Span span = Span.of(x);
+    float scale = (span.max() - span.min()) / 255;
     if (scale == 0) {
       Arrays.fill(x, 0);
       return;
     }
-    int zero = clamp(Math.rint(-128 - min / scale), 8);
+    int zero = clamp(Math.rint(-128 - span.min() / scale), 8);
     for (int j = 0; j < x.length; j++) {
       x[j] = (clamp(Math.rint(x[j] / scale) + zero, 8) - zero) * scale;
     }

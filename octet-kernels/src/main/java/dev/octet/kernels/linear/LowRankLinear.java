@@ -9,7 +9,6 @@ import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.DenseWeight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.LowRank;
-import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,7 +16,7 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** A layer with a product of low rank beside it, both of the same input. */
-final class LowRankLinear implements Linear {
+final class LowRankLinear implements ForwardingLinear {
   /** Outputs of one task. */
   private static final int PIECE = 1 << 14;
 
@@ -75,23 +74,13 @@ final class LowRankLinear implements Linear {
   }
 
   @Override
-  public long inFeatures() {
-    return linear.inFeatures();
-  }
-
-  @Override
-  public long outFeatures() {
-    return linear.outFeatures();
+  public Linear linear() {
+    return linear;
   }
 
   @Override
   public long byteSize() {
     return byteSize;
-  }
-
-  @Override
-  public RowTable table() {
-    return linear.table();
   }
 
   @Override

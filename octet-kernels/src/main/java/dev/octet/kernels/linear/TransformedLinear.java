@@ -6,7 +6,6 @@ import dev.octet.kernels.WorkPool;
 import dev.octet.tensor.InputMatrix.Hadamard;
 import dev.octet.tensor.InputMatrix.Kronecker;
 import dev.octet.tensor.LinearWeights;
-import dev.octet.tensor.RowTable;
 import dev.octet.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * A layer behind its input scale (AWQ, SmoothQuant), online rotation (QuaRot) or learnt matrix
  * (FlatQuant).
  */
-public final class TransformedLinear implements Linear {
+public final class TransformedLinear implements ForwardingLinear {
   private final Linear linear;
   private final InputTransform transform;
   private final long byteSize;
@@ -96,23 +95,13 @@ public final class TransformedLinear implements Linear {
   }
 
   @Override
-  public long inFeatures() {
-    return linear.inFeatures();
-  }
-
-  @Override
-  public long outFeatures() {
-    return linear.outFeatures();
+  public Linear linear() {
+    return linear;
   }
 
   @Override
   public long byteSize() {
     return byteSize;
-  }
-
-  @Override
-  public RowTable table() {
-    return linear.table();
   }
 
   @Override

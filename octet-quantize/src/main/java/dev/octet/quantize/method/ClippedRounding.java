@@ -54,7 +54,7 @@ public final class ClippedRounding {
     for (int g = 0; g < scales.length; g++) {
       int from = g * codes.block();
       int to = Math.min(k, from + codes.block());
-      coder.choose(values, from, to, GroupCoder.Loss.SQUARES);
+      coder.choose(values, from, to);
       scales[g] = coder.scale();
       zeros[g] = (short) coder.zero();
       for (int j = from; j < to; j++) {

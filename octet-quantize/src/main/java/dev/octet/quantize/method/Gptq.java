@@ -291,7 +291,7 @@ public final class Gptq {
       if (members.length <= values.length - i && options.clipping().steps() > 0) {
         coder.attempt(trials.compensated(members, i, factor));
       } else {
-        coder.choose(members, 0, members.length, GroupCoder.Loss.SQUARES);
+        coder.choose(members, 0, members.length);
       }
       keep(coder, r, group);
     } else if (i == 0) {

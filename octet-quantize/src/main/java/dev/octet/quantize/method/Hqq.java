@@ -110,7 +110,7 @@ public final class Hqq {
   }
 
   private void chooseGroup() {
-    coder.choose(w, from, to, GroupCoder.Loss.SQUARES);
+    coder.choose(w, from, to);
     float scale = coder.scale();
     int zero = coder.zero();
     double least = norm();

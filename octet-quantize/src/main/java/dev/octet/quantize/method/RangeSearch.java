@@ -112,7 +112,7 @@ final class RangeSearch {
     for (int g = 0; g < result.groups(); g++) {
       int from = g * result.block();
       int to = end(from, result.block(), k);
-      coder.choose(row, from, to, GroupCoder.Loss.SQUARES);
+      coder.choose(row, from, to);
       keep(coder, r, g);
       for (int j = from; j < to; j++) {
         row[j] = coder.decode(coder.encode(row[j])) - row[j];
