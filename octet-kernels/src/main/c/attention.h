@@ -105,9 +105,9 @@ OCTET_EXPORT int32_t octet_remove_offsets(const octet_attention *call, int32_t f
 OCTET_EXPORT int32_t octet_append_scratch(const octet_attention *layout, int64_t *bytes);
 
 /*
- * Stores tokens from ... to - 1 of a head: applies the rotary embedding to keys, smooths, rotates and
- * quantizes them, quantizes values, as the fields of `layout` that describe a cache say; its first block
- * is the one that token `first` falls into.
+ * Stores tokens from ... to - 1 of heads head ... head + heads - 1: applies the rotary embedding to keys,
+ * smooths, rotates and quantizes them, quantizes values, as the fields of `layout` that describe a cache
+ * say; its first block is the one that token `first` falls into.
  * Keys before token keys_from are left alone. Zero points of INT4 follow its 64 scales.
  *
  * keys, values: [tokens, heads, dim], token `first` first, as are cosines and sines; values null: left
@@ -119,6 +119,7 @@ OCTET_EXPORT int32_t octet_append_scratch(const octet_attention *layout, int64_t
 OCTET_EXPORT int32_t octet_append(
     const octet_attention *layout,
     int32_t head,
+    int32_t heads,
     int32_t first,
     int32_t from,
     int32_t to,

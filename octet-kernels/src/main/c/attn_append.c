@@ -125,23 +125,39 @@ int32_t octet_append_scratch(const octet_attention *l, int64_t *bytes) {
   return OCTET_OK;
 }
 
-int32_t octet_append(
+/* Asks for `bytes` of memory that is written soon. */
+INLINE void fetch(const uint8_t *from, ptrdiff_t bytes) {
+  for (ptrdiff_t i = 0; i < bytes; i += 64) {
+    __builtin_prefetch(from + i, 1);
+  }
+}
+
+/*
+ * Asks for the lines of one head that a few tokens of a block come into. A key has a byte in a line of every
+ * channel; since the last token weights have passed through the caches, and stores would wait for one line after
+ * another.
+ */
+static void fetch_lines(const octet_attention *l, const uint8_t *head, int slot, int tokens) {
+  const int nibbles = l->key_type == KV_INT4;
+  const ptrdiff_t apart = nibbles ? HALF_RUN : KEY_TILE * element_bytes(l->key_type);
+  const uint8_t *key = head + l->key_at + (nibbles ? slot % HALF_RUN : slot * element_bytes(l->key_type));
+  for (int c = 0; c < l->key_dim; c++) {
+    __builtin_prefetch(key + c * apart, 1);
+  }
+  const ptrdiff_t row = l->value_type == KV_INT4 ? (l->value_dim + 1) / 2
+                                                 : (ptrdiff_t)l->value_dim * element_bytes(l->value_type);
+  fetch(head + l->value_at + slot * row, tokens * row);
+  if (l->key_scale_at >= 0) {
+    fetch(head + l->key_scale_at + 4 * slot, 4 * tokens);
+  }
+  if (l->value_scale_at >= 0) {
+    fetch(head + l->value_scale_at + 4 * slot, 4 * tokens);
+  }
+}
+
+static int32_t append_head(
     const octet_attention *l, int32_t head, int32_t first, int32_t from, int32_t to, int32_t keys_from,
-    const float *keys, const float *values, void *scratch, int64_t scratch_bytes) {
-  int64_t need = 0;
-  int32_t status = octet_append_scratch(l, &need);
-  if (status != OCTET_OK) {
-    return status;
-  }
-  if (scratch_bytes < need || head < 0 || head >= l->heads || first < 0 || from < first || to < from
-      || (l->signs && (!l->mean || l->hadamard < 1 || l->key_dim % l->hadamard))
-      || (l->cosines && (!l->sines || l->pairs < 0 || l->pairs > l->key_dim / 2))) {
-    return OCTET_BAD_SIZE;
-  }
-  if (!writable(l->key_type, l->key_scale_at, l->key_scales, l->key_offsets)
-      || !writable(l->value_type, l->value_scale_at, l->value_scales, l->value_offsets)) {
-    return OCTET_BAD_FORM;
-  }
+    const float *keys, const float *values, void *scratch) {
   const ptrdiff_t room = widest(l);
   float *row = scratch;
   uint8_t *codes = (uint8_t *)(row + FLOAT_ROWS * room);
@@ -155,6 +171,7 @@ int32_t octet_append(
       {l->value_type, padded(l->value_scales, head, l->value_dim, value_width, 1, row + 3 * room),
        padded(l->value_offsets, head, l->value_dim, value_width, 0, row + 4 * room)},
       l->value_dim, value_width, l->value_at, l->value_scale_at, row, codes};
+  int32_t status = OCTET_OK;
   for (int t = from; t < to && status == OCTET_OK;) {
     const int slot = t % KEY_TILE;
     const int count = KEY_TILE - slot < to - t ? KEY_TILE - slot : to - t;
@@ -166,6 +183,36 @@ int32_t octet_append(
           l, &v, head, at, slot, count, values + (ptrdiff_t)(t - first) * l->heads * l->value_dim);
     }
     t += count;
+  }
+  return status;
+}
+
+int32_t octet_append(
+    const octet_attention *l, int32_t head, int32_t heads, int32_t first, int32_t from, int32_t to,
+    int32_t keys_from, const float *keys, const float *values, void *scratch, int64_t scratch_bytes) {
+  int64_t need = 0;
+  int32_t status = octet_append_scratch(l, &need);
+  if (status != OCTET_OK) {
+    return status;
+  }
+  if (scratch_bytes < need || head < 0 || heads < 0 || head > l->heads - heads || first < 0 || from < first
+      || to < from || (l->signs && (!l->mean || l->hadamard < 1 || l->key_dim % l->hadamard))
+      || (l->cosines && (!l->sines || l->pairs < 0 || l->pairs > l->key_dim / 2))) {
+    return OCTET_BAD_SIZE;
+  }
+  if (!writable(l->key_type, l->key_scale_at, l->key_scales, l->key_offsets)
+      || !writable(l->value_type, l->value_scale_at, l->value_scales, l->value_offsets)) {
+    return OCTET_BAD_FORM;
+  }
+  for (int t = from; to - from < FEW_TOKENS && t < to; t += KEY_TILE - t % KEY_TILE) {
+    const int slot = t % KEY_TILE;
+    const uint8_t *block = l->blocks[t / KEY_TILE - first / KEY_TILE];
+    for (int h = head; h < head + heads; h++) {
+      fetch_lines(l, block + h * l->head_bytes, slot, KEY_TILE - slot < to - t ? KEY_TILE - slot : to - t);
+    }
+  }
+  for (int h = head; h < head + heads && status == OCTET_OK; h++) {
+    status = append_head(l, h, first, from, to, keys_from, keys, values, scratch);
   }
   return status;
 }

@@ -65,6 +65,9 @@ INLINE void take(const int form, const int panel, const uint8_t *from, int64_t l
 INLINE void decode_run(const int form, const int panel, const uint8_t *from, int64_t columns, float *out) {
   const int inputs = decoded_inputs(form);
   const ptrdiff_t apart = (ptrdiff_t)word_bytes(form) * (panel ? LANES : 1);
+  for (int64_t j = 0; panel && j < columns; j += inputs) {
+    __builtin_prefetch(from + j / inputs * apart); /* a line a step: asked for all at once */
+  }
   for (int64_t j = 0; j < columns; j += LANES * inputs, from += LANES * apart) {
     _Alignas(64) uint8_t codes[LANES * MOST_WORD];
     f32x16 values[MOST_INPUTS];

@@ -6,7 +6,6 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
-import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
@@ -45,26 +44,9 @@ public final class GuardPages implements AutoCloseable {
     return Tensor.of(type, allocate(Tensor.byteSize(type, shape)), shape);
   }
 
-  /** Memory each piece of which ends at a guard page; it lives as long as this. */
-  public Arena arena() {
-    return new Arena() {
-      @Override
-      public MemorySegment allocate(long bytes, long alignment) {
-        return GuardPages.this.allocate(bytes);
-      }
-
-      @Override
-      public MemorySegment.Scope scope() {
-        return MemorySegment.NULL.scope();
-      }
-
-      @Override
-      public void close() {}
-    };
-  }
-
+  /** Zeros that end at a guard page. */
   @SuppressWarnings("restricted")
-  private MemorySegment allocate(long bytes) {
+  public MemorySegment allocate(long bytes) {
     long pages = (bytes + PAGE - 1) / PAGE * PAGE;
     try {
       MemorySegment mapping =

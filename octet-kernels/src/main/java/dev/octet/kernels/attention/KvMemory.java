@@ -1,11 +1,12 @@
 package dev.octet.kernels.attention;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** Where the blocks of a long cache lie. */
-@FunctionalInterface
+/** Where the blocks of caches lie. Several threads may use it at once. */
 public interface KvMemory {
-  /** Zeros, aligned to 64 bytes at least, freed with the arena. */
-  MemorySegment allocate(long bytes, Arena arena);
+  /** A block of zeros, aligned to 64 bytes at least, until it is given back. */
+  MemorySegment take(long bytes);
+
+  /** Gives back a block that was taken here; whoever did must not touch it any more. */
+  void give(MemorySegment block);
 }

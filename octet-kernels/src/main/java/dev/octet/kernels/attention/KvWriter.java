@@ -5,9 +5,12 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Writes tokens into the blocks of a store, in place of its encoder in Java and with its codes, and
- * gives the memory for many of them.
+ * says where they lie.
  */
-public interface KvWriter extends KvMemory {
+public interface KvWriter {
+  /** Where the blocks lie that it writes. */
+  KvMemory memory();
+
   /** Whether it writes that format; the encoder in Java writes all. */
   boolean writes(KvFormat format);
 

@@ -9,9 +9,7 @@ import dev.octet.kernels.KvSpec;
 import dev.octet.kernels.KvType;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.Tensor;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class PagedKvLayer implements KvLayer {
   private static final KvMemory ORDINARY =
-      (bytes, arena) -> arena.allocate(bytes, Tensor.ALIGNMENT);
+      new BlockPool((bytes, arena) -> arena.allocate(bytes, Tensor.ALIGNMENT));
 
   private final KvSpec spec;
   private final KvFormat format;
@@ -37,7 +35,7 @@ public final class PagedKvLayer implements KvLayer {
   private final @Nullable Rotation rotation;
   private final BlockEncoder encoder;
   private final @Nullable KvWriter writer;
-  private final KvMemory chunks;
+  private final KvMemory source;
   private final BlockMemory memory;
   private final float @Nullable [] givenMean;
   private float @Nullable [] mean;
@@ -64,32 +62,22 @@ public final class PagedKvLayer implements KvLayer {
    * @param writer what fills it where it can, or null
    */
   PagedKvLayer(KvSpec spec, KvFormat format, float @Nullable [] mean, @Nullable KvWriter writer) {
-    this(spec, format, mean, writer, Arena::ofShared);
+    this(spec, format, mean, writer, writer == null ? ORDINARY : writer.memory());
   }
 
   /**
    * The same in memory of a given kind.
    *
-   * @param arenas one for each block, or for many of a long cache, closed with it
+   * @param source of its blocks, and of those of copies
    */
   PagedKvLayer(
       KvSpec spec,
       KvFormat format,
       float @Nullable [] mean,
       @Nullable KvWriter writer,
-      Supplier<Arena> arenas) {
-    this(spec, format, mean, writer, arenas, writer == null ? ORDINARY : writer);
-  }
-
-  private PagedKvLayer(
-      KvSpec spec,
-      KvFormat format,
-      float @Nullable [] mean,
-      @Nullable KvWriter writer,
-      Supplier<Arena> arenas,
-      KvMemory chunks) {
-    this.chunks = chunks;
-    this.memory = new BlockMemory(format.blockBytes(), arenas, chunks);
+      KvMemory source) {
+    this.source = source;
+    this.memory = new BlockMemory(format.blockBytes(), source);
     this.spec = spec;
     this.format = format;
     this.offsets = StaticOffsets.of(spec);
@@ -101,13 +89,10 @@ public final class PagedKvLayer implements KvLayer {
     this.open = openFirstBlock();
   }
 
-  /**
-   * A store of {@code tokens} zeros, not rotated, for others to fill through {@link #block}, freed
-   * as a whole.
-   */
+  /** A store of {@code tokens} zeros, not rotated, for others to fill through {@link #block}. */
   public static PagedKvLayer blank(KvSpec spec, KvFormat format, int tokens) {
     PagedKvLayer layer = new PagedKvLayer(spec, format, null, null);
-    layer.memory.growAtOnce(Math.ceilDiv(tokens, BLOCK));
+    layer.grow(tokens);
     layer.length = tokens;
     return layer;
   }
@@ -160,7 +145,7 @@ public final class PagedKvLayer implements KvLayer {
       throw new IllegalStateException("the first block is not full");
     }
     dropRecoded();
-    recoded = new PagedKvLayer(spec, wanted, mean, null, Arena::ofShared, chunks);
+    recoded = new PagedKvLayer(spec, wanted, mean, null, source);
     return recoded;
   }
 

@@ -11,9 +11,11 @@ import dev.octet.kernels.KvLayer;
 import dev.octet.kernels.KvSpec;
 import dev.octet.kernels.WorkPool;
 import dev.octet.kernels.attention.AttentionShapes;
+import dev.octet.kernels.attention.BlockPool;
 import dev.octet.kernels.attention.GivenKv;
 import dev.octet.kernels.attention.KeyAngles;
 import dev.octet.kernels.attention.KvFormat;
+import dev.octet.kernels.attention.KvMemory;
 import dev.octet.kernels.attention.KvWriter;
 import dev.octet.kernels.attention.PagedKvLayer;
 import dev.octet.kernels.attention.StaticOffsets;
@@ -34,7 +36,7 @@ import org.jspecify.annotations.Nullable;
  * <p>INT-FlashAttention, a yardstick, and keys with BF16 channels ({@link KvFormat#tail}) are left
  * to the vector provider, which {@link #detour} says.
  */
-final class CpuAttention implements AttentionKernels, KvWriter {
+final class CpuAttention implements AttentionKernels, KvWriter, AutoCloseable {
   /** Rows that share a tile once it is unpacked; their outputs fit the L2 cache. */
   private static final int ROW_BLOCK = 256;
 
@@ -64,6 +66,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
 
   private final WorkPool pool;
   private final AttentionKernels vector;
+  private final BlockPool memory = new BlockPool(HugePages::allocate);
   private final MethodHandle attend;
   private final MethodHandle merge;
   private final MethodHandle removeOffsets;
@@ -96,6 +99,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
         library.entry(
             "octet_append",
             ADDRESS,
+            JAVA_INT,
             JAVA_INT,
             JAVA_INT,
             JAVA_INT,
@@ -181,8 +185,8 @@ final class CpuAttention implements AttentionKernels, KvWriter {
   }
 
   @Override
-  public MemorySegment allocate(long bytes, Arena arena) {
-    return HugePages.allocate(bytes, arena);
+  public KvMemory memory() {
+    return memory;
   }
 
   @Override
@@ -228,9 +232,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
     long bytes = appendScratchBytes(layout);
     try {
       if (tokens < APPEND_TOKENS) {
-        for (int head = 0; head < heads; head++) {
-          append(layout, head, first, first, end, keysFrom, keys, values, bytes);
-        }
+        append(layout, 0, heads, first, first, end, keysFrom, keys, values, bytes);
         return;
       }
       int firstBlock = first / KvSpec.BLOCK;
@@ -241,7 +243,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
             int block = firstBlock + task / heads;
             int from = Math.max(first, block * KvSpec.BLOCK);
             int to = Math.min(end, from - from % KvSpec.BLOCK + KvSpec.BLOCK);
-            append(layout, task % heads, first, from, to, keysFrom, keys, values, bytes);
+            append(layout, task % heads, 1, first, from, to, keysFrom, keys, values, bytes);
           });
     } finally {
       Reference.reachabilityFence(layer);
@@ -366,6 +368,7 @@ final class CpuAttention implements AttentionKernels, KvWriter {
   private void append(
       MemorySegment layout,
       int head,
+      int heads,
       int first,
       int from,
       int to,
@@ -379,7 +382,17 @@ final class CpuAttention implements AttentionKernels, KvWriter {
       status =
           (int)
               append.invokeExact(
-                  layout, head, first, from, to, keysFrom, keys, values, room, room.byteSize());
+                  layout,
+                  head,
+                  heads,
+                  first,
+                  from,
+                  to,
+                  keysFrom,
+                  keys,
+                  values,
+                  room,
+                  room.byteSize());
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }
@@ -414,5 +427,11 @@ final class CpuAttention implements AttentionKernels, KvWriter {
       scratch.set(room);
     }
     return room;
+  }
+
+  /** Caches that are in use stay as they are. */
+  @Override
+  public void close() {
+    memory.close();
   }
 }

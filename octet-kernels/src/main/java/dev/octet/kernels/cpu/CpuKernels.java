@@ -237,6 +237,7 @@ public final class CpuKernels implements Kernels {
 
   @Override
   public void close() {
+    attention.close();
     vector.close();
   }
 }

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class NativeKernels {
   /** OCTET_ABI of {@code octet.h}. */
-  private static final int ABI = 4;
+  private static final int ABI = 5;
 
   private static final Map<Tier, NativeKernels> LOADED = new EnumMap<>(Tier.class);
 

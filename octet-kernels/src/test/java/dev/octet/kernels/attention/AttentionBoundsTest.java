@@ -111,7 +111,7 @@ class AttentionBoundsTest {
 
   private static PagedKvLayer layer(AttentionKernels kernels, KvSpec spec, GuardPages guard) {
     KvWriter writer = kernels instanceof KvWriter w ? w : null;
-    return new PagedKvLayer(spec, KvFormat.of(spec), null, writer, guard::arena);
+    return new PagedKvLayer(spec, KvFormat.of(spec), null, writer, new GuardedBlocks(guard));
   }
 
   static AttentionSpec guarded(AttentionSpec s, GuardPages guard) {

@@ -123,7 +123,7 @@ class AttentionFuzzTest {
     KvWriter writer = kernels instanceof KvWriter w ? w : null;
     return guard == null
         ? PagedKvLayer.of(kernels.newKvLayer(spec))
-        : new PagedKvLayer(spec, KvFormat.of(spec), null, writer, guard::arena);
+        : new PagedKvLayer(spec, KvFormat.of(spec), null, writer, new GuardedBlocks(guard));
   }
 
   private static Inputs guarded(Inputs free, GuardPages guard) {
