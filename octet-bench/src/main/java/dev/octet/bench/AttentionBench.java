@@ -208,13 +208,15 @@ public final class AttentionBench {
           errors[i] = duel.error(out);
         }
       }
+      double before = limits.readNow();
       double[] seconds = duel.medians(programs, 0.5, options.repetitions());
+      Limits here = limits.reading((before + limits.readNow()) / 2);
       for (int i = 0; i < seconds.length; i++) {
         BenchResult row =
             result(
                 options,
                 kernels,
-                limits,
+                here,
                 i,
                 bytes.get(i),
                 d,

@@ -21,6 +21,10 @@ import org.jspecify.annotations.Nullable;
  * same run, and how near a row comes to the one that binds it. {@code of_read} is that share where
  * reading what must be read would take longer than computing, {@code of_ops} where it is the other
  * way round. Above 1, what is counted as read came from the caches.
+ *
+ * <p>Memory is shared with others on most machines and gives more in one minute than in the next:
+ * {@code of_read} holds a row against what was read right before and after it, {@code
+ * read_gb_per_s}.
  */
 final class Limits {
   /** By threads: a machine is measured once a process. */
@@ -35,6 +39,16 @@ final class Limits {
   /** Measures the best instructions there are, whatever provider the rows are of. */
   static Limits measure(int threads) {
     return new Limits(MEASURED.computeIfAbsent(threads, Peaks::measure));
+  }
+
+  /** Bytes a second that memory gives now. Takes half a GiB for a quarter of a second. */
+  double readNow() {
+    return peaks.readingNow().bytesPerSecond();
+  }
+
+  /** These, where memory gives so many bytes a second. */
+  Limits reading(double bytesPerSecond) {
+    return new Limits(peaks.reading(bytesPerSecond));
   }
 
   /** The rows above all others. */
@@ -66,6 +80,7 @@ final class Limits {
     double reading = bytes / peaks.bytesPerSecond();
     if (reading > computing) {
       metrics.put("of_read", reading / seconds);
+      metrics.put("read_gb_per_s", peaks.bytesPerSecond() / 1e9);
     } else {
       metrics.put("of_ops", computing / seconds);
     }

@@ -190,10 +190,12 @@ public final class LinearBench {
         candidates.replaceAll(c -> c.checked(duel));
       }
       List<Runnable> programs = candidates.stream().map(Candidate::program).toList();
+      double before = limits.readNow();
       double[] seconds = duel.medians(programs, 1, options.repetitions());
+      Limits here = limits.reading((before + limits.readNow()) / 2);
       for (int i = 0; i < candidates.size(); i++) {
         to.accept(
-            candidates.get(i).result(shape, m, seconds[i], limits).beside(duel.beside(seconds[i])));
+            candidates.get(i).result(shape, m, seconds[i], here).beside(duel.beside(seconds[i])));
       }
       double operations = 2.0 * m * shape.n * shape.k;
       duel.rows("linear", shape.toString(), null, m, null, operations).forEach(to);

@@ -24,6 +24,7 @@ import java.lang.foreign.SegmentAllocator;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.SequencedMap;
 import java.util.function.Consumer;
 
@@ -31,8 +32,9 @@ import java.util.function.Consumer;
  * Speed of whole models of published shapes on random weights, in rows like llama-bench's: {@code
  * pp512} reads a prompt at once, {@code tg32} generates token by token after it. {@code gb_per_s}
  * counts every weight that is multiplied once a prompt or token, {@code tops} two operations a
- * weight and token; attention's own are left out of both. {@code peak_gib} is the most memory that
- * the process has held since the model was begun, peers' models included.
+ * weight and token; attention's own are left out of both. Memory is read after every round, for
+ * {@code of_read}. {@code peak_gib} is the most memory that the process has held from the model's
+ * beginning to the end of the first round, peers' models included.
  */
 public final class ModelBench {
   /**
@@ -158,17 +160,22 @@ public final class ModelBench {
       duel.warmUp();
       double[] prefill = new double[options.repetitions()];
       double[] decode = new double[options.repetitions()];
+      double[] read = new double[options.repetitions()];
+      OptionalLong peak = OptionalLong.empty();
       for (int r = 0; r < prefill.length; r++) {
         try (KvCache cache = model.newCache()) {
           prefill[r] = prefill(model, cache, options.prompt());
           decode[r] = decode(model, cache, options.generate());
         }
+        peak = r == 0 ? PeakMemory.bytes() : peak; // reading takes memory of its own
+        read[r] = limits.readNow();
         duel.round(r);
       }
-      BenchResult pp =
-          result(model, options, limits, quantization, "pp", options.prompt(), 1, prefill);
+      Limits here = limits.reading(Stopwatch.median(read));
+      int tokens = options.prompt();
+      BenchResult pp = result(model, options, here, quantization, "pp", tokens, 1, prefill, peak);
       int steps = options.generate();
-      BenchResult tg = result(model, options, limits, quantization, "tg", steps, steps, decode);
+      BenchResult tg = result(model, options, here, quantization, "tg", steps, steps, decode, peak);
       to.accept(pp.beside(duel.beside(Stopwatch.median(prefill), true)));
       to.accept(tg.beside(duel.beside(Stopwatch.median(decode), false)));
       duel.rows().forEach(to);
@@ -234,7 +241,8 @@ public final class ModelBench {
       String test,
       int tokens,
       int passes,
-      double[] times) {
+      double[] times,
+      OptionalLong peak) {
     double seconds = Stopwatch.median(times);
     double rows = passes == 1 ? tokens : 1;
     double operations = 2.0 * passes * (rows * bodyWeights(model.config()) + head(model.config()));
@@ -250,7 +258,7 @@ public final class ModelBench {
         bytes,
         limits.computing(LinearBench.scheme(quantization), options.products(), operations));
     metrics.put("gib", model.weightBytes() / (double) (1L << 30));
-    PeakMemory.bytes().ifPresent(peak -> metrics.put("peak_gib", peak / (double) (1L << 30)));
+    peak.ifPresent(most -> metrics.put("peak_gib", most / (double) (1L << 30)));
     return new BenchResult(
         "model",
         label(model, options, quantization),

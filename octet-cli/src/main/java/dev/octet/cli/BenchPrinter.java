@@ -149,6 +149,7 @@ final class BenchPrinter implements Consumer<BenchResult> {
       case "rmse" -> "rmse";
       case "tokens_per_s" -> "tokens/s";
       case "gb_per_s" -> "GB/s";
+      case "read_gb_per_s" -> "read GB/s";
       case "tops" -> "Tops";
       case "gib" -> "GiB";
       case "mb_per_s" -> "MB/s";

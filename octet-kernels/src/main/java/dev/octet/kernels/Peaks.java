@@ -48,6 +48,10 @@ public record Peaks(String isa, int threads, double bytesPerSecond, List<Peak> a
   private static final long WARM_UP_BYTES = 1 << 20;
 
   private static final int ROUNDS = 9;
+
+  /** Rounds of reading alone. */
+  private static final int READS = 5;
+
   private static final double LEAST_SECONDS = 0.5;
 
   public Peaks {
@@ -59,14 +63,39 @@ public record Peaks(String isa, int threads, double bytesPerSecond, List<Peak> a
    * about a second and half a GiB.
    */
   public static Peaks measure(int threads) {
-    return measure(Providers.hasNative() ? CpuKernels.peakLoops() : new VectorPeaks(), threads);
+    return measure(bestLoops(), threads);
+  }
+
+  private static PeakLoops bestLoops() {
+    return Providers.hasNative() ? CpuKernels.peakLoops() : new VectorPeaks();
+  }
+
+  /**
+   * These, but reading measured anew: what memory gives changes from minute to minute where others
+   * use it, too. Takes a quarter of a second and, until it returns, half a GiB.
+   */
+  public Peaks readingNow() {
+    PeakLoops loops = bestLoops();
+    try (WorkPool pool = new WorkPool(threads);
+        Arena arena = Arena.ofShared()) {
+      MemorySegment memory = memory(loops, threads, arena);
+      double read = 0;
+      for (int r = 0; r < READS; r++) {
+        read = Math.max(read, readRate(loops, memory, pool));
+      }
+      return reading(read);
+    }
+  }
+
+  /** These, with another rate of reading. */
+  public Peaks reading(double bytesPerSecond) {
+    return new Peaks(isa, threads, bytesPerSecond, arithmetic);
   }
 
   static Peaks measure(PeakLoops loops, int threads) {
     try (WorkPool pool = new WorkPool(threads);
         Arena arena = Arena.ofShared()) {
-      long part = Math.max(BYTES / threads, BYTES_A_THREAD) / 4096 * 4096;
-      MemorySegment memory = loops.allocate(part * threads, arena).fill((byte) 1);
+      MemorySegment memory = memory(loops, threads, arena);
       List<PeakLoops.Loop> all = loops.arithmetic();
       long[] rounds = new long[all.size()];
       double[] best = new double[all.size()];
@@ -82,14 +111,24 @@ public record Peaks(String isa, int threads, double bytesPerSecond, List<Peak> a
         for (int l = 0; l < rounds.length; l++) {
           best[l] = Math.max(best[l], rate(all.get(l), rounds[l], pool));
         }
-        long before = System.nanoTime();
-        pool.run(threads, t -> loops.read(memory.asSlice(t * part, part)));
-        read = Math.max(read, memory.byteSize() / seconds(before));
+        read = Math.max(read, readRate(loops, memory, pool));
       }
       Peak[] peaks = new Peak[best.length];
       Arrays.setAll(peaks, l -> new Peak(all.get(l).kind(), all.get(l).instruction(), best[l]));
       return new Peaks(loops.isa(), threads, read, List.of(peaks));
     }
+  }
+
+  private static MemorySegment memory(PeakLoops loops, int threads, Arena arena) {
+    long part = Math.max(BYTES / threads, BYTES_A_THREAD) / 4096 * 4096;
+    return loops.allocate(part * threads, arena).fill((byte) 1);
+  }
+
+  private static double readRate(PeakLoops loops, MemorySegment memory, WorkPool pool) {
+    long part = memory.byteSize() / pool.threads();
+    long before = System.nanoTime();
+    pool.run(pool.threads(), t -> loops.read(memory.asSlice(t * part, part)));
+    return memory.byteSize() / seconds(before);
   }
 
   /** Rounds that take long enough, even where nothing interrupts them. */
