@@ -121,7 +121,9 @@ final class TrainCommand extends OctetCommand {
       description = "updates between two looks at the validation text (default: 200)")
   String evaluateEvery;
 
-  @Option(names = "--resume", description = "go on from the state in --out")
+  @Option(
+      names = "--resume",
+      description = "go on from the state in --out, to more --steps if asked")
   boolean resume;
 
   @Option(names = "--threads", paramLabel = "N", description = "threads (default: one a core)")

@@ -124,7 +124,10 @@ public final class Training {
         s.tiedEmbeddings());
   }
 
-  /** Two runs with the same number would learn from the same windows in the same way. */
+  /**
+   * Two runs with the same number learn from the same windows in the same way, but for how the
+   * learning rate rises and falls: it follows the steps asked for now, so a run can go on to more.
+   */
   private static long fingerprint(
       TrainOptions o, LlamaShape shape, BpeVocabulary vocabulary, Corpus corpus) {
     List<Object> parts =
@@ -133,11 +136,9 @@ public final class Training {
             TokenizerJson.write(vocabulary),
             corpus.fingerprint(),
             o.text().stream().map(t -> t.file().getFileName() + "@" + t.weight()).toList(),
-            o.steps(),
             o.batch(),
             o.microBatch(),
             o.learningRate(),
-            o.warmup(),
             o.weightDecay(),
             o.clip(),
             o.seed(),

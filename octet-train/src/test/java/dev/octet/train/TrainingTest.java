@@ -35,6 +35,10 @@ class TrainingTest {
   }
 
   private TrainOptions options(String out, int steps, boolean resume) {
+    return options(out, steps, resume, 3e-3);
+  }
+
+  private TrainOptions options(String out, int steps, boolean resume, double rate) {
     List<TextSource> sources = List.of(new TextSource(text, 1));
     return new TrainOptions(
         sources,
@@ -45,7 +49,7 @@ class TrainingTest {
         steps,
         4,
         2,
-        3e-3,
+        rate,
         5,
         0.1,
         1.0,
@@ -118,9 +122,20 @@ class TrainingTest {
   @Test
   void aStateOfOtherOptionsIsRefused() {
     Training.run(options("model", 2, false), new Recorder(), () -> false);
-    assertThatThrownBy(() -> Training.run(options("model", 3, true), new Recorder(), () -> false))
+    TrainOptions faster = options("model", 3, true, 0.02);
+    assertThatThrownBy(() -> Training.run(faster, new Recorder(), () -> false))
         .isInstanceOf(TrainException.class)
         .hasMessageContaining("other options");
+  }
+
+  @Test
+  void aFinishedRunGoesOnToMoreSteps() {
+    Training.run(options("model", 2, false), new Recorder(), () -> false);
+    float[] before = weights("model");
+    Recorder more = new Recorder();
+    Training.run(options("model", 5, true), more, () -> false);
+    assertThat(more.losses).hasSize(3);
+    assertThat(Arrays.equals(weights("model"), before)).isFalse();
   }
 
   @Test
