@@ -1,5 +1,6 @@
 package dev.octet.checkpoint;
 
+import dev.octet.checkpoint.gguf.GgufModel;
 import dev.octet.checkpoint.internal.AtomicFile;
 import dev.octet.checkpoint.internal.Json;
 import dev.octet.checkpoint.internal.LayerStore;
@@ -179,13 +180,34 @@ public final class CompressedTensorsWriter implements AutoCloseable {
   }
 
   /**
-   * Refuses a layer that {@link #add} would.
+   * Refuses a layer that {@link #add} would: by its form, and by its values.
    *
-   * @throws CheckpointException if the format has no form for it
+   * @throws CheckpointException if the format has no form for it, naming formats that have
    */
   public void requireStorable(String module, LinearWeights layer) {
+    try {
+      scheme(module, layer);
+      if (options.blocks()) {
+        GgufModel.requireHeld(module, layer);
+      }
+    } catch (CheckpointException e) {
+      throw HoldingFormats.named(e, module, layer, options.blocks() ? null : options.format());
+    }
+  }
+
+  private Optional<ObjectNode> scheme(String module, LinearWeights layer) {
     options.format().requireSaidInputs(module, layer);
-    store.scheme(module, layer, journal.all());
+    return store.scheme(module, layer, journal.all());
+  }
+
+  /**
+   * Refuses scales that {@link #addScales} would.
+   *
+   * @throws CheckpointException if the format has no form for them, or other layers have others
+   */
+  public void requireStorable(int layer, KvScales cache, @Nullable QueryScales query) {
+    store.scales(layer, cache, query, config);
+    cacheScheme(layer, cache, query);
   }
 
   /**
@@ -194,8 +216,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
    * @throws CheckpointException if the format has no form for it, or it cannot be written
    */
   public void add(String module, LinearWeights layer) {
-    options.format().requireSaidInputs(module, layer);
-    Optional<ObjectNode> scheme = store.scheme(module, layer, journal.all());
+    Optional<ObjectNode> scheme = scheme(module, layer);
     SortedMap<String, Tensor> tensors = store.tensors(module, layer, config.dtype());
     try {
       if (scheme.isPresent()) {
@@ -219,10 +240,9 @@ public final class CompressedTensorsWriter implements AutoCloseable {
    */
   public void addScales(int layer, KvScales cache, @Nullable QueryScales query) {
     SortedMap<String, Tensor> tensors = store.scales(layer, cache, query, config);
-    Optional<ObjectNode> scheme = store.cacheScheme(layer, cache, query, config);
+    Optional<ObjectNode> scheme = cacheScheme(layer, cache, query);
     try {
       if (scheme.isPresent()) {
-        requireSame(layer, scheme.get());
         journal.put(CACHE, scheme.get());
       }
       partial.add("scales." + layer, tensors);
@@ -231,13 +251,17 @@ public final class CompressedTensorsWriter implements AutoCloseable {
     }
   }
 
-  private void requireSame(int layer, ObjectNode scheme) {
+  private Optional<ObjectNode> cacheScheme(int layer, KvScales cache, @Nullable QueryScales query) {
+    Optional<ObjectNode> scheme = store.cacheScheme(layer, cache, query, config);
     Optional<ObjectNode> known = journal.scheme(CACHE);
-    if (known.isPresent() && !known.get().toString().equals(scheme.toString())) {
+    if (scheme.isPresent()
+        && known.isPresent()
+        && !known.get().toString().equals(scheme.get().toString())) {
       throw new CheckpointException(
           "layer %d: its cache scales are of another kind than other layers', the format has one for all"
               .formatted(layer));
     }
+    return scheme;
   }
 
   /** What config.json is to name as the type of the model's floats, where not the source's. */

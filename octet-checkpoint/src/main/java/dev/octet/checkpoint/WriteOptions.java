@@ -10,6 +10,7 @@ package dev.octet.checkpoint;
  * @param shardBytes bytes of tensors a file holds
  * @param format how linear layers are stored
  * @param untied whether a head that is the source's embedding is stored by itself
+ * @param blocks whether the result is to become a GGUF file: every layer must fit its blocks
  */
 public record WriteOptions(
     boolean force,
@@ -17,7 +18,8 @@ public record WriteOptions(
     String recipe,
     long shardBytes,
     WriteFormat format,
-    boolean untied) {
+    boolean untied,
+    boolean blocks) {
   public WriteOptions {
     if (shardBytes < 1) {
       throw new IllegalArgumentException("shards of " + shardBytes + " bytes");
@@ -27,7 +29,7 @@ public record WriteOptions(
   /** A tied head stays tied. */
   public WriteOptions(
       boolean force, boolean resume, String recipe, long shardBytes, WriteFormat format) {
-    this(force, resume, recipe, shardBytes, format, false);
+    this(force, resume, recipe, shardBytes, format, false, false);
   }
 
   /** As compressed-tensors. */
@@ -42,16 +44,21 @@ public record WriteOptions(
 
   /** The same for another recipe. */
   public WriteOptions named(String other) {
-    return new WriteOptions(force, resume, other, shardBytes, format, untied);
+    return new WriteOptions(force, resume, other, shardBytes, format, untied, blocks);
   }
 
   /** The same in another format. */
   public WriteOptions as(WriteFormat other) {
-    return new WriteOptions(force, resume, recipe, shardBytes, other, untied);
+    return new WriteOptions(force, resume, recipe, shardBytes, other, untied, blocks);
   }
 
   /** The same with a head of its own. */
   public WriteOptions withHead() {
-    return new WriteOptions(force, resume, recipe, shardBytes, format, true);
+    return new WriteOptions(force, resume, recipe, shardBytes, format, true, blocks);
+  }
+
+  /** The same where the result is to become a GGUF file. */
+  public WriteOptions forGguf() {
+    return new WriteOptions(force, resume, recipe, shardBytes, format, untied, true);
   }
 }

@@ -68,8 +68,11 @@ public final class LayerQuantizer {
     return scheme.perChannel();
   }
 
-  /** A fork-join pool throws a copy whose message is the first exception's class and message. */
-  private static String reason(Throwable thrown) {
+  /**
+   * What an exception says: a fork-join pool throws a copy whose message is the first one's class
+   * and message.
+   */
+  public static String reason(Throwable thrown) {
     Throwable cause = thrown.getCause();
     return cause == null ? String.valueOf(thrown.getMessage()) : reason(cause);
   }

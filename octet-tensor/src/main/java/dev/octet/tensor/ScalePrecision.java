@@ -18,8 +18,25 @@ public enum ScalePrecision {
   /** Bits behind the leading one that {@link #F16_MULTIPLES} keeps. */
   private static final int FEW = 6;
 
-  /** The nearest scale, half to even; never 0. */
+  /** The largest finite F16. */
+  private static final float MOST = 65504;
+
+  /**
+   * The nearest scale, half to even; never 0.
+   *
+   * @throws IllegalArgumentException if it is more than F16 holds
+   */
   float round(float scale) {
+    float rounded = nearest(scale);
+    if (this != F32 && !(rounded <= MOST)) {
+      throw new IllegalArgumentException(
+          "the scale %s is more than F16 holds (%s), as GGUF stores it; compressed-tensors has F32"
+              .formatted(scale, MOST));
+    }
+    return rounded;
+  }
+
+  private float nearest(float scale) {
     return switch (this) {
       case F32 -> scale;
       case F16 -> atLeast(Float.float16ToFloat(Float.floatToFloat16(scale)));

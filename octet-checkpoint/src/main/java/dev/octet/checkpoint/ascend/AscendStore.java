@@ -53,6 +53,7 @@ public final class AscendStore implements LayerStore {
     if (tag.equals("FLOAT")) {
       return Optional.empty();
     }
+    StoredLayer.requireValues(module, layer);
     long group = StoredLayer.group(layer.weight());
     for (ObjectNode other : before) {
       requireOneGroup(module, group, other);

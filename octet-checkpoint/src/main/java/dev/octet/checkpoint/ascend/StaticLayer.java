@@ -1,9 +1,7 @@
 package dev.octet.checkpoint.ascend;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
-import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.ModelLayout.LinearShape;
 import dev.octet.checkpoint.internal.DenseFormat;
 import dev.octet.checkpoint.internal.StoredScales;
@@ -106,7 +104,7 @@ record StaticLayer(StoredTensors tensors, LinearShape shape) implements Layer {
         stored.dtype() == DType.I64
             ? Float.intBitsToFloat((int) stored.getLong(row))
             : stored.getFloat(row);
-    if (!(scale > 0) || scale == Float.POSITIVE_INFINITY) {
+    if (!StoredScales.isSound(scale)) {
       throw tensors.problem(
           name("deq_scale"),
           "holds the scale %s at index %d; it must be finite and positive".formatted(scale, row));
@@ -114,18 +112,12 @@ record StaticLayer(StoredTensors tensors, LinearShape shape) implements Layer {
     return scale;
   }
 
-  /**
-   * A weight scale that is stored as F32 is the quotient before it was rounded away; one in the
-   * model's type is less exact than the quotient.
-   */
   private float weightScale(long row, StaticInt8 input) {
-    float scale = dequantizer(row) / input.scale();
     Tensor own = tensors.find(name("weight_scale"));
-    if (own != null && own.dtype() == DType.F32 && own.size() == shape.rows()) {
-      float exact = own.getFloat(row);
-      scale = Math.abs(exact - scale) <= 2 * Math.ulp(scale) ? exact : scale;
-    }
-    if (!(scale > 0) || scale == Float.POSITIVE_INFINITY) {
+    boolean exact = own != null && own.dtype() == DType.F32 && own.size() == shape.rows();
+    float stored = own != null && exact ? own.getFloat(row) : Float.NaN;
+    float scale = weightScale(dequantizer(row), input.scale(), stored);
+    if (!StoredScales.isSound(scale)) {
       throw tensors.problem(
           name("deq_scale"),
           "holds %s at index %d, which over the input scale %s is no weight's scale"
@@ -134,12 +126,15 @@ record StaticLayer(StoredTensors tensors, LinearShape shape) implements Layer {
     return scale;
   }
 
-  /** Stores an integer, which an F32 on the way would round. */
-  static void setInt(Tensor to, long index, double value, String module) {
-    if (!(Math.abs(value) <= Integer.MAX_VALUE)) {
-      throw new CheckpointException(module + ": its bias is too large for its scales");
-    }
-    to.segment().set(JAVA_INT_UNALIGNED, index * Integer.BYTES, (int) value);
+  /**
+   * A weight scale that is stored as F32 is the quotient before it was rounded away; one in the
+   * model's type is less exact than the quotient.
+   *
+   * @param stored as F32; NaN: not
+   */
+  static float weightScale(float dequantizer, float inputScale, float stored) {
+    float scale = dequantizer / inputScale;
+    return Math.abs(stored - scale) <= 2 * Math.ulp(scale) ? stored : scale;
   }
 
   /** The bias in floats; null if it is all 0. */

@@ -1,9 +1,11 @@
 package dev.octet.checkpoint.ascend;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
 import dev.octet.checkpoint.CheckpointException;
+import dev.octet.checkpoint.packing.Codes;
 import dev.octet.checkpoint.packing.RowPairs;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.ActivationQuant.Clipped;
@@ -137,6 +139,20 @@ public final class StoredLayer {
     return grid.granularity() != ScaleGranularity.BLOCK && grid.plain();
   }
 
+  /**
+   * Refuses values that the format cannot say of a layer that has a {@link #tag}.
+   *
+   * @throws CheckpointException naming the row and its numbers
+   */
+  public static void requireValues(String module, LinearWeights layer) {
+    switch (layer.weight()) {
+      case Int8Weight w -> Codes.requireZeros(module, w.grid(), 8, "Ascend's format");
+      case Int4Weight w -> Codes.requireZeros(module, w.grid(), 4, "Ascend's format");
+      default -> {}
+    }
+    StaticRows.of(module, unclipped(layer)).ifPresent(StaticRows::requireStorable);
+  }
+
   /** Other readers divide sizes by the group, and halve them for four-bit codes. */
   private static void requireStorable(String module, QuantizedWeight weight, Tag tag) {
     long group = group(weight);
@@ -176,7 +192,7 @@ public final class StoredLayer {
       case Int8Weight w -> {
         stored.put("weight", w.codes());
         stored.grid(w.grid());
-        stored.fixed(w.codes(), w.grid());
+        StaticRows.of(module, stored.layer).ifPresent(stored::fixed);
       }
       case Int4Weight w -> stored.int4(w, tag);
       case Fp8Weight(Tensor codes, ScaleGrid grid) -> {
@@ -312,57 +328,24 @@ public final class StoredLayer {
   }
 
   /** What W8A8 has, of the layer or of its form for decoding. */
-  private void fixed(Tensor codes, ScaleGrid grid) {
-    LinearWeights decoding = layer.decoding();
-    if (layer.activation() instanceof StaticInt8 input) {
-      fixed(codes, grid, input, layer.bias());
-      return;
-    }
-    if (decoding == null || !(decoding.activation() instanceof StaticInt8 input)) {
-      return;
-    }
-    boolean shared =
-        decoding.weight() instanceof Int8Weight w
-            && w.permutation() == null
-            && w.grid().symmetric()
-            && w.codes().segment().mismatch(codes.segment()) < 0;
-    if (!shared) {
-      throw new CheckpointException(module + ": its form for decoding has other codes");
-    }
-    fixed(codes, ((Int8Weight) decoding.weight()).grid(), input, decoding.bias());
-  }
-
-  private void fixed(Tensor codes, ScaleGrid grid, StaticInt8 input, @Nullable Tensor bias) {
+  private void fixed(StaticRows rows) {
     long n = layer.weight().rows();
     boolean asBits = modelType != DType.BF16;
     Tensor dequantizers = Tensor.allocate(Arena.ofAuto(), asBits ? DType.I64 : DType.F32, n);
     Tensor quantBias = Tensor.allocate(Arena.ofAuto(), DType.I32, n);
     for (long r = 0; r < n; r++) {
-      float dequantizer = dequantizer(grid.scale(r, 0), input.scale());
+      float dequantizer = rows.dequantizer(r);
       if (asBits) {
         long bits = Float.floatToRawIntBits(dequantizer) & 0xFFFFFFFFL;
         dequantizers.segment().set(JAVA_LONG_UNALIGNED, r * Long.BYTES, bits);
       } else {
         dequantizers.setFloat(r, dequantizer);
       }
-      long correction = input.offset() == 0 ? 0 : input.offset() * StaticLayer.sum(codes, r);
-      double own = bias == null ? 0 : bias.getFloat(r) / (double) dequantizer;
-      StaticLayer.setInt(quantBias, r, Math.rint(own) - correction, module);
+      quantBias.segment().set(JAVA_INT_UNALIGNED, r * Integer.BYTES, rows.quantBias(r));
     }
-    put("input_scale", Tensor.ofFloats(new float[] {input.scale()}, 1));
-    put("input_offset", Tensor.ofFloats(new float[] {input.offset()}, 1));
+    put("input_scale", Tensor.ofFloats(new float[] {rows.input().scale()}, 1));
+    put("input_offset", Tensor.ofFloats(new float[] {rows.input().offset()}, 1));
     put("deq_scale", dequantizers);
     put("quant_bias", quantBias);
-  }
-
-  /** The number whose quotient by the input's scale is the weight's, if there is one. */
-  private static float dequantizer(float weightScale, float inputScale) {
-    float product = weightScale * inputScale;
-    for (float near : new float[] {product, Math.nextUp(product), Math.nextDown(product)}) {
-      if (near / inputScale == weightScale) {
-        return near;
-      }
-    }
-    return product;
   }
 }

@@ -80,14 +80,7 @@ public final class AwqStore implements LayerStore {
           "%s: %d outputs fill no whole words of eight codes; AWQ cannot store them"
               .formatted(module, weight.rows()));
     }
-    Tensor zeros = weight.grid().zeroPoints();
-    for (long i = 0; zeros != null && i < zeros.size(); i++) {
-      long z = zeros.getLong(i) + 8;
-      if (z < 0 || z > 15) {
-        throw new CheckpointException(
-            "%s: zero point %d has more than 4 bits, which AWQ cannot store".formatted(module, z));
-      }
-    }
+    Codes.requireZeros(module, weight.grid(), BITS, "AWQ");
   }
 
   @Override

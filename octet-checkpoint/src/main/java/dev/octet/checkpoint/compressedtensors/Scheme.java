@@ -2,6 +2,8 @@ package dev.octet.checkpoint.compressedtensors;
 
 import dev.octet.checkpoint.CheckpointException;
 import dev.octet.checkpoint.internal.Json;
+import dev.octet.checkpoint.internal.StoredScales;
+import dev.octet.checkpoint.packing.Codes;
 import dev.octet.tensor.ActivationQuant;
 import dev.octet.tensor.ActivationQuant.DynamicInt4;
 import dev.octet.tensor.ActivationQuant.MxGroup;
@@ -16,7 +18,6 @@ import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantizedWeight;
 import dev.octet.tensor.ScaleGranularity;
 import dev.octet.tensor.ScaleGrid;
-import dev.octet.tensor.Tensor;
 import java.util.Optional;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -29,6 +30,8 @@ public final class Scheme {
 
   /** In a group, not stored there: the order of the matrices that turn a layer's input. */
   static final String INPUT_HADAMARD = "input_hadamard";
+
+  private static final String FORMAT = "compressed-tensors";
 
   /** {@code scale_dtype} of scales that are powers of two. */
   private static final String EXPONENTS = "torch.uint8";
@@ -43,14 +46,14 @@ public final class Scheme {
       case Int8Weight w -> {
         requirePlain(module, w.grid());
         requireWholeGroups(module, w.grid(), w);
-        requireCodes(module, w.grid(), 8);
+        Codes.requireZeros(module, w.grid(), 8, FORMAT);
         ObjectNode weights = weights(8, "int", w.grid(), w.permutation() != null);
         yield Optional.of(group(integers(inputs), weights, layer));
       }
       case Int4Weight w -> {
         requirePlain(module, w.grid());
         requireWholeGroups(module, w.grid(), w);
-        requireCodes(module, w.grid(), 4);
+        Codes.requireZeros(module, w.grid(), 4, FORMAT);
         ObjectNode weights = weights(4, "int", w.grid(), w.permutation() != null);
         yield Optional.of(group(integers(inputs), weights, layer));
       }
@@ -83,10 +86,22 @@ public final class Scheme {
     if (!nvfp4 && !(mxfp4 && (mxInputs || !layer.activation().quantizes()))) {
       throw unsupported(module, w);
     }
+    if (nvfp4) {
+      requireDivisor(module, "weight_global_scale", w.global());
+    }
     ObjectNode args = args(4, "float", true, nvfp4 ? "tensor_group" : "group", false);
     args.put("group_size", w.group());
     args.put("scale_dtype", nvfp4 ? "torch.float8_e4m3fn" : EXPONENTS);
     return group(nvfp4 ? "nvfp4-pack-quantized" : "mxfp4-pack-quantized", args, layer);
+  }
+
+  /** Scales of all are stored as divisors in F32, and divided by when they are read. */
+  private static void requireDivisor(String module, String name, double scale) {
+    float divisor = (float) (1 / scale);
+    if (!StoredScales.isSound(divisor) || Float.isInfinite(1 / divisor)) {
+      throw new CheckpointException(
+          "%s.%s: the scale %s has no reciprocal in F32".formatted(module, name, scale));
+    }
   }
 
   /** What compressed-tensors cannot say of a layer's input. */
@@ -115,7 +130,7 @@ public final class Scheme {
     boolean weights =
         switch (layer.weight()) {
           case Fp4Weight w -> w.scales().dtype() == DType.F8_E8M0 && w.group() == MxGroup.GROUP;
-          case Fp8Weight w -> StoredLayer.exponents(w.grid()).isPresent();
+          case Fp8Weight w -> isExponents(module, w.grid());
           default -> false;
         };
     if (!weights || !inputs.rounded() || inputs.coarse() > 0) {
@@ -125,17 +140,20 @@ public final class Scheme {
     }
   }
 
-  /** Zero points are codes here; GPTQ's first convention can have one more. */
-  private static void requireCodes(String module, ScaleGrid grid, int bits) {
-    Tensor zeros = grid.zeroPoints();
-    for (long i = 0; zeros != null && i < zeros.size(); i++) {
-      long z = zeros.getLong(i);
-      if (z < -(1 << bits - 1) || z >= 1 << bits - 1) {
+  /** Whether groups are those of MX; their scales must be its own, too. */
+  private static boolean isExponents(String module, ScaleGrid grid) {
+    if (grid.granularity() != ScaleGranularity.GROUP || grid.columnBlock() != MxGroup.GROUP) {
+      return false;
+    }
+    for (long i = 0; i < grid.scales().size(); i++) {
+      float scale = grid.scales().getFloat(i);
+      if (StoredLayer.exponent(scale) < 0) {
         throw new CheckpointException(
-            "%s: zero point %d is no %d-bit code, which compressed-tensors asks for"
-                .formatted(module, z, bits));
+            "%s: the scale %s at index %d is no power of two that E8M0 holds, as inputs %s ask for"
+                .formatted(module, scale, i, new MxGroup(8, true, 0).label()));
       }
     }
+    return true;
   }
 
   private static void requirePlain(String module, ScaleGrid grid) {
@@ -160,6 +178,9 @@ public final class Scheme {
 
   /** Whoever reads it computes scales of inputs in its own way. */
   private static void requireInputs(String module, ActivationQuant activation) {
+    if (activation instanceof ActivationQuant.Fp4Group(float scale)) {
+      requireDivisor(module, "input_global_scale", scale);
+    }
     if (activation instanceof DynamicInt4(float steps) && steps != DynamicInt4.HALF_RANGE) {
       throw new CheckpointException(
           "%s: INT4 inputs are scaled by max|x| / %s, in compressed-tensors by max|x| / %s"

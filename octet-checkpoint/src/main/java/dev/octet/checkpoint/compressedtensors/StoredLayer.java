@@ -17,11 +17,9 @@ import dev.octet.tensor.Int4Weight;
 import dev.octet.tensor.Int8Weight;
 import dev.octet.tensor.LinearWeights;
 import dev.octet.tensor.QuantizedWeight;
-import dev.octet.tensor.ScaleGranularity;
 import dev.octet.tensor.ScaleGrid;
 import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
-import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -72,7 +70,7 @@ public final class StoredLayer {
       case Fp8Weight(Tensor codes, ScaleGrid grid) -> {
         put("weight", codes);
         if (layer.activation() instanceof MxGroup) {
-          put("weight_scale", exponents(grid).orElseThrow());
+          put("weight_scale", exponents(grid));
         } else {
           grid(grid, 8, false);
         }
@@ -137,21 +135,20 @@ public final class StoredLayer {
     }
   }
 
-  /** Scales of groups of 32 as E8M0 in U8; empty if they are anything else. */
-  static Optional<Tensor> exponents(ScaleGrid grid) {
-    if (grid.granularity() != ScaleGranularity.GROUP || grid.columnBlock() != MxGroup.GROUP) {
-      return Optional.empty();
-    }
+  /** Scales that are powers of two as E8M0 in U8. */
+  private static Tensor exponents(ScaleGrid grid) {
     Tensor out = Tensor.allocate(Arena.ofAuto(), DType.U8, grid.scales().shape());
     for (long i = 0; i < out.size(); i++) {
-      float scale = grid.scales().getFloat(i);
-      int exponent = Math.getExponent((double) scale) + 127;
-      if (exponent < 0 || exponent > 254 || Codecs.e8m0ToFloat(exponent) != scale) {
-        return Optional.empty();
-      }
-      out.setFloat(i, exponent);
+      out.setFloat(i, exponent(grid.scales().getFloat(i)));
     }
-    return Optional.of(out);
+    return out;
+  }
+
+  /** The code of a scale in E8M0; -1 if it has none. */
+  static int exponent(float scale) {
+    int exponent = Math.getExponent((double) scale) + 127;
+    boolean held = exponent >= 0 && exponent <= 254 && Codecs.e8m0ToFloat(exponent) == scale;
+    return held ? exponent : -1;
   }
 
   private void grid(ScaleGrid grid, int bits, boolean packed) {
@@ -183,7 +180,7 @@ public final class StoredLayer {
       case ActivationQuant.StaticFp8(float scale) ->
           put("input_scale", narrowest(Tensor.ofFloats(new float[] {scale}, 1)));
       case ActivationQuant.Fp4Group(float scale) ->
-          put("input_global_scale", Tensor.ofFloats(new float[] {1 / scale}, 1));
+          put("input_global_scale", Tensor.ofFloats(new float[] {divisor(scale)}, 1));
       case ActivationQuant.None _,
           ActivationQuant.DynamicInt8 _,
           ActivationQuant.AsymmetricInt8 _,
@@ -193,6 +190,17 @@ public final class StoredLayer {
           MxGroup _ -> {}
       case ActivationQuant.Clipped c -> throw new IllegalArgumentException(c.label());
     }
+  }
+
+  /** The number that {@code scale} is the reciprocal of, to the bit where there is one. */
+  private static float divisor(float scale) {
+    float divisor = 1 / scale;
+    for (float near : new float[] {divisor, Math.nextUp(divisor), Math.nextDown(divisor)}) {
+      if (1 / near == scale) {
+        return near;
+      }
+    }
+    return divisor;
   }
 
   /** The values in the model's type if that loses nothing, else as they are. */

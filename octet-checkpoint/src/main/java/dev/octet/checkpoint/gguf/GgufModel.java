@@ -75,6 +75,15 @@ public final class GgufModel {
                         new GgufWriter.Spec(GgufNames.ROPE_FACTORS, GgufType.F32, f.length), "")));
   }
 
+  /**
+   * Refuses a layer that no blocks hold as it is.
+   *
+   * @throws CheckpointException naming the layer, the value and the reason
+   */
+  public static void requireHeld(String module, LinearWeights layer) {
+    ExactBlocks.type(module, layer);
+  }
+
   private void requireDescribable() {
     boolean slides = config.windows().stream().anyMatch(w -> w > 0);
     boolean together = config.windows().stream().distinct().count() == 1;

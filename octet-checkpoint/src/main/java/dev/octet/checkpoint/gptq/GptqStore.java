@@ -44,7 +44,7 @@ public final class GptqStore implements LayerStore {
     int bits = bits(weight);
     requireWholeWords(module, "outputs", weight.rows(), bits);
     requireWholeWords(module, "inputs", weight.columns(), bits);
-    requireZeros(module, grid, bits);
+    Codes.requireZeros(module, grid, bits, "GPTQ");
     ObjectNode scheme = Json.MAPPER.createObjectNode();
     boolean grouped = grid.columnBlock() < weight.columns();
     scheme.put("bits", bits).put("group_size", grouped ? (int) grid.columnBlock() : -1);
@@ -85,18 +85,6 @@ public final class GptqStore implements LayerStore {
       throw new CheckpointException(
           "%s: %d %s of %d bits fill no whole words of 32; GPTQ cannot store them"
               .formatted(module, count, what, bits));
-    }
-  }
-
-  private static void requireZeros(String module, ScaleGrid grid, int bits) {
-    Tensor zeros = grid.zeroPoints();
-    for (long i = 0; zeros != null && i < zeros.size(); i++) {
-      long z = zeros.getLong(i) + (1L << bits - 1);
-      if (z < 0 || z >= 1L << bits) {
-        throw new CheckpointException(
-            "%s: zero point %d has more than %d bits, which GPTQ cannot store"
-                .formatted(module, z, bits));
-      }
     }
   }
 

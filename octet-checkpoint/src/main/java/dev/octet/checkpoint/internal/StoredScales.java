@@ -10,12 +10,17 @@ import org.jspecify.annotations.Nullable;
 public final class StoredScales {
   private StoredScales() {}
 
+  /** Whether a scale is finite and positive, as readers ask and writers must keep. */
+  public static boolean isSound(float scale) {
+    return scale > 0 && scale < Float.POSITIVE_INFINITY;
+  }
+
   /** Scales must be finite and positive: anything else silences or poisons a whole block. */
   public static void requirePositive(StoredTensors tensors, String name, Tensor scale) {
     long n = scale.size();
     for (long i = 0; i < n; i++) {
       float s = scale.getFloat(i);
-      if (!(s > 0) || s == Float.POSITIVE_INFINITY) {
+      if (!isSound(s)) {
         throw tensors.problem(
             name, "holds the scale %s at index %d; it must be finite and positive".formatted(s, i));
       }

@@ -2,6 +2,7 @@ package dev.octet.checkpoint.packing;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
+import dev.octet.checkpoint.CheckpointException;
 import dev.octet.tensor.DType;
 import dev.octet.tensor.ScaleGrid;
 import dev.octet.tensor.Tensor;
@@ -29,6 +30,24 @@ public final class Codes {
       codes.segment().set(JAVA_BYTE, i, (byte) (code + by));
     }
     return Tensor.of(type, codes.segment(), codes.shape());
+  }
+
+  /**
+   * Refuses zero points that are no codes themselves; GPTQ's first convention can have one more.
+   *
+   * @param format which asks for it
+   * @throws CheckpointException naming the first that is none
+   */
+  public static void requireZeros(String module, ScaleGrid grid, int bits, String format) {
+    Tensor zeros = grid.zeroPoints();
+    for (long i = 0; zeros != null && i < zeros.size(); i++) {
+      long zero = zeros.getLong(i);
+      if (zero < -(1L << bits - 1) || zero >= 1L << bits - 1) {
+        throw new CheckpointException(
+            "%s: zero point %d at index %d is no signed %d-bit code, as %s asks for"
+                .formatted(module, zero, i, bits, format));
+      }
+    }
   }
 
   /** A grid's zero points as unsigned codes, U8 [rows, blocks]; 2^(b-1) where there are none. */

@@ -104,8 +104,8 @@ public final class CalibratedQuantizer {
         state = state.resolveSibling(state.getFileName() + ".partial").resolve("calibration.state");
         CalibratedQuantizer run =
             new CalibratedQuantizer(weights, writer, recipe, sequences, kernels, state, progress);
+        run.outer();
         run.layers();
-        run.rest();
         ResidualStream.delete(state);
         writer.finish();
       }
@@ -159,7 +159,7 @@ public final class CalibratedQuantizer {
         calibrate(layer, stream);
         stream.save(state, layer + 1);
       }
-      progress.update(config.layers(), config.layers(), "embedding, head");
+      progress.update(config.layers(), config.layers(), "shards");
     }
   }
 
@@ -202,12 +202,13 @@ public final class CalibratedQuantizer {
 
           @Override
           public void scales(KvScales cache, @Nullable QueryScales query) {
+            writer.requireStorable(layer, cache, query);
             parts.add(() -> writer.addScales(layer, cache, query));
           }
         };
     try (LayerCalibration work =
         new LayerCalibration(source, layer, recipe, kernels, stream, sink)) {
-      run(work);
+      unlessRefused(work::run);
       for (Norm norm : Norm.values()) {
         String name = norm.module(layer) + ".weight";
         if (!norms.contains(name)) {
@@ -222,7 +223,7 @@ public final class CalibratedQuantizer {
    * What cannot be computed or has no form will not be resumed either. A full disk, though, keeps
    * what is there.
    */
-  private void run(LayerCalibration work) {
+  private void unlessRefused(Runnable work) {
     try {
       work.run();
     } catch (CheckpointException e) {
@@ -231,12 +232,21 @@ public final class CalibratedQuantizer {
     }
   }
 
-  /** What is no decoder layer's linear or norm stays as it is, the head unless it is named. */
-  private void rest() {
+  /**
+   * What no decoder layer changes, before the hours that those take: it stays as it is, but for a
+   * head that is named.
+   */
+  private void outer() {
+    Set<String> changing = new HashSet<>();
+    for (int layer = 0; layer < source.config().layers(); layer++) {
+      for (Norm norm : Norm.values()) {
+        changing.add(norm.module(layer) + ".weight");
+      }
+    }
     List<PlainShape> plain = new ArrayList<>();
     ModelLayout.plain(source.config(), plain::add);
     for (PlainShape shape : plain) {
-      if (!writer.hasTensor(shape.name())) {
+      if (!changing.contains(shape.name()) && !writer.hasTensor(shape.name())) {
         writer.addDense(shape.name(), source.tensor(shape.name()));
       }
     }
@@ -251,7 +261,13 @@ public final class CalibratedQuantizer {
       return;
     }
     try (Arena arena = Arena.ofShared()) {
-      writer.add(ModelLayout.LM_HEAD, OutputLayer.quantize(source, recipe.options(), arena));
+      List<LinearWeights> made = new ArrayList<>();
+      unlessRefused(
+          () -> {
+            made.add(OutputLayer.quantize(source, recipe.options(), arena));
+            writer.requireStorable(ModelLayout.LM_HEAD, made.getFirst());
+          });
+      writer.add(ModelLayout.LM_HEAD, made.getFirst());
     }
   }
 }

@@ -8,6 +8,7 @@ import dev.octet.kernels.Kernels;
 import dev.octet.model.LayerRunner;
 import dev.octet.model.LayerRunner.Norm;
 import dev.octet.model.LayerRunner.Part;
+import dev.octet.quantize.LayerQuantizer;
 import dev.octet.quantize.method.ClippedRounding;
 import dev.octet.quantize.method.FixedInputs;
 import dev.octet.quantize.method.Gptq;
@@ -118,7 +119,8 @@ final class LayerCalibration implements AutoCloseable {
             return hidden;
           });
     } catch (IllegalArgumentException e) {
-      throw new CheckpointException("layer " + layer + ": attention: " + e.getMessage(), e);
+      throw new CheckpointException(
+          "layer " + layer + ": attention: " + LayerQuantizer.reason(e), e);
     }
     KvScales cache = seen.cache();
     QueryScales query = seen.query();
@@ -228,7 +230,7 @@ final class LayerCalibration implements AutoCloseable {
               : dynamic;
       return parts.linear(part, codes(part, stats, scheme), activation);
     } catch (IllegalArgumentException e) {
-      throw new CheckpointException(part.module(layer) + ": " + e.getMessage(), e);
+      throw new CheckpointException(part.module(layer) + ": " + LayerQuantizer.reason(e), e);
     }
   }
 
