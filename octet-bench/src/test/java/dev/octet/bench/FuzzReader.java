@@ -6,7 +6,7 @@ import dev.octet.checkpoint.Checkpoints;
 import dev.octet.checkpoint.ModelLayout;
 import dev.octet.checkpoint.SafetensorsFile;
 import dev.octet.engine.Tokenizer;
-import dev.octet.quantize.recipe.RecipeFile;
+import dev.octet.quantize.recipe.RecipeDocument;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -137,7 +137,7 @@ enum FuzzReader {
           Files.write(work.resolve("tokenizer.json"), data);
           tokenize(work);
         }
-        case RECIPE -> RecipeFile.read(Files.write(work.resolve("r.yaml"), data));
+        case RECIPE -> RecipeDocument.read(Files.write(work.resolve("r.yaml"), data));
       }
       return true;
     } catch (CheckpointException e) {

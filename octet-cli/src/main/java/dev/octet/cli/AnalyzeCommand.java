@@ -79,6 +79,11 @@ final class AnalyzeCommand extends OctetCommand {
 
   @Override
   public Integer call() {
+    WrittenFile.require("--html", html);
+    if (resume && journal.file(beside()) == null) {
+      throw new CliException(
+          "--resume: name the --html or --journal of the analysis to go on with");
+    }
     Path directory = model.directory();
     try (Checkpoint checkpoint = Checkpoints.open(directory)) {
       List<int[]> sequences = text.sequences(directory, checkpoint.config());

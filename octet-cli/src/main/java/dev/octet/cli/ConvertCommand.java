@@ -82,6 +82,9 @@ final class ConvertCommand extends OctetCommand {
       return ExitCode.OK;
     }
     WriteFormat format = GgufOutput.otherFormat(formatName);
+    if (weightsOnly && format == WriteFormat.DENSE) {
+      throw new CliException("--weights-only: dense has weights alone anyway; leave it out");
+    }
     Outcome outcome;
     try (ProgressBar bar = terminal().progress(format.label())) {
       outcome = FormatConverter.run(in, out, format, options, bar::update);

@@ -108,6 +108,7 @@ final class EvalCompareCommand extends OctetCommand {
     if (rounds < 0) {
       throw new CliException("--rounds must be at least 0, not " + rounds);
     }
+    WrittenFile.require("--html", html);
     ignore.forEach(ModulePattern::of);
     RunOptions options = mode.options();
     List<ComparedModel> models = new ArrayList<>(List.of(ComparedModel.base(base)));

@@ -3,13 +3,13 @@ package dev.octet.cli;
 import dev.octet.checkpoint.ScratchFolder;
 import dev.octet.checkpoint.WholeFile;
 import dev.octet.checkpoint.WriteFormat;
-import dev.octet.checkpoint.gguf.GgufType;
 import dev.octet.cli.output.Human;
 import dev.octet.cli.output.ProgressBar;
 import dev.octet.cli.output.Terminal;
 import dev.octet.quantize.ConvertOptions;
 import dev.octet.quantize.GgufQuantizer;
 import dev.octet.quantize.GgufTarget;
+import dev.octet.quantize.recipe.GgufRecipe;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -41,12 +41,11 @@ final class GgufOutput {
     }
   }
 
-  static void write(
-      Path in, Path out, String scheme, List<String> ignore, boolean force, Terminal terminal) {
-    GgufType type = OptionValue.of("--scheme", GgufQuantizer::type, scheme);
+  /** By GGUF's own rounding. */
+  static void write(Path in, Path out, GgufRecipe plan, boolean force, Terminal terminal) {
     GgufQuantizer.Outcome outcome;
-    try (ProgressBar bar = terminal.progress(scheme)) {
-      outcome = GgufQuantizer.run(in, out, type, ignore, force, bar::update);
+    try (ProgressBar bar = terminal.progress(plan.scheme())) {
+      outcome = GgufQuantizer.run(in, out, plan.type(), plan.ignore(), force, bar::update);
     }
     print(out, outcome, terminal);
   }
@@ -73,7 +72,7 @@ final class GgufOutput {
       boolean force,
       boolean resume,
       Terminal terminal) {
-    Path beside = out.resolveSibling(out.getFileName() + ".layers");
+    Path beside = layers(out);
     if (!resume || !isDone(beside, layers.settings())) {
       layers.method().accept(beside);
       WholeFile.write(beside.resolve(SETTINGS), layers.settings());
@@ -87,6 +86,11 @@ final class GgufOutput {
     }
     print(out, outcome, terminal);
     new ScratchFolder(beside).close();
+  }
+
+  /** Where the layers of a file grow. */
+  static Path layers(Path out) {
+    return out.resolveSibling(out.getFileName() + ".layers");
   }
 
   /** Whether an earlier run of the same settings has come as far as storing. */

@@ -181,7 +181,7 @@ final class MethodOptions {
    */
   Recipe recipe(QuantizeOptions options, List<String> given) {
     require(given);
-    Recipe recipe = named(options);
+    Recipe recipe = OptionValue.named(() -> steps(options));
     for (String option : OF_TEXTS) {
       boolean seed = option.equals("--seed") && recipe.rotation() != null;
       if (given.contains(option) && !recipe.calibrates() && !seed) {
@@ -199,14 +199,6 @@ final class MethodOptions {
     requireOrder();
     requireMeaning();
     requireEffect(given);
-  }
-
-  private Recipe named(QuantizeOptions options) {
-    try {
-      return steps(options);
-    } catch (IllegalArgumentException e) {
-      throw new CliException("--" + e.getMessage(), e);
-    }
   }
 
   /**

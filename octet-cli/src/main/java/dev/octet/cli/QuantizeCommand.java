@@ -15,6 +15,8 @@ import dev.octet.quantize.calibrate.CalibratedQuantizer;
 import dev.octet.quantize.calibrate.CalibrationText;
 import dev.octet.quantize.calibrate.Recipe;
 import dev.octet.quantize.recipe.CalibrationData;
+import dev.octet.quantize.recipe.GgufRecipe;
+import dev.octet.quantize.recipe.RecipeDocument;
 import dev.octet.quantize.recipe.RecipeFile;
 import dev.octet.tensor.QuantScheme;
 import java.nio.file.Files;
@@ -97,23 +99,27 @@ final class QuantizeCommand extends OctetCommand {
   @Override
   public Integer call() {
     recipes.requireMeaning();
-    if (formatName.equalsIgnoreCase(GgufOutput.FORMAT)) {
-      requireNoRecipe();
-      gguf(model.directory(), requireScheme());
-      return ExitCode.OK;
+    RecipeDocument plan = recipes.file == null ? options() : recipes.read(recipes.file, given());
+    if (plan instanceof RecipeFile stepping) {
+      requireComputing(stepping);
     }
-    RecipeFile plan = recipes.file == null ? options() : recipes.read(recipes.file, given());
-    requireComputing(plan);
-    recipes.write(plan, force);
+    recipes.requireRoom(force);
     if (recipes.explain) {
       recipes.explanation(plan).forEach(terminal().out()::println);
-      return ExitCode.OK;
+    } else {
+      Path in = model.directory();
+      switch (plan) {
+        case GgufRecipe own -> own(in, own);
+        case RecipeFile file when file.target() != null -> blocks(in, file, file.target());
+        case RecipeFile directory -> directory(in, directory);
+      }
     }
-    Path in = model.directory();
-    Path begun = out.resolveSibling(out.getFileName() + ".partial");
-    if (!resume && Files.isDirectory(begun)) {
-      terminal().note(begun + ": starting over; with --resume a run is continued where it ended");
-    }
+    recipes.write(plan);
+    return ExitCode.OK;
+  }
+
+  private void directory(Path in, RecipeFile plan) {
+    tellOfBegun(out.resolveSibling(out.getFileName() + ".partial"));
     Outcome outcome = run(in, out, plan, force);
     terminal()
         .out()
@@ -132,7 +138,12 @@ final class QuantizeCommand extends OctetCommand {
       recipes.write(plan, out.resolve("recipe.yaml"));
       journal.remove(measured());
     }
-    return ExitCode.OK;
+  }
+
+  private void tellOfBegun(Path begun) {
+    if (!resume && Files.isDirectory(begun)) {
+      terminal().note(begun + ": starting over; with --resume a run is continued where it ended");
+    }
   }
 
   private static String schemes(RecipeFile plan) {
@@ -156,7 +167,10 @@ final class QuantizeCommand extends OctetCommand {
   }
 
   /** What the options say, as a recipe would. */
-  private RecipeFile options() {
+  private RecipeDocument options() {
+    if (formatName.equalsIgnoreCase(GgufOutput.FORMAT)) {
+      return ggufOptions();
+    }
     WriteFormat format = GgufOutput.otherFormat(formatName);
     CalibrationData calibration = method.calibration();
     QuantizeOptions layers =
@@ -181,6 +195,7 @@ final class QuantizeCommand extends OctetCommand {
               + " name --candidates");
     }
     method.require(used());
+    WrittenFile.require("--html", auto.html);
     Path in = model.directory();
     AutoReport report =
         auto.plan(
@@ -203,33 +218,19 @@ final class QuantizeCommand extends OctetCommand {
     return out.resolveSibling(out.getFileName() + ".journal");
   }
 
-  private void requireNoRecipe() {
-    if (recipes.file != null || recipes.written != null) {
-      throw new CliException(
-          "--recipe and --write-recipe: recipes are for other formats than --format gguf");
-    }
+  /** GGUF's own rounding for a type's name alone; any method where GGUF holds its result. */
+  private RecipeDocument ggufOptions() {
     if (auto.auto) {
       throw new CliException("--auto: has no mixes of GGUF's types; name a --scheme, such as q4_k");
     }
-  }
-
-  /** GGUF's own rounding for a type's name alone; any method where GGUF holds its result. */
-  private void gguf(Path in, String name) {
+    String name = requireScheme();
     if (schemes.headGiven()) {
       throw new CliException("--lm-head: a GGUF's output layer has its own rule; leave it out");
     }
     List<String> others = others();
-    boolean own = GgufQuantizer.names().contains(name.toLowerCase(Locale.ROOT));
-    if (own && others.equals(List.of("--resume"))) {
-      throw new CliException(
-          "--resume: --scheme %s without a --method writes one file at once; leave it out"
-              .formatted(name));
+    if (others.isEmpty() && GgufQuantizer.names().contains(name.toLowerCase(Locale.ROOT))) {
+      return new GgufRecipe(GgufQuantizer.type(name), schemes.ignore);
     }
-    if (own && others.isEmpty()) {
-      GgufOutput.write(in, out, name, schemes.ignore, force, terminal());
-      return;
-    }
-    others.remove("--resume");
     GgufTarget target =
         OptionValue.of(
                 "--group-size",
@@ -238,22 +239,27 @@ final class QuantizeCommand extends OctetCommand {
             .orElseThrow(() -> notGguf(name, others));
     QuantizeOptions layers = QuantizeOptions.of(target.scheme()).ignoring(schemes.ignore);
     Recipe recipe = method.recipe(layers, given());
-    if (recipe.attention() != null) {
+    return OptionValue.named(() -> RecipeFile.ofGguf(recipe, method.calibration(), target.outer()));
+  }
+
+  private void own(Path in, GgufRecipe plan) {
+    if (resume) {
       throw new CliException(
-          "--method faquant, c8, kv-fp8: GGUF holds no scales of attention or cache");
+          "--resume: --scheme %s without a --method writes one file at once; leave it out"
+              .formatted(plan.scheme()));
     }
-    RecipeFile plan = new RecipeFile(recipe, method.calibration(), WriteFormat.COMPRESSED_TENSORS);
-    requireComputing(plan);
-    if (recipes.explain) {
-      recipes.explanation(plan).forEach(terminal().out()::println);
-      return;
-    }
-    target.require(in, out, layers, recipe, force);
+    GgufOutput.write(in, out, plan, force, terminal());
+  }
+
+  private void blocks(Path in, RecipeFile plan, GgufTarget target) {
+    target.require(in, out, plan.recipe().options(), plan.recipe(), force);
+    Path layers = GgufOutput.layers(out);
+    tellOfBegun(layers.resolveSibling(layers.getFileName() + ".partial"));
     GgufOutput.quantized(
         in,
         out,
         new GgufOutput.Layers(target, settings(in, plan), to -> run(in, to, plan, true)),
-        schemes.ignore,
+        plan.ignoredLayers(),
         force,
         resume,
         terminal());
@@ -266,15 +272,26 @@ final class QuantizeCommand extends OctetCommand {
                 name,
                 others.isEmpty() ? "" : " with " + String.join(", ", others),
                 others.isEmpty()
-                    ? String.join(", ", GgufQuantizer.names()) + ", q4_1"
-                    : "q8_0, q4_1, q4_0"));
+                    ? String.join(", ", GgufQuantizer.names()) + ", q4_1, w8a16, w4a16, w4a16-asym"
+                    : GgufTarget.STEPPED));
   }
 
   /** What GGUF's own rounding has no use for. */
   private List<String> others() {
     List<String> others = new ArrayList<>(given());
     others.removeAll(
-        Set.of("--model", "--out", "--scheme", "--format", "--force", "--debug", "--ignore"));
+        Set.of(
+            "--model",
+            "--out",
+            "--scheme",
+            "--format",
+            "--force",
+            "--resume",
+            "--debug",
+            "--ignore",
+            "--explain",
+            "--yaml",
+            "--write-recipe"));
     return others;
   }
 
@@ -310,7 +327,7 @@ final class QuantizeCommand extends OctetCommand {
 
   private Outcome weights(Path in, Path to, RecipeFile plan, boolean replace) {
     Recipe recipe = plan.recipe();
-    WriteOptions write = WriteOptions.of(replace, resume, "").as(plan.format());
+    WriteOptions write = write(plan, replace, "");
     try (ProgressBar bar = terminal().progress(recipe.options().scheme().name())) {
       return CheckpointQuantizer.run(
           in, to, recipe.rotation(), recipe.options(), recipe.weightRounding(), write, bar::update);
@@ -319,11 +336,16 @@ final class QuantizeCommand extends OctetCommand {
 
   private Outcome calibrated(Path in, Path to, RecipeFile plan, boolean replace) {
     List<int[]> sequences = sequences(in, plan.calibration());
-    WriteOptions write = WriteOptions.of(replace, resume, settings(in, plan)).as(plan.format());
+    WriteOptions write = write(plan, replace, settings(in, plan));
     try (Kernels kernels = compute.open(terminal());
         ProgressBar bar = terminal().progress(plan.recipe().options().scheme().name())) {
       return CalibratedQuantizer.run(in, to, plan.recipe(), sequences, kernels, write, bar::update);
     }
+  }
+
+  private WriteOptions write(RecipeFile plan, boolean replace, String settings) {
+    WriteOptions write = WriteOptions.of(replace, resume, settings).as(plan.format());
+    return plan.target() == null ? write : write.forGguf();
   }
 
   private static String settings(Path in, RecipeFile plan) {

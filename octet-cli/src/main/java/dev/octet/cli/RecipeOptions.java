@@ -1,7 +1,7 @@
 package dev.octet.cli;
 
 import dev.octet.checkpoint.WholeFile;
-import dev.octet.quantize.recipe.RecipeFile;
+import dev.octet.quantize.recipe.RecipeDocument;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -44,7 +44,7 @@ final class RecipeOptions {
   @Option(
       names = "--write-recipe",
       paramLabel = "FILE",
-      description = "write these options as a recipe in YAML, too")
+      description = "once done, write these options as a recipe in YAML, too")
   @Nullable Path written;
 
   /**
@@ -53,14 +53,14 @@ final class RecipeOptions {
    * @param given names of all options on the command line
    * @throws CliException if other options say what it should
    */
-  RecipeFile read(Path from, List<String> given) {
+  RecipeDocument read(Path from, List<String> given) {
     List<String> others = given.stream().filter(name -> !BESIDE.contains(name)).toList();
     if (!others.isEmpty()) {
       throw new CliException(
           "--recipe says it all: leave out %s, or put it into %s"
               .formatted(String.join(", ", others), from));
     }
-    return RecipeFile.read(from);
+    return RecipeDocument.read(from);
   }
 
   /** Refuses {@code --yaml} where nothing is explained. */
@@ -71,23 +71,27 @@ final class RecipeOptions {
   }
 
   /** What {@code --explain} prints. */
-  List<String> explanation(RecipeFile plan) {
-    return yaml ? plan.toYaml().lines().toList() : plan.recipe().steps();
+  List<String> explanation(RecipeDocument plan) {
+    return yaml ? plan.toYaml().lines().toList() : plan.steps();
+  }
+
+  /** Refuses a {@code --write-recipe} that would be refused once all is done. */
+  void requireRoom(boolean force) {
+    WrittenFile.require("--write-recipe", written);
+    if (written != null && Files.exists(written) && !force) {
+      throw new CliException(written + ": exists; --force replaces it");
+    }
   }
 
   /** Writes the recipe where {@code --write-recipe} wants it. */
-  void write(RecipeFile plan, boolean force) {
-    if (written == null) {
-      return;
+  void write(RecipeDocument plan) {
+    if (written != null) {
+      write(plan, written);
     }
-    if (Files.exists(written) && !force) {
-      throw new CliException(written + ": exists; --force replaces it");
-    }
-    write(plan, written);
   }
 
   /** Writes the recipe; the file appears whole or not at all. */
-  void write(RecipeFile plan, Path to) {
+  void write(RecipeDocument plan, Path to) {
     WholeFile.write(to, plan.toYaml());
   }
 }

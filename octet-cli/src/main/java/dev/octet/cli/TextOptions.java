@@ -51,6 +51,9 @@ final class TextOptions {
    * @param config of the model
    */
   List<int[]> sequences(Path model, ModelConfig config) {
+    if (length < 2) {
+      throw new CliException("--sample-length must be at least 2, not " + length);
+    }
     int longest = CausalLm.contextLength(config);
     int count = samples == null ? Math.max(1, MeasuredText.tokens(config) / length) : samples;
     if (length > longest) {

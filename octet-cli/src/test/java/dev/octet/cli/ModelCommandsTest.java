@@ -148,6 +148,26 @@ class ModelCommandsTest {
     assertRefused(CliRun.of(line.split(" ", -1)));
   }
 
+  /** What would be refused once all is done is refused before, and what does nothing, too. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          analyze --html /nowhere/a.html              | --html: /nowhere/a.html: no such folder /nowhere
+          analyze --html /                            | --html: / is a directory
+          analyze --resume                            | --resume: name the --html or --journal
+          analyze --sample-length 0                   | --sample-length must be at least 2, not 0
+          eval compare MODEL w8a8 --text T --html /nowhere/c.html | --html: /nowhere/c.html: no such folder
+          convert --model MODEL --out x --format dense --weights-only | --weights-only: dense has weights alone
+          """)
+  void whatWouldFailInTheEndFailsBefore(String line, String message) throws IOException {
+    String model = BundledModel.directory().toString();
+    assertRefused(
+        CliRun.of(line.replace("MODEL", model).replace(" T ", " " + text() + " ").split(" ", -1)),
+        message);
+  }
+
   @Test
   void aBrokenModelIsNamedWithItsFile() throws IOException {
     Files.writeString(scratch.resolve("config.json"), "{\"model_type\":");

@@ -66,10 +66,12 @@ class QuantizeRefusalsTest {
           --scheme fp8-dynamic --method awq                     | --clip: is for integer codes, fp8-dynamic has
           --scheme w8a8 --method gptq --damping 2               | --damping: damping must be in (0, 1]
           --scheme q4_k --format gguf --resume                  | --resume: --scheme q4_k without a --method writes one file
-          --scheme q4_0 --format GGUF --write-recipe r.yaml     | recipes are for other formats
+          --scheme w8a8 --write-recipe /nowhere/r.yaml          | --write-recipe: /nowhere/r.yaml: no such folder /nowhere
+          --scheme w8a8 --format gptq --write-recipe r.yaml     | format gptq: model.layers.0
           --auto --size 4MB --format gguf                       | --auto: has no mixes of GGUF's types
-          --format gguf --recipe /nowhere.yaml                  | recipes are for other formats
+          --format gguf --recipe /nowhere.yaml                  | --recipe says it all: leave out --format
           --auto --size 4MB --candidates none,w8a8 --format awq | --candidates: w8a8 in format awq: model.layers.0
+          --auto --size 4MB --html /nowhere/auto.html           | --html: /nowhere/auto.html: no such folder
           --auto --size 4MB --format fp8                        | format fp8 holds no candidates besides [none]
           --auto --size 4MB --method gptq --alpha 0.5           | --alpha: only --method smoothquant uses it, not gptq
           """)

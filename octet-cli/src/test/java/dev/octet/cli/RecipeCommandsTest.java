@@ -89,6 +89,39 @@ class RecipeCommandsTest {
     assertRefused(quantize("more", line), "exists");
   }
 
+  /** As on the command line: a type alone, and a type with steps. */
+  @Test
+  void aRecipeWritesTheGgufFileOfItsCommandLine() throws IOException {
+    for (String line :
+        List.of(
+            "--scheme q6_k --ignore *.down_proj",
+            "--scheme q4_0 --group-size 64 --ignore *.o_proj --method gptq" + QUICK)) {
+      Path yaml = dir.resolve("r" + line.length() + ".yaml");
+      CliRun made = quantize("first.gguf", line + " --format gguf --force --write-recipe " + yaml);
+      assertThat(made.status()).as(made.err()).isZero();
+      assertThat(Files.readString(yaml)).contains("format: gguf");
+      CliRun again = quantize("again.gguf", "--force --recipe " + yaml);
+      assertThat(again.status()).as(again.err()).isZero();
+      assertThat(again.out().replace("again", "first")).isEqualTo(made.out());
+      assertThat(dir.resolve("again.gguf")).hasSameBinaryContentAs(dir.resolve("first.gguf"));
+      CliRun shown = quantize("none.gguf", "--explain --yaml --recipe " + yaml);
+      assertThat(shown.out()).isEqualTo(Files.readString(yaml));
+    }
+    assertThat(dir.resolve("none.gguf")).doesNotExist();
+    Path mixed =
+        Files.writeString(
+            dir.resolve("mixed.yaml"),
+            "scheme: q4_0\nlayers: [{targets: [\"*.v_proj\"], scheme: q8_0}]\nformat: gguf\n");
+    CliRun two = quantize("two.gguf", "--recipe " + mixed);
+    assertThat(two.status()).as(two.err()).isZero();
+    assertThat(two.out()).contains("30 Q4_0", "5 Q8_0");
+    assertRefused(quantize("two.gguf", "--force --resume --recipe " + yamlOf("q6_k")), "--resume");
+  }
+
+  private Path yamlOf(String type) throws IOException {
+    return Files.writeString(dir.resolve(type + ".yaml"), "scheme: " + type + "\nformat: gguf\n");
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {

@@ -27,6 +27,9 @@ import java.util.Optional;
  * @param outer the type of embedding and output, which llama.cpp keeps finer than the layers
  */
 public record GgufTarget(QuantScheme scheme, GgufType outer) {
+  /** What methods quantize to. */
+  public static final String STEPPED = "q8_0, q4_1, q4_0, w8a16, w4a16, w4a16-asym";
+
   private static final int BLOCK = 32;
 
   /**
@@ -50,6 +53,20 @@ public record GgufTarget(QuantScheme scheme, GgufType outer) {
           case "q8-0", "w8a16" -> of(QuantScheme.W8A16, columns, ScalePrecision.F16, GgufType.Q8_0);
           default -> null;
         });
+  }
+
+  /**
+   * The same for names that must be known.
+   *
+   * @throws IllegalArgumentException for another, listing them
+   */
+  public static GgufTarget named(String name, int group) {
+    return of(name, group)
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "'%s' is not written as GGUF with steps; choose one of %s"
+                        .formatted(name, STEPPED)));
   }
 
   private static GgufTarget of(
@@ -81,10 +98,11 @@ public record GgufTarget(QuantScheme scheme, GgufType outer) {
       ModelLayout.linears(
           source.config(),
           shape -> {
-            if (!options.ignores(shape.module()) && shape.columns() % scheme.group() != 0) {
+            int group = options.schemeOf(shape.module()).group();
+            if (!options.ignores(shape.module()) && shape.columns() % group != 0) {
               throw new CheckpointException(
                   "%s: groups of %d do not divide %d input features"
-                      .formatted(shape.module(), scheme.group(), shape.columns()));
+                      .formatted(shape.module(), group, shape.columns()));
             }
           });
       new GgufModel(new Expected(source, options, method, arena), outer, options::ignores);

@@ -1,72 +1,73 @@
 package dev.octet.quantize.recipe;
 
 import dev.octet.checkpoint.WriteFormat;
+import dev.octet.checkpoint.gguf.GgufType;
+import dev.octet.quantize.GgufTarget;
+import dev.octet.quantize.QuantizeOptions;
 import dev.octet.quantize.calibrate.Recipe;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.MalformedInputException;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Everything that decides how a model is quantized, as a YAML file holds it: in the spirit of
- * llm-compressor's recipes, steps in their order, each with its options.
- *
- * <pre>
- *   scheme: w8a8
- *   lm-head: w8a16
- *   ignore: ["*.down_proj"]
- *   steps:
- *     - smoothquant: {alpha: auto}
- *     - gptq: {damping: 0.01}
- *     - static-inputs: {observer: percentile:99.99}
- *     - faquant
- *   layers:
- *     - targets: ["model.layers.0.*"]
- *       scheme: w8a16
- *   calibration: {text: book.txt, samples: 128, length: 512, seed: 0}
- *   format: ascend
- * </pre>
+ * A recipe of steps: all that decides what a method makes of a model.
  *
  * @param recipe the steps, the schemes and what is ignored
  * @param calibration the text to calibrate on
- * @param format what is written
+ * @param format what is written, a file's layers on their way into it, too
+ * @param outer the type of a GGUF file's embedding and output; null: no GGUF file is written
  */
-public record RecipeFile(Recipe recipe, CalibrationData calibration, WriteFormat format) {
-  private static final long MAX_BYTES = 1 << 20;
+public record RecipeFile(
+    Recipe recipe, CalibrationData calibration, WriteFormat format, @Nullable GgufType outer)
+    implements RecipeDocument {
 
   /**
-   * Reads a recipe. A relative path in it counts from the file's own folder.
-   *
-   * @throws IllegalArgumentException if it is no such recipe, naming file and line
+   * @throws IllegalArgumentException if a GGUF file is to have what it has no place for
    */
-  public static RecipeFile read(Path file) {
-    try {
-      if (!Files.isRegularFile(file)) {
+  public RecipeFile {
+    if (outer != null) {
+      if (recipe.attention() != null) {
         throw new IllegalArgumentException(
-            file + ": " + (Files.exists(file) ? "not a regular file" : "no such file"));
+            "method faquant, c8, kv-fp8: GGUF holds no scales of attention or cache");
       }
-      if (Files.size(file) > MAX_BYTES) {
-        throw new IllegalArgumentException(file + ": too long for a recipe");
+      List<String> ignore = recipe.options().ignore();
+      if (!ignore.subList(0, Math.min(1, ignore.size())).equals(QuantizeOptions.DEFAULT_IGNORE)) {
+        throw new IllegalArgumentException("lm-head: a GGUF's output layer has its own rule");
       }
-      return parse(file.toString(), Files.readString(file), file);
-    } catch (MalformedInputException e) {
-      throw new IllegalArgumentException(file + ": not valid UTF-8", e);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
     }
   }
 
-  /** Reads a recipe from text; {@code where} names it in errors. */
-  static RecipeFile parse(String where, String text, Path file) {
-    return new RecipeReader(where, file).read(YamlParser.parse(where, text));
+  /** Of a directory. */
+  public RecipeFile(Recipe recipe, CalibrationData calibration, WriteFormat format) {
+    this(recipe, calibration, format, null);
+  }
+
+  /** Of a GGUF file. */
+  public static RecipeFile ofGguf(Recipe recipe, CalibrationData calibration, GgufType outer) {
+    return new RecipeFile(recipe, calibration, WriteFormat.COMPRESSED_TENSORS, outer);
+  }
+
+  /** What a GGUF file's layers become; null: no GGUF file is written. */
+  public @Nullable GgufTarget target() {
+    return outer == null ? null : new GgufTarget(recipe.options().scheme(), outer);
+  }
+
+  /** Patterns of what is ignored besides the output layer. */
+  public List<String> ignoredLayers() {
+    List<String> ignore = recipe.options().ignore();
+    return ignore.subList(Math.min(1, ignore.size()), ignore.size());
+  }
+
+  @Override
+  public List<String> steps() {
+    return recipe.steps();
   }
 
   /**
-   * The recipe as YAML; reading it gives an equal one.
+   * The recipe as YAML; reading it gives an equal one, but for a text that no step looks at.
    *
    * @throws IllegalArgumentException if a scheme has no name
    */
+  @Override
   public String toYaml() {
     return new RecipeWriter().write(this);
   }

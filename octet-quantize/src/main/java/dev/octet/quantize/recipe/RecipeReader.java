@@ -1,6 +1,9 @@
 package dev.octet.quantize.recipe;
 
 import dev.octet.checkpoint.WriteFormat;
+import dev.octet.checkpoint.gguf.GgufType;
+import dev.octet.quantize.GgufQuantizer;
+import dev.octet.quantize.GgufTarget;
 import dev.octet.quantize.QuantizeOptions;
 import dev.octet.quantize.QuantizeOptions.LayerRule;
 import dev.octet.quantize.calibrate.AttentionQuant;
@@ -47,6 +50,12 @@ final class RecipeReader {
           "c8",
           "kv-fp8");
 
+  private static final String GGUF = "gguf";
+
+  /** Without any of these GGUF rounds in its own way. */
+  private static final List<String> STEPPING =
+      List.of("group-size", "lm-head", "layers", "steps", "calibration");
+
   private static final int MAX_GROUP = 1 << 20;
 
   private final String where;
@@ -56,6 +65,8 @@ final class RecipeReader {
   private @Nullable Rounding rounding;
   private @Nullable ObserverSpec inputs;
   private @Nullable AttentionQuant attention;
+  private @Nullable GgufType outer;
+  private boolean gguf;
 
   /**
    * @param where names the document in errors
@@ -66,8 +77,25 @@ final class RecipeReader {
     this.file = file;
   }
 
-  RecipeFile read(Yaml root) {
+  RecipeDocument read(Yaml root) {
     YamlFields top = fields("the recipe", root, TOP);
+    gguf = top.text("format").filter(GGUF::equalsIgnoreCase).isPresent();
+    if (gguf && STEPPING.stream().allMatch(key -> top.value(key) == null)) {
+      Optional<GgufType> own = top.text("scheme").flatMap(RecipeReader::own);
+      if (own.isPresent()) {
+        return new GgufRecipe(own.get(), patterns(top, "ignore", top.texts("ignore")));
+      }
+    }
+    return steppingRecipe(top);
+  }
+
+  /** The type that GGUF's own rounding makes. */
+  private static Optional<GgufType> own(String scheme) {
+    boolean known = GgufQuantizer.names().contains(scheme.toLowerCase(Locale.ROOT));
+    return known ? Optional.of(GgufQuantizer.type(scheme)) : Optional.empty();
+  }
+
+  private RecipeFile steppingRecipe(YamlFields top) {
     QuantizeOptions options =
         withHead(
             top, new QuantizeOptions(scheme(top), ignored(top)).with(rules(top.value("layers"))));
@@ -83,25 +111,33 @@ final class RecipeReader {
               : new Rounding.Nearest();
     }
     try {
-      return new RecipeFile(
-          new Recipe(rotation, smoothing, weights, inputs, attention, options),
-          calibration,
-          format);
+      Recipe recipe = new Recipe(rotation, smoothing, weights, inputs, attention, options);
+      requireUse(top.value("calibration"), recipe);
+      return new RecipeFile(recipe, calibration, format, outer);
     } catch (IllegalArgumentException e) {
-      throw RecipeProblem.in(where, String.valueOf(e.getMessage()), e);
+      throw named(e);
+    }
+  }
+
+  /** A text that nobody looks at is a misunderstanding, as on the command line. */
+  private void requireUse(@Nullable Yaml calibration, Recipe recipe) {
+    if (calibration != null && !recipe.calibrates()) {
+      throw problem(
+          calibration.line(),
+          "calibration: no step looks at a text; smoothquant, awq, gptq, rtn with a clip,"
+              + " static-inputs, faquant, c8 and kv-fp8 do");
     }
   }
 
   private static WriteFormat format(String name) {
-    if (name.equalsIgnoreCase("gguf")) {
-      throw new IllegalArgumentException(
-          "gguf is no format of recipes: its types are chosen by --format gguf --scheme TYPE, with"
-              + " --method; here choose one of "
-              + Arrays.stream(WriteFormat.values())
-                  .map(WriteFormat::label)
-                  .collect(Collectors.joining(", ")));
+    if (name.equalsIgnoreCase(GGUF)) {
+      return WriteFormat.COMPRESSED_TENSORS; // what layers are stored in on their way
     }
-    return WriteFormat.of(name);
+    try {
+      return WriteFormat.of(name);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(e.getMessage() + ", " + GGUF, e);
+    }
   }
 
   private YamlFields fields(String what, Yaml node, List<String> known) {
@@ -116,13 +152,13 @@ final class RecipeReader {
   }
 
   private QuantScheme scheme(YamlFields fields) {
+    OptionalLong group = fields.integer("group-size", 1, MAX_GROUP);
     QuantScheme scheme =
         fields
-            .parsed("scheme", QuantScheme::of)
+            .parsed("scheme", name -> gguf ? ofGguf(name, group) : QuantScheme.of(name))
             .orElseThrow(
                 () -> problem(fields.line(), "a scheme is missing, such as 'scheme: w8a8'"));
-    OptionalLong group = fields.integer("group-size", 1, MAX_GROUP);
-    if (group.isEmpty()) {
+    if (group.isEmpty() || gguf) {
       return scheme;
     }
     if (scheme.granularity() != ScaleGranularity.GROUP) {
@@ -131,8 +167,18 @@ final class RecipeReader {
     return scheme.withGroup((int) group.getAsLong());
   }
 
+  /** The first, which is for all layers, decides what embedding and output become. */
+  private QuantScheme ofGguf(String name, OptionalLong group) {
+    GgufTarget target = GgufTarget.named(name, (int) group.orElse(0));
+    outer = outer == null ? target.outer() : outer;
+    return target.scheme();
+  }
+
   private QuantizeOptions withHead(YamlFields top, QuantizeOptions options) {
     Optional<QuantScheme> head = top.parsed("lm-head", QuantScheme::of);
+    if (gguf && head.isPresent()) {
+      throw problem(top.line(), "lm-head: a GGUF's output layer has its own rule; leave it out");
+    }
     try {
       return head.map(options::withHead).orElse(options);
     } catch (IllegalArgumentException e) {
@@ -140,7 +186,13 @@ final class RecipeReader {
     }
   }
 
+  /** GGUF's output layer is nobody's business. */
   private List<String> ignored(YamlFields top) {
+    if (gguf) {
+      return QuantizeOptions.of(QuantScheme.W8A16)
+          .ignoring(patterns(top, "ignore", top.texts("ignore")))
+          .ignore();
+    }
     return top.value("ignore") == null
         ? QuantizeOptions.DEFAULT_IGNORE
         : patterns(top, "ignore", top.texts("ignore"));
@@ -268,6 +320,12 @@ final class RecipeReader {
     } catch (IllegalArgumentException e) {
       throw named(line, e);
     }
+  }
+
+  /** With the document in front, if it is not there yet. */
+  private IllegalArgumentException named(IllegalArgumentException e) {
+    String message = String.valueOf(e.getMessage());
+    return message.startsWith(where) ? e : RecipeProblem.in(where, message, e);
   }
 
   /** With the line in front, if it is not there yet. */

@@ -1,5 +1,6 @@
 package dev.octet.quantize.recipe;
 
+import dev.octet.quantize.GgufTarget;
 import dev.octet.quantize.QuantizeOptions.LayerRule;
 import dev.octet.quantize.calibrate.AttentionQuant;
 import dev.octet.quantize.calibrate.Recipe;
@@ -20,10 +21,18 @@ import java.util.stream.Collectors;
 final class RecipeWriter {
   private final StringBuilder out = new StringBuilder();
 
+  String write(GgufRecipe file) {
+    line("scheme: " + file.scheme());
+    line("ignore: " + list(file.ignore()));
+    line("format: gguf");
+    return out.toString();
+  }
+
   String write(RecipeFile file) {
     Recipe recipe = file.recipe();
-    scheme("", recipe.options().scheme());
-    line("ignore: " + list(recipe.options().ignore()));
+    boolean gguf = file.outer() != null;
+    scheme("", recipe.options().scheme(), gguf);
+    line("ignore: " + list(gguf ? file.ignoredLayers() : recipe.options().ignore()));
     line("steps:");
     if (recipe.rotation() != null) {
       String online = recipe.rotation().online() ? ", online: true" : "";
@@ -40,10 +49,12 @@ final class RecipeWriter {
     }
     for (LayerRule rule : recipe.options().rules()) {
       line("  - targets: " + list(rule.targets()));
-      scheme("    ", rule.scheme());
+      scheme("    ", rule.scheme(), gguf);
     }
-    calibration(file.calibration());
-    line("format: " + file.format().label());
+    if (recipe.calibrates()) {
+      calibration(file.calibration());
+    }
+    line("format: " + (gguf ? "gguf" : file.format().label()));
     return out.toString();
   }
 
@@ -51,9 +62,12 @@ final class RecipeWriter {
     out.append(text).append('\n');
   }
 
-  private void scheme(String indent, QuantScheme scheme) {
-    QuantScheme named = QuantScheme.of(scheme.name());
+  private void scheme(String indent, QuantScheme scheme, boolean gguf) {
     boolean grouped = scheme.granularity() == ScaleGranularity.GROUP;
+    QuantScheme named =
+        gguf
+            ? GgufTarget.named(scheme.name(), scheme.group()).scheme()
+            : QuantScheme.of(scheme.name());
     QuantScheme read =
         grouped && named.granularity() == ScaleGranularity.GROUP
             ? named.withGroup(scheme.group())

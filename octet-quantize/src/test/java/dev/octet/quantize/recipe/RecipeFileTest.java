@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.octet.checkpoint.WriteFormat;
+import dev.octet.checkpoint.gguf.GgufType;
+import dev.octet.quantize.GgufTarget;
 import dev.octet.quantize.QuantizeOptions;
 import dev.octet.quantize.QuantizeOptions.LayerRule;
 import dev.octet.quantize.calibrate.AttentionQuant;
@@ -33,7 +35,55 @@ class RecipeFileTest {
   @TempDir private Path dir;
 
   private static RecipeFile parse(String yaml) {
-    return RecipeFile.parse("r.yaml", yaml, Path.of("/folder/r.yaml"));
+    return (RecipeFile) document(yaml);
+  }
+
+  private static RecipeDocument document(String yaml) {
+    return RecipeDocument.parse("r.yaml", yaml, Path.of("/folder/r.yaml"));
+  }
+
+  /** A type alone is rounded as GGUF does, with anything besides as methods do. */
+  @Test
+  void ggufIsAFormatWithTypesOfItsOwn() {
+    RecipeDocument own = document("scheme: q4_k\nignore: [\"*.down_proj\"]\nformat: GGUF\n");
+    assertThat(own).isEqualTo(new GgufRecipe(GgufType.Q4_K, List.of("*.down_proj")));
+    assertThat(document(own.toYaml())).isEqualTo(own);
+    assertThat(own.steps()).first().asString().contains("q4_k");
+
+    RecipeFile stepping =
+        parse(
+            """
+            scheme: q4_0
+            group-size: 64
+            ignore: ["*.o_proj"]
+            steps: [gptq]
+            layers: [{targets: ["*.down_proj"], scheme: q8_0}]
+            format: gguf
+            """);
+    QuantScheme four = GgufTarget.named("q4_0", 64).scheme();
+    QuantScheme eight = GgufTarget.named("q8_0", 0).scheme();
+    Recipe recipe =
+        new Recipe(
+            null,
+            new Rounding.Compensated(GptqOptions.DEFAULT),
+            false,
+            QuantizeOptions.of(four)
+                .ignoring(List.of("*.o_proj"))
+                .with(List.of(new LayerRule(List.of("*.down_proj"), eight))));
+    assertThat(stepping).isEqualTo(RecipeFile.ofGguf(recipe, CalibrationData.USUAL, GgufType.Q4_0));
+    assertThat(stepping.target()).isEqualTo(GgufTarget.named("q4_0", 64));
+    assertThat(stepping.ignoredLayers()).containsExactly("*.o_proj");
+    assertThat(document(stepping.toYaml())).isEqualTo(stepping);
+  }
+
+  @Test
+  void aTextThatNoStepLooksAtIsNotWritten() {
+    RecipeFile rounded =
+        parse("scheme: w8a8\nsteps: [rotation, hqq]\n".replace("w8a8", "w4a16-asym"));
+    assertThat(rounded.toYaml()).doesNotContain("calibration");
+    assertThat(document(rounded.toYaml())).isEqualTo(rounded);
+    assertThat(parse("scheme: w8a8\nsteps: [gptq]\ncalibration: {samples: 3}\n").toYaml())
+        .contains("calibration:\n  samples: 3");
   }
 
   @Test
@@ -146,7 +196,9 @@ class RecipeFileTest {
               attentions[i],
               options);
       Path text = i % 2 == 0 ? null : Path.of("/a folder/ä: text.txt");
-      all.add(new RecipeFile(recipe, new CalibrationData(text, 1 + i, 2 + i, -i), formats.get(i)));
+      CalibrationData data =
+          recipe.calibrates() ? new CalibrationData(text, 1 + i, 2 + i, -i) : CalibrationData.USUAL;
+      all.add(new RecipeFile(recipe, data, formats.get(i)));
     }
     return all.stream();
   }
@@ -156,7 +208,7 @@ class RecipeFileTest {
   void whatIsWrittenReadsTheSame(RecipeFile recipe) throws IOException {
     Path file = dir.resolve("recipe.yaml");
     Files.writeString(file, recipe.toYaml());
-    assertThat(RecipeFile.read(file)).isEqualTo(recipe);
+    assertThat(RecipeDocument.read(file)).isEqualTo(recipe);
   }
 
   @ParameterizedTest
@@ -198,10 +250,16 @@ class RecipeFileTest {
           scheme: w8a8;steps:;  - c8: {observer: max}| unknown observer 'max'
           scheme: w8a8;layers: [{scheme: fp8}]       | targets are missing
           scheme: w8a8;layers: [fp8]                 | a rule must have keys: targets, scheme
-          scheme: w8a8;calibration: {samples: 0}     | samples: must be from 1
-          scheme: w8a8;calibration: book.txt         | calibration must have keys
+          scheme: w8a8;steps: [gptq];calibration: {samples: 0} | samples: must be from 1
+          scheme: w8a8;steps: [gptq];calibration: book.txt | calibration must have keys
           scheme: w8a8;format: exl2                  | format: unknown format 'exl2'
-          scheme: w4a16;format: gguf                 | line 2: format: gguf is no format of recipes: its types are chosen by --format gguf
+          scheme: w8a8;format: gguf                  | line 1: scheme: 'w8a8' is not written as GGUF with steps; choose one of q8_0, q4_1
+          scheme: q4_k;steps: [gptq];format: gguf    | line 1: scheme: 'q4_k' is not written as GGUF with steps
+          scheme: q4_0;group-size: 48;format: gguf   | line 1: scheme: GGUF has blocks of 32
+          scheme: q4_0;lm-head: w8a16;format: gguf   | lm-head: a GGUF's output layer has its own rule
+          scheme: q4_0;steps: [kv-fp8];format: gguf  | GGUF holds no scales of attention
+          scheme: w8a8;calibration: {samples: 4}     | line 2: calibration: no step looks at a text; smoothquant, awq
+          scheme: w8a8;steps: [rtn];calibration: {}  | line 3: calibration: no step looks at a text
           scheme: !x w8a8                            | tags
           scheme: &a w8a8;format: *a                 | alias
           scheme: {                                  | not valid YAML
@@ -218,11 +276,12 @@ class RecipeFileTest {
 
   @Test
   void whatIsNoFileIsRefused() throws IOException {
-    assertThatThrownBy(() -> RecipeFile.read(dir)).hasMessageContaining("not a regular file");
-    assertThatThrownBy(() -> RecipeFile.read(dir.resolve("none"))).hasMessageContaining("no such");
+    assertThatThrownBy(() -> RecipeDocument.read(dir)).hasMessageContaining("not a regular file");
+    assertThatThrownBy(() -> RecipeDocument.read(dir.resolve("none")))
+        .hasMessageContaining("no such");
     Path empty = Files.writeString(dir.resolve("empty"), "# nothing\n");
-    assertThatThrownBy(() -> RecipeFile.read(empty)).hasMessageContaining("is empty");
+    assertThatThrownBy(() -> RecipeDocument.read(empty)).hasMessageContaining("is empty");
     Path bytes = Files.write(dir.resolve("bytes"), new byte[] {(byte) 0xC3, 0x28});
-    assertThatThrownBy(() -> RecipeFile.read(bytes)).hasMessageContaining("UTF-8");
+    assertThatThrownBy(() -> RecipeDocument.read(bytes)).hasMessageContaining("UTF-8");
   }
 }
