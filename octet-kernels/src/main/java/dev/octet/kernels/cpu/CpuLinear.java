@@ -325,16 +325,7 @@ final class CpuLinear implements Linear {
     boolean direct = !pairs && !activation.quantizes() && !weight.arranges() && rows <= FEW_ROWS;
     MemorySegment inputSums = inputSums(scratch, rows);
     if (weight.offsets() != null) {
-      long sumBytes = 4L * weight.blocks();
-      eachPart(
-          rows,
-          1,
-          (from, count) ->
-              calls.inputSums(
-                  weight,
-                  part(x, from, count, 4L * k),
-                  count,
-                  part(inputSums, from, count, sumBytes)));
+      eachPart(rows, 1, (from, count) -> sumInputs(x, from, count, inputSums));
     }
     MemorySegment scales =
         codesKeepTheirScale() ? scratch.get(Use.SCALES, 4L * rows) : MemorySegment.NULL;
@@ -370,6 +361,20 @@ final class CpuLinear implements Linear {
           }
           layer.addOffsets(rows, from, to, inputSums, out);
         });
+  }
+
+  /** Σx of every row and block, in the order in which the weight has its inputs. */
+  private void sumInputs(MemorySegment x, int from, int count, MemorySegment inputSums) {
+    MemorySegment values = part(x, from, count, 4L * weight.k());
+    MemorySegment sums = part(inputSums, from, count, 4L * weight.blocks());
+    boolean ordered = weight.order() != null;
+    if (ordered) {
+      int inputs = weight.inputs();
+      MemorySegment wide = Scratch.ofThread().get(Use.WIDE, 4L * count * inputs);
+      calls.arrange(weight, values, count, new Rows(wide, inputs, Float.BYTES));
+      values = wide;
+    }
+    calls.inputSums(weight, ordered, values, count, sums);
   }
 
   private @Nullable TileCalls tilesFor(int rows) {

@@ -422,13 +422,18 @@ final class LinearCalls {
     NativeKernels.check(status, "octet_block_sums");
   }
 
-  /** {@code octet_input_sums}: sums of every block of x F32 [rows][k]. */
-  void inputSums(PackedWeight w, MemorySegment x, int rows, MemorySegment sums) {
-    requireFloats("x", x, rows, w.k());
+  /**
+   * {@code octet_input_sums}: sums of every block of x F32 [rows][k]; where {@code arranged}, of
+   * what {@link #arrange} made of it, [rows][inputs].
+   */
+  void inputSums(PackedWeight w, boolean arranged, MemorySegment x, int rows, MemorySegment sums) {
+    long columns = arranged ? w.inputs() : w.k();
+    long block = arranged ? w.padded() : w.block();
+    requireFloats("x", x, rows, columns);
     requireFloats("sums", sums, rows, w.blocks());
     int status;
     try {
-      status = (int) inputSums.invokeExact(x, (long) rows, (long) w.k(), (long) w.block(), sums);
+      status = (int) inputSums.invokeExact(x, (long) rows, columns, block, sums);
     } catch (Throwable e) {
       throw NativeKernels.rethrown(e);
     }

@@ -122,12 +122,11 @@ record PackedWeight(
 
   /** Offsets need the sums of inputs as they are stored, quantized to integers or not at all. */
   private static boolean offsetsSuit(LinearWeights weights) {
-    return weights.weight().permutation() == null
-        && switch (weights.activation()) {
-          case None _, DynamicInt8 _, DynamicInt4 _ -> true;
-          case StaticInt8 s -> s.offset() == 0;
-          default -> false;
-        };
+    return switch (weights.activation()) {
+      case None _, DynamicInt8 _, DynamicInt4 _ -> true;
+      case StaticInt8 s -> s.offset() == 0;
+      default -> false;
+    };
   }
 
   /** Packs a weight that {@link #suits}; the source is not needed afterwards. */
