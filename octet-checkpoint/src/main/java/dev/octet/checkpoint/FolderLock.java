@@ -12,7 +12,7 @@ import java.nio.file.StandardOpenOption;
  * process however that ends, so that none is ever left to be removed by hand; the file stays until
  * {@link #delete}.
  */
-final class FolderLock implements AutoCloseable {
+public final class FolderLock implements AutoCloseable {
   private static final String NAME = "octet.lock";
 
   private final FileChannel channel;
@@ -25,8 +25,9 @@ final class FolderLock implements AutoCloseable {
    * Takes the lock of a folder, which need not exist.
    *
    * @throws CheckpointException if another run has it
+   * @throws IOException if the folder or the file cannot be made
    */
-  static FolderLock take(Path folder) throws IOException {
+  public static FolderLock take(Path folder) throws IOException {
     Path file = folder.resolve(NAME);
     while (true) {
       Files.createDirectories(folder);
@@ -65,7 +66,7 @@ final class FolderLock implements AutoCloseable {
   }
 
   /** Deletes the file in what has become the result. */
-  static void delete(Path result) throws IOException {
+  public static void delete(Path result) throws IOException {
     Files.deleteIfExists(result.resolve(NAME));
   }
 

@@ -1,5 +1,7 @@
 package dev.octet.train;
 
+import dev.octet.checkpoint.CheckpointException;
+import dev.octet.checkpoint.FolderLock;
 import dev.octet.train.bpe.BpeVocabulary;
 import dev.octet.train.bpe.TokenizerJson;
 import java.io.IOException;
@@ -38,14 +40,22 @@ public final class Training {
         "%,d tokens of text; %,d parameters; %,d steps of %,d tokens"
             .formatted(
                 corpus.tokens(), shape.parameters(), options.steps(), options.tokensPerStep()));
-    prepare(options, vocabulary);
     long fingerprint = fingerprint(options, shape, vocabulary, corpus);
-    try (Trainer trainer = new Trainer(options, shape, corpus, validation, fingerprint, listener)) {
-      trainer.run(stop);
-      new ModelWriter(options.out(), shape, vocabulary).write(trainer.model().parameters());
-      chart(options.out().resolve(Trainer.DIRECTORY));
-      listener.note("wrote " + options.out());
+    Path directory = options.out().resolve(Trainer.DIRECTORY);
+    try (FolderLock _ = lock(directory)) {
+      prepare(options, vocabulary);
+      try (Trainer trainer =
+          new Trainer(options, shape, corpus, validation, fingerprint, listener)) {
+        trainer.run(stop);
+        new ModelWriter(options.out(), shape, vocabulary).write(trainer.model().parameters());
+      }
+      chart(directory);
+      FolderLock.delete(directory);
+    } catch (IOException e) {
+      throw new TrainException(
+          "cannot write to " + options.out() + ": " + TrainException.reason(e), e);
     }
+    listener.note("wrote " + options.out());
   }
 
   /** Hours of training are not to be lost to a forgotten option. */
@@ -63,16 +73,18 @@ public final class Training {
     }
   }
 
-  /** Makes the directory; before the first update, so that one that cannot be is known at once. */
-  private static void prepare(TrainOptions options, BpeVocabulary vocabulary) {
+  private static FolderLock lock(Path directory) throws IOException {
     try {
-      Files.createDirectories(options.out().resolve(Trainer.DIRECTORY));
-      if (!options.resume()) {
-        Files.writeString(options.out().resolve(TOKENIZER), TokenizerJson.write(vocabulary));
-      }
-    } catch (IOException e) {
-      throw new TrainException(
-          "cannot write to " + options.out() + ": " + TrainException.reason(e), e);
+      return FolderLock.take(directory);
+    } catch (CheckpointException e) {
+      throw new TrainException(String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  /** Before the first update, so that a place that cannot be written to is known at once. */
+  private static void prepare(TrainOptions options, BpeVocabulary vocabulary) throws IOException {
+    if (!options.resume()) {
+      Files.writeString(options.out().resolve(TOKENIZER), TokenizerJson.write(vocabulary));
     }
   }
 

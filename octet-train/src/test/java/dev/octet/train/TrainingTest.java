@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.octet.checkpoint.FolderLock;
 import dev.octet.checkpoint.SafetensorsFile;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -126,6 +127,21 @@ class TrainingTest {
     assertThatThrownBy(() -> Training.run(faster, new Recorder(), () -> false))
         .isInstanceOf(TrainException.class)
         .hasMessageContaining("other options");
+  }
+
+  @Test
+  void twoRunsDoNotWriteToOneDirectory() throws IOException {
+    Training.run(options("model", 2, false), new Recorder(), () -> false);
+    float[] before = weights("model");
+    Path folder = directory.resolve("model").resolve(Trainer.DIRECTORY);
+    try (FolderLock other = FolderLock.take(folder)) {
+      assertThat(other).isNotNull();
+      TrainOptions second = options("model", 3, true);
+      assertThatThrownBy(() -> Training.run(second, new Recorder(), () -> false))
+          .isInstanceOf(TrainException.class)
+          .hasMessageContaining("another run");
+    }
+    assertThat(weights("model")).isEqualTo(before);
   }
 
   @Test
