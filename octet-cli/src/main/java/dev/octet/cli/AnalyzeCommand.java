@@ -80,6 +80,9 @@ final class AnalyzeCommand extends OctetCommand {
   @Override
   public Integer call() {
     WrittenFile.require("--html", html);
+    if (top < 0) {
+      throw new CliException("--top must be at least 0, not " + top);
+    }
     if (resume && journal.file(beside()) == null) {
       throw new CliException(
           "--resume: name the --html or --journal of the analysis to go on with");

@@ -85,6 +85,7 @@ final class ConvertCommand extends OctetCommand {
     if (weightsOnly && format == WriteFormat.DENSE) {
       throw new CliException("--weights-only: dense has weights alone anyway; leave it out");
     }
+    GgufOutput.requireFolder(out);
     Outcome outcome;
     try (ProgressBar bar = terminal().progress(format.label())) {
       outcome = FormatConverter.run(in, out, format, options, bar::update);

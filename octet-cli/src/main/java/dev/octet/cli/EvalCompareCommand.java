@@ -9,6 +9,7 @@ import dev.octet.model.RunOptions;
 import dev.octet.quantize.ModulePattern;
 import dev.octet.quantize.OuterSchemes;
 import dev.octet.quantize.PerplexityOptions;
+import dev.octet.quantize.QuantizeOptions;
 import dev.octet.quantize.StoredScheme;
 import dev.octet.quantize.Verdict;
 import dev.octet.quantize.compare.Comparison;
@@ -116,6 +117,8 @@ final class EvalCompareCommand extends OctetCommand {
     try (Kernels kernels = compute.open(terminal());
         LoadedModels loaded = new LoadedModels(kernels)) {
       EvalText text = text(loaded.checkpoint(base));
+      QuantizeOptions.unmatched(ignore, loaded.checkpoint(base).config())
+          .forEach(pattern -> terminal().note("--ignore " + pattern + ": no layer of this model"));
       for (int m = 0; m < models.size(); m++) {
         // The original runs as it is: what attention and cache cost is part of the change.
         RunOptions how = m == 0 ? RunOptions.auto() : options;

@@ -3,6 +3,7 @@ package dev.octet.cli;
 import dev.octet.checkpoint.ScratchFolder;
 import dev.octet.checkpoint.WholeFile;
 import dev.octet.checkpoint.WriteFormat;
+import dev.octet.checkpoint.gguf.GgufHeader;
 import dev.octet.cli.output.Human;
 import dev.octet.cli.output.ProgressBar;
 import dev.octet.cli.output.Terminal;
@@ -38,6 +39,19 @@ final class GgufOutput {
       return WriteFormat.of(name);
     } catch (IllegalArgumentException e) {
       throw new CliException("--format: " + e.getMessage() + ", " + FORMAT, e);
+    }
+  }
+
+  /**
+   * Refuses a directory that is named as a file of another format would be.
+   *
+   * @throws CliException saying what writes a file
+   */
+  static void requireFolder(Path out) {
+    if (GgufHeader.named(out)) {
+      throw new CliException(
+          "--out %s: a directory is written in this format; --format gguf writes a file"
+              .formatted(out));
     }
   }
 

@@ -104,6 +104,7 @@ final class InspectCommand extends OctetCommand {
     if (context != null && context < 1) {
       throw new CliException("--context must be at least 1, not " + context);
     }
+    outer.schemes(); // refuses unknown ones before anything is printed
     Inspection found = Inspection.of(where);
     if (json) {
       printJson(found, size);

@@ -119,6 +119,7 @@ final class QuantizeCommand extends OctetCommand {
   }
 
   private void directory(Path in, RecipeFile plan) {
+    GgufOutput.requireFolder(out);
     tellOfBegun(out.resolveSibling(out.getFileName() + ".partial"));
     Outcome outcome = run(in, out, plan, force);
     terminal()

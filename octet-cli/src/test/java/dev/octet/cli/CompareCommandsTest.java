@@ -47,9 +47,12 @@ class CompareCommandsTest {
             "2",
             "--rounds",
             "1",
+            "--ignore",
+            "*.no_proj",
             "--html",
             html.toString());
     assertThat(run.status()).as(run.err()).isZero();
+    assertThat(run.err()).contains("--ignore *.no_proj: no layer of this model");
     assertThat(run.out())
         .contains("KL mean", "same top", "@w8a16", "@w4a16", "layers that add most", "fine: under");
     assertThat(Files.readString(html))

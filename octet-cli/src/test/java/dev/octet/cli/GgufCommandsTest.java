@@ -101,7 +101,7 @@ class GgufCommandsTest {
               "--ignore",
               "*.down_proj");
       assertThat(made.status()).as(made.err()).isZero();
-      assertThat(made.out()).contains(each[1]);
+      assertThat(made.out()).contains(each[1], "instead of 9.5 MiB");
       try (Checkpoint read = Checkpoints.open(file)) {
         assertThat(read.linear("model.layers.0.mlp.down_proj").weight())
             .isInstanceOf(DenseWeight.class);
@@ -201,6 +201,11 @@ class GgufCommandsTest {
     assertThat(quantize(file, "--scheme", "q4_k", "--method", "gptq").err())
         .contains("with --method", "q4_1");
     assertThat(quantize(dir, "--scheme", "q4_0").err()).contains("ends in .gguf");
+    CliRun folder = CliRun.of("quantize", "--out", file.toString(), "--scheme", "w4a16");
+    assertThat(folder.status()).isEqualTo(2);
+    assertThat(folder.err())
+        .contains("m.gguf: a directory is written in this format; --format gguf");
+    assertThat(file).doesNotExist();
     CliRun unknown = CliRun.of("quantize", "--out", "x", "--format", "exl2", "--scheme", "w8a8");
     assertThat(unknown.status()).isEqualTo(2);
     assertThat(unknown.err()).contains("--format: unknown format 'exl2'", "gguf");

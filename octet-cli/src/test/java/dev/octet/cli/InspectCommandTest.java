@@ -131,7 +131,8 @@ final class InspectCommandTest {
           {"inspect", dir.toString()},
           {"inspect", dir.toString(), "--memory", "lots"},
           {"inspect", shared("models/stories260K").toString(), "--context", "0"},
-          {"inspect", dir.toString(), "--kv-cache-dtype", "int7"}
+          {"inspect", dir.toString(), "--kv-cache-dtype", "int7"},
+          {"inspect", shared("models/stories260K").toString(), "--lm-head", "w9"}
         }) {
       CliRun run = CliRun.of(args);
       assertThat(run.status()).as(String.join(" ", args)).isEqualTo(2);

@@ -157,6 +157,7 @@ class ModelCommandsTest {
           analyze --html /nowhere/a.html              | --html: /nowhere/a.html: no such folder /nowhere
           analyze --html /                            | --html: / is a directory
           analyze --resume                            | --resume: name the --html or --journal
+          analyze --top -1                            | --top must be at least 0, not -1
           analyze --sample-length 0                   | --sample-length must be at least 2, not 0
           eval compare MODEL w8a8 --text T --html /nowhere/c.html | --html: /nowhere/c.html: no such folder
           convert --model MODEL --out x --format dense --weights-only | --weights-only: dense has weights alone

@@ -145,10 +145,16 @@ public final class GgufQuantizer {
       boolean force,
       Progress progress) {
     requireFile(out);
-    try (Checkpoint source = Checkpoints.open(quantized)) {
+    try (Checkpoint source = Checkpoints.open(quantized);
+        Checkpoint original = Checkpoints.open(in)) {
       GgufModel model = new GgufModel(source, target.outer(), kept(ignore));
-      return write(source, model, in, out, force, progress, List.of());
+      Outcome stored = write(source, model, in, out, force, progress, List.of());
+      return new Outcome(bytes(original), stored.writtenBytes, stored.tensors, stored.notices);
     }
+  }
+
+  private static long bytes(Checkpoint model) {
+    return model.tensors().values().stream().mapToLong(Tensor::byteSize).sum();
   }
 
   private static Predicate<String> kept(List<String> ignore) {
@@ -202,7 +208,6 @@ public final class GgufQuantizer {
       }
       writer.finish();
     }
-    long before = source.tensors().values().stream().mapToLong(Tensor::byteSize).sum();
-    return new Outcome(before, written, types, List.copyOf(notices));
+    return new Outcome(bytes(source), written, types, List.copyOf(notices));
   }
 }
