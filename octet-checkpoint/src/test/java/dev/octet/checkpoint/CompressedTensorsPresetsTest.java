@@ -146,6 +146,40 @@ class CompressedTensorsPresetsTest {
     return values[(int) column];
   }
 
+  /** Columns that nobody has put in another order have group −1 each; anything else counts. */
+  @Test
+  void groupsThatWereNeverSetAreThoseOfNeighbours() {
+    String settings =
+        config(
+            "int-quantized",
+            args(8, "int", "group", ", \"group_size\": 8"),
+            dynamic(8, "int", "token", ""),
+            "");
+    for (int first : new int[] {-1, 0}) {
+      TinyModel.Layer layer =
+          shape -> {
+            Map<String, Tensor> map = int8(shape);
+            long groups = shape.columns() / 8;
+            map.put(
+                ".weight_scale", TinyModel.floats(new Random(3), DType.BF16, shape.rows(), groups));
+            map.put(
+                ".weight_g_idx",
+                TinyModel.integers(
+                    DType.I32, new long[] {shape.columns()}, i -> i == 0 ? first : -1));
+            return map;
+          };
+      Path model = write("unset" + first, settings, layer);
+      if (first == -1) {
+        try (Checkpoint c = Checkpoints.open(model)) {
+          assertThat(c.linear(UP).weight().permutation()).isNull();
+        }
+      } else {
+        assertThatThrownBy(() -> Checkpoints.open(model))
+            .hasMessageContaining("puts column 1 into group -1");
+      }
+    }
+  }
+
   @Test
   void fourBitIntegersMayMeetFp8Inputs() {
     String settings =

@@ -22,6 +22,9 @@ final class ColumnOrder {
       throw tensors.problem(name, "is there, but weights have no groups");
     }
     int columns = Math.toIntExact(index.size());
+    if (isUnset(index)) {
+      return Optional.empty();
+    }
     int groups = Math.ceilDiv(columns, args.group());
     int[] next = new int[groups];
     for (int g = 0; g < groups; g++) {
@@ -44,5 +47,15 @@ final class ColumnOrder {
       order.segment().setAtIndex(JAVA_INT, at, column);
     }
     return identity ? Optional.empty() : Optional.of(order);
+  }
+
+  /** All −1: compressed-tensors' own word for columns that were never put in another order. */
+  private static boolean isUnset(Tensor index) {
+    for (long i = 0; i < index.size(); i++) {
+      if (index.getLong(i) != -1) {
+        return false;
+      }
+    }
+    return index.size() > 0;
   }
 }
