@@ -194,6 +194,11 @@ public final class LayerRunner implements AutoCloseable {
     return norm(norm).weight();
   }
 
+  /** A norm's bias as it is now, F32 [hidden]; null: it has none. */
+  public @Nullable Tensor bias(Norm norm) {
+    return norm(norm).bias();
+  }
+
   /** Input features of a linear layer. */
   public int inputs(Part part) {
     return Math.toIntExact(linear(part).inFeatures());

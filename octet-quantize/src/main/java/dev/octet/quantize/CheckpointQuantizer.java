@@ -187,9 +187,8 @@ public final class CheckpointQuantizer {
       long total = plain.size() + (long) linears.size();
       long done = 0;
       for (PlainShape shape : plain) {
-        if (!writer.hasTensor(shape.name())) {
-          writer.addDense(shape.name(), source.tensor(shape.name()));
-        }
+        add(shape.name());
+        add(ModelLayout.normBias(shape.name()));
         progress.update(++done, total, shape.name());
       }
       for (LinearShape shape : linears) {
@@ -200,6 +199,12 @@ public final class CheckpointQuantizer {
         progress.update(++done, total, shape.module());
       }
       return List.copyOf(notices);
+    }
+
+    private void add(String name) {
+      if (source.hasTensor(name) && !writer.hasTensor(name)) {
+        writer.addDense(name, source.tensor(name));
+      }
     }
 
     private void add(String module, QuantScheme scheme) {

@@ -210,9 +210,10 @@ public final class CalibratedQuantizer {
         new LayerCalibration(source, layer, recipe, kernels, stream, sink)) {
       unlessRefused(work::run);
       for (Norm norm : Norm.values()) {
-        String name = norm.module(layer) + ".weight";
-        if (!norms.contains(name)) {
-          parts.addFirst(() -> writer.addDense(name, source.tensor(name)));
+        for (String name : List.of(norm.module(layer) + ".weight", norm.module(layer) + ".bias")) {
+          if (source.hasTensor(name) && !norms.contains(name)) {
+            parts.addFirst(() -> writer.addDense(name, source.tensor(name)));
+          }
         }
       }
       parts.forEach(Runnable::run);
@@ -246,12 +247,19 @@ public final class CalibratedQuantizer {
     List<PlainShape> plain = new ArrayList<>();
     ModelLayout.plain(source.config(), plain::add);
     for (PlainShape shape : plain) {
-      if (!changing.contains(shape.name()) && !writer.hasTensor(shape.name())) {
-        writer.addDense(shape.name(), source.tensor(shape.name()));
+      if (!changing.contains(shape.name())) {
+        add(shape.name());
+        add(ModelLayout.normBias(shape.name()));
       }
     }
     if (!source.config().tiedEmbeddings() && !writer.has(ModelLayout.LM_HEAD)) {
       head();
+    }
+  }
+
+  private void add(String name) {
+    if (source.hasTensor(name) && !writer.hasTensor(name)) {
+      writer.addDense(name, source.tensor(name));
     }
   }
 

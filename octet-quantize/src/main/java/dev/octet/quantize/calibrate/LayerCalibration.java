@@ -204,6 +204,10 @@ final class LayerCalibration implements AutoCloseable {
           });
     }
     sink.norm(norm.module(layer) + ".weight", runner.weight(norm).to(stored.dtype(), arena));
+    Tensor bias = runner.bias(norm);
+    if (bias != null) {
+      sink.norm(norm.module(layer) + ".bias", bias.to(DType.F32, arena));
+    }
   }
 
   private void quantize(InputStats stats, Part... which) {
