@@ -34,6 +34,26 @@ int32_t octet_attend_scratch(const octet_attention *call, int32_t heads, int32_t
   return OCTET_OK;
 }
 
+/* Bytes of a head's block that are asked for before queries are made ready. */
+enum { FIRST_BYTES = 8192 };
+
+/* Decoding reads a block once, and waits for its first lines longer than for any other. */
+static void fetch_first(const octet_attention *c, int head, int block) {
+  const uint8_t *part = part_of_block(c, block, head);
+  const int64_t bytes = c->head_bytes < FIRST_BYTES ? c->head_bytes : FIRST_BYTES;
+  for (int64_t i = 0; i < bytes; i += 64) {
+    __builtin_prefetch(part + i);
+  }
+}
+
+/* What is read after a block of head `head`: the next block, the next head's first one, or nothing new. */
+static const uint8_t *after(const octet_attention *c, int64_t blocks, int block, int head, int heads) {
+  if (block + 1 < blocks) {
+    return part_of_block(c, block + 1, head);
+  }
+  return head + heads < c->heads ? part_of_block(c, 0, head + heads) : part_of_block(c, block, head);
+}
+
 int32_t octet_attend(
     const octet_attention *call, int32_t head, int32_t heads, int32_t first_row, int32_t rows,
     int32_t from_block, int32_t to_block, int32_t split, void *scratch, int64_t scratch_bytes) {
@@ -53,6 +73,9 @@ int32_t octet_attend(
   plan how = octet_plan(&own);
   int64_t stride = octet_task_bytes(&own, &how, rows);
   uint8_t *unpacked = (uint8_t *)scratch + heads * stride;
+  if (rows <= FEW_ROWS && from_block < to_block) {
+    fetch_first(call, head, from_block);
+  }
   for (int h = 0; h < heads; h++) {
     task *t = octet_begin_task(&own, &how, head + h, first_row, rows, &matrix, (uint8_t *)scratch + h * stride);
     octet_share_room(t, scratch);
@@ -64,9 +87,9 @@ int32_t octet_attend(
     for (int h = 0; h < heads; h++) {
       task *t = (task *)(void *)((uint8_t *)scratch + h * stride);
       int last = h + 1 == heads;
-      int next_block = last && block + 1 < to_block ? block + 1 : block;
       const uint8_t *part = part_of_block(call, block, head + h);
-      const uint8_t *next = part_of_block(call, next_block, last ? head : head + h + 1);
+      const uint8_t *next =
+          last ? after(call, blocks, block, head, heads) : part_of_block(call, block, head + h + 1);
       if (is_packed(call) && octet_sees_block(t, block)) {
         octet_unpack(call, part, unpacked);
         part = unpacked;
