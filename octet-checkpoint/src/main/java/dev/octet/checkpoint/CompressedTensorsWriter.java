@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -139,6 +140,10 @@ public final class CompressedTensorsWriter implements AutoCloseable {
         throw new CheckpointException(
             target + ": is the source or holds it; choose another directory");
       }
+      if (Path.of("").toRealPath().startsWith(target.toRealPath())) {
+        throw new CheckpointException(
+            target + ": is the current directory or holds it; choose another directory");
+      }
       try (DirectoryStream<Path> files = Files.newDirectoryStream(target)) {
         if (!files.iterator().hasNext()) {
           return;
@@ -151,8 +156,21 @@ public final class CompressedTensorsWriter implements AutoCloseable {
       if (!force) {
         throw new CheckpointException(target + ": exists; --force replaces it");
       }
+      requireNoFolders(target);
     } catch (IOException e) {
       throw failed(target, e);
+    }
+  }
+
+  /** A model has files of its own; what lies in folders beside them is something else. */
+  private static void requireNoFolders(Path target) throws IOException {
+    try (DirectoryStream<Path> folders = Files.newDirectoryStream(target, Files::isDirectory)) {
+      Iterator<Path> first = folders.iterator();
+      if (first.hasNext()) {
+        throw new CheckpointException(
+            "%s: holds the folder %s besides a model; move it away, or choose another directory"
+                .formatted(target, first.next().getFileName()));
+      }
     }
   }
 

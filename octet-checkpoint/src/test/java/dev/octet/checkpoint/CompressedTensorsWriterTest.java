@@ -442,6 +442,11 @@ class CompressedTensorsWriterTest {
     Files.writeString(out.resolve("stale.txt"), "old");
     writeAll(layers, WriteOptions.of(true, false, "r"));
     assertThat(out.resolve("stale.txt")).doesNotExist();
+    Path kept = Files.createDirectories(out.resolve("other-model"));
+    assertThatThrownBy(() -> writeAll(layers, WriteOptions.of(true, false, "r")))
+        .isInstanceOf(CheckpointException.class)
+        .hasMessageContaining("holds the folder other-model besides a model");
+    Files.delete(kept);
     assertThatThrownBy(
             () -> CompressedTensorsWriter.open(source, source, WriteOptions.of(true, false, "r")))
         .hasMessageContaining("is the source");

@@ -158,6 +158,7 @@ class ModelCommandsTest {
           analyze --html /                            | --html: / is a directory
           analyze --resume                            | --resume: name the --html or --journal
           analyze --top -1                            | --top must be at least 0, not -1
+          quantize --scheme w8a8 --out .              | is the current directory or holds it
           analyze --sample-length 0                   | --sample-length must be at least 2, not 0
           eval compare MODEL w8a8 --text T --html /nowhere/c.html | --html: /nowhere/c.html: no such folder
           convert --model MODEL --out x --format dense --weights-only | --weights-only: dense has weights alone
