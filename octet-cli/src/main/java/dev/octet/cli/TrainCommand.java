@@ -123,7 +123,7 @@ final class TrainCommand extends OctetCommand {
 
   @Option(
       names = "--resume",
-      description = "go on from the state in --out, to more --steps if asked")
+      description = "go on from the state in --out; a finished run to more --steps")
   boolean resume;
 
   @Option(names = "--threads", paramLabel = "N", description = "threads (default: one a core)")

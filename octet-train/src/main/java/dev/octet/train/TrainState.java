@@ -15,18 +15,18 @@ import org.bytedeco.pytorch.Tensor;
  * little-endian. It appears under its name only when it is complete.
  *
  * <pre>
- * u64 magic "octetrun", u64 version 1, u64 fingerprint of the options, u64 step, u64 parameters,
- * then parameters, first moments, second moments as F32
+ * u64 magic "octetrun", u64 version 2, u64 fingerprint of the options, u64 steps of the run, u64 of
+ * its warm-up, u64 steps done, u64 parameters, then parameters, first moments, second moments as F32
  * </pre>
  */
 final class TrainState {
   private static final long MAGIC = 0x6e7572746574636fL;
-  private static final long VERSION = 1;
-  private static final int HEADER = 40;
+  private static final long VERSION = 2;
+  private static final int HEADER = 56;
 
   private TrainState() {}
 
-  static void save(Path file, long fingerprint, long step, FlatParameters p, AdamW optimizer) {
+  static void save(Path file, RunKey run, long done, FlatParameters p, AdamW optimizer) {
     Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
     try {
       PlainFile.requireReplaceable(file);
@@ -37,7 +37,8 @@ final class TrainState {
               StandardOpenOption.TRUNCATE_EXISTING,
               StandardOpenOption.WRITE)) {
         ByteBuffer header = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
-        header.putLong(MAGIC).putLong(VERSION).putLong(fingerprint).putLong(step);
+        header.putLong(MAGIC).putLong(VERSION).putLong(run.fingerprint());
+        header.putLong(run.steps()).putLong(run.warmup()).putLong(done);
         header.putLong(p.length()).flip();
         writeAll(out, header);
         writeAll(out, bytes(p.values(), p.length()));
@@ -62,7 +63,7 @@ final class TrainState {
   }
 
   /** Fills parameters and moments, and returns the number of updates done. */
-  static long load(Path file, long fingerprint, FlatParameters p, AdamW optimizer) {
+  static long load(Path file, RunKey run, FlatParameters p, AdamW optimizer) {
     try (FileChannel in = FileChannel.open(file, StandardOpenOption.READ)) {
       ByteBuffer header = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
       readAll(in, header, file);
@@ -70,13 +71,9 @@ final class TrainState {
       if (header.getLong() != MAGIC || header.getLong() != VERSION) {
         throw new TrainException(file + " is not a training state of this version");
       }
-      if (header.getLong() != fingerprint) {
-        throw new TrainException(
-            file
-                + " belongs to a run with other options or text: resume with the same ones, or start"
-                + " anew");
-      }
-      long step = header.getLong();
+      RunKey begun = new RunKey(header.getLong(), header.getLong(), header.getLong());
+      long done = header.getLong();
+      run.requireGoesOn(begun, done, file);
       long length = header.getLong();
       if (length != p.length() || in.size() != HEADER + 12 * length) {
         throw new TrainException(
@@ -86,7 +83,7 @@ final class TrainState {
       readAll(in, bytes(p.values(), length), file);
       readAll(in, bytes(optimizer.first(), length), file);
       readAll(in, bytes(optimizer.second(), length), file);
-      return step;
+      return done;
     } catch (IOException e) {
       throw new TrainException(
           "cannot read the state " + file + ": " + TrainException.reason(e), e);

@@ -29,7 +29,7 @@ final class Trainer implements AutoCloseable {
   private final TrainListener listener;
   private final LossLog log;
   private final Path state;
-  private final long fingerprint;
+  private final RunKey run;
   private final LlamaModule model;
   private final Workers workers;
   private final AdamW optimizer;
@@ -41,13 +41,13 @@ final class Trainer implements AutoCloseable {
       LlamaShape shape,
       Corpus corpus,
       @Nullable Corpus validation,
-      long fingerprint,
+      RunKey run,
       TrainListener listener) {
     this.options = options;
     this.corpus = corpus;
     this.validation = validation;
     this.listener = listener;
-    this.fingerprint = fingerprint;
+    this.run = run;
     this.window = shape.context();
     Path directory = options.out().resolve(DIRECTORY);
     state = directory.resolve(STATE);
@@ -55,8 +55,8 @@ final class Trainer implements AutoCloseable {
     workers = new Workers(model, options.microBatch(), Workers.layout(options));
     optimizer = new AdamW(model.parameters(), 0.9, 0.95, 1e-8, options.weightDecay());
     if (options.resume()) {
-      done = TrainState.load(state, fingerprint, model.parameters(), optimizer);
-      listener.note("resuming after step " + done);
+      done = TrainState.load(state, run, model.parameters(), optimizer);
+      listener.note("resuming after step %,d of %,d".formatted(done, options.steps()));
     } else {
       model.parameters().initialize(shape, options.seed());
     }
@@ -95,7 +95,7 @@ final class Trainer implements AutoCloseable {
 
   private void save() {
     log.flush();
-    TrainState.save(state, fingerprint, done, model.parameters(), optimizer);
+    TrainState.save(state, run, done, model.parameters(), optimizer);
   }
 
   private TrainListener.Progress update(long step, Speed speed) {

@@ -40,17 +40,22 @@ public final class Training {
         "%,d tokens of text; %,d parameters; %,d steps of %,d tokens"
             .formatted(
                 corpus.tokens(), shape.parameters(), options.steps(), options.tokensPerStep()));
-    long fingerprint = fingerprint(options, shape, vocabulary, corpus);
+    RunKey run =
+        new RunKey(
+            fingerprint(options, shape, vocabulary, corpus), options.steps(), options.warmup());
     Path directory = options.out().resolve(Trainer.DIRECTORY);
     try (FolderLock _ = lock(directory)) {
-      prepare(options, vocabulary);
-      try (Trainer trainer =
-          new Trainer(options, shape, corpus, validation, fingerprint, listener)) {
-        trainer.run(stop);
-        new ModelWriter(options.out(), shape, vocabulary).write(trainer.model().parameters());
+      try {
+        checkPlace(options); // another run may have been there meanwhile
+        prepare(options, vocabulary);
+        try (Trainer trainer = new Trainer(options, shape, corpus, validation, run, listener)) {
+          trainer.run(stop);
+          new ModelWriter(options.out(), shape, vocabulary).write(trainer.model().parameters());
+        }
+        chart(directory);
+      } finally {
+        FolderLock.delete(directory);
       }
-      chart(directory);
-      FolderLock.delete(directory);
     } catch (IOException e) {
       throw new TrainException(
           "cannot write to " + options.out() + ": " + TrainException.reason(e), e);
@@ -137,8 +142,7 @@ public final class Training {
   }
 
   /**
-   * Two runs with the same number learn from the same windows in the same way, but for how the
-   * learning rate rises and falls: it follows the steps asked for now, so a run can go on to more.
+   * Two runs with the same number, steps and warm-up learn from the same windows in the same way.
    */
   private static long fingerprint(
       TrainOptions o, LlamaShape shape, BpeVocabulary vocabulary, Corpus corpus) {

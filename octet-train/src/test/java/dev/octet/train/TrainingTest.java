@@ -35,6 +35,8 @@ class TrainingTest {
             "The fox ran up the hill. The owl sat on the tree. The fox saw the owl.\n".repeat(40));
   }
 
+  private static final RunKey RUN = new RunKey(1, 1, 0);
+
   private TrainOptions options(String out, int steps, boolean resume) {
     return options(out, steps, resume, 3e-3);
   }
@@ -145,6 +147,25 @@ class TrainingTest {
   }
 
   @Test
+  void aRunThatIsNotFinishedKeepsItsSteps() {
+    int[] updates = {0};
+    Training.run(options("model", 8, false), new Recorder(), () -> updates[0]++ == 3);
+    for (int steps : new int[] {2, 6, 12}) {
+      assertThatThrownBy(
+              () -> Training.run(options("model", steps, true), new Recorder(), () -> false))
+          .isInstanceOf(TrainException.class)
+          .hasMessageContaining("at step 3 of a run with --steps 8 --warmup 5");
+    }
+    assertThat(directory.resolve("model/training/octet.lock")).doesNotExist();
+    Recorder rest = new Recorder();
+    Training.run(options("model", 8, true), rest, () -> false);
+    assertThat(rest.losses).hasSize(5);
+    assertThatThrownBy(() -> Training.run(options("model", 4, true), new Recorder(), () -> false))
+        .isInstanceOf(TrainException.class)
+        .hasMessageContaining("or with more steps");
+  }
+
+  @Test
   void aFinishedRunGoesOnToMoreSteps() {
     Training.run(options("model", 2, false), new Recorder(), () -> false);
     float[] before = weights("model");
@@ -194,7 +215,7 @@ class TrainingTest {
     Files.createDirectories(state.resolve("in the way"));
     try (LlamaModule model = new LlamaModule(TINY, ComputeType.F32);
         AdamW optimizer = new AdamW(model.parameters(), 0.9, 0.95, 1e-8, 0.1)) {
-      assertThatThrownBy(() -> TrainState.save(state, 1, 1, model.parameters(), optimizer))
+      assertThatThrownBy(() -> TrainState.save(state, RUN, 1, model.parameters(), optimizer))
           .isInstanceOf(TrainException.class)
           .hasMessageContaining("train.state");
     }
@@ -207,7 +228,7 @@ class TrainingTest {
     Path link = Files.createSymbolicLink(directory.resolve("train.state"), Path.of("/dev/null"));
     try (LlamaModule model = new LlamaModule(TINY, ComputeType.F32);
         AdamW optimizer = new AdamW(model.parameters(), 0.9, 0.95, 1e-8, 0.1)) {
-      assertThatThrownBy(() -> TrainState.save(link, 1, 1, model.parameters(), optimizer))
+      assertThatThrownBy(() -> TrainState.save(link, RUN, 1, model.parameters(), optimizer))
           .isInstanceOf(TrainException.class)
           .hasMessageContaining("what has this name is no plain file");
     }
