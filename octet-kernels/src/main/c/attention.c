@@ -46,12 +46,16 @@ static void fetch_first(const octet_attention *c, int head, int block) {
   }
 }
 
-/* What is read after a block of head `head`: the next block, the next head's first one, or nothing new. */
-static const uint8_t *after(const octet_attention *c, int64_t blocks, int block, int head, int heads) {
-  if (block + 1 < blocks) {
+/*
+ * What is read after a block of head `head`: the next block of the task or, where it had all of the keys, the first
+ * one of the next heads, whose task most likely follows. Otherwise nothing new.
+ */
+static const uint8_t *after(const octet_attention *c, int to_block, int block, int head, int heads) {
+  if (block + 1 < to_block) {
     return part_of_block(c, block + 1, head);
   }
-  return head + heads < c->heads ? part_of_block(c, 0, head + heads) : part_of_block(c, block, head);
+  int next = c->splits == 1 && head + heads < c->heads;
+  return next ? part_of_block(c, 0, head + heads) : part_of_block(c, block, head);
 }
 
 int32_t octet_attend(
@@ -89,7 +93,7 @@ int32_t octet_attend(
       int last = h + 1 == heads;
       const uint8_t *part = part_of_block(call, block, head + h);
       const uint8_t *next =
-          last ? after(call, blocks, block, head, heads) : part_of_block(call, block, head + h + 1);
+          last ? after(call, to_block, block, head, heads) : part_of_block(call, block, head + h + 1);
       if (is_packed(call) && octet_sees_block(t, block)) {
         octet_unpack(call, part, unpacked);
         part = unpacked;

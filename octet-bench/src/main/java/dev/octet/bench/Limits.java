@@ -23,8 +23,8 @@ import org.jspecify.annotations.Nullable;
  * way round. Above 1, what is counted as read came from the caches.
  *
  * <p>Memory is shared with others on most machines and gives more in one minute than in the next:
- * {@code of_read} holds a row against what was read right before and after it, {@code
- * read_gb_per_s}.
+ * {@code of_read} holds a row against {@code read_gb_per_s}, what was read right before and after
+ * the rows that were measured together; of whole models, after every round.
  */
 final class Limits {
   /** By threads: a machine is measured once a process. */

@@ -15,6 +15,14 @@ class PeaksTest {
     requireOfAMachine(Peaks.measure(new VectorPeaks(), 1));
   }
 
+  @Test
+  void readingIsMeasuredAnewAndNothingElse() {
+    Peaks before = new Peaks("any", 1, 1, List.of(new Peaks.Peak(Arithmetic.F32, "slow", 2)));
+    Peaks now = before.readingNow();
+    assertThat(now.bytesPerSecond()).isBetween(1e8, 2e12);
+    assertThat(now.reading(1)).isEqualTo(before);
+  }
+
   private static void requireOfAMachine(Peaks peaks) {
     assertThat(peaks.bytesPerSecond()).isBetween(1e8, 2e12);
     assertThat(peaks.arithmetic()).isNotEmpty();

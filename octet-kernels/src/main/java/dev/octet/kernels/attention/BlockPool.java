@@ -1,5 +1,6 @@
 package dev.octet.kernels.attention;
 
+import dev.octet.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -9,14 +10,13 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Blocks cut from chunks that whole pages of 2 MiB fit into, for all caches that share the pool. A
  * layer's cache is small, a model's is not, and every decode step comes back to all of it after the
  * weights have passed through the processor's caches: in pages of 4 KiB most heads of most blocks
  * then begin with a walk through the page tables. A chunk holds blocks of one size and is freed
- * when all of them have been given back and another chunk has been emptied since.
+ * when all of them have been given back and another chunk of that size has been emptied since.
  */
 public final class BlockPool implements KvMemory, AutoCloseable {
   private static final long CHUNK = 4L << 20;
@@ -36,8 +36,8 @@ public final class BlockPool implements KvMemory, AutoCloseable {
   /** Those that have a block to give, by the size of their blocks. */
   private final Map<Long, Deque<Chunk>> open = new HashMap<>();
 
-  /** The chunk that became empty last: who comes next may want as much. */
-  private @Nullable Chunk idle;
+  /** The chunk of a size that became empty last: who comes next may want as much. */
+  private final Map<Long, Chunk> idle = new HashMap<>();
 
   private boolean closed;
 
@@ -55,9 +55,7 @@ public final class BlockPool implements KvMemory, AutoCloseable {
     }
     Chunk chunk = candidates.element();
     MemorySegment block = chunk.take();
-    if (chunk == idle) {
-      idle = null;
-    }
+    idle.remove(bytes, chunk);
     if (chunk.isFull()) {
       candidates.pop();
     }
@@ -77,29 +75,25 @@ public final class BlockPool implements KvMemory, AutoCloseable {
     }
     chunk.give(block);
     if (chunk.isEmpty()) {
-      freeIdle();
-      idle = chunk;
-      if (closed) {
-        freeIdle();
+      Chunk before = closed ? chunk : idle.put(chunk.blockBytes, chunk);
+      if (before != null) {
+        free(before);
       }
     }
   }
 
-  private void freeIdle() {
-    Chunk chunk = idle;
-    if (chunk != null) {
-      idle = null;
-      Objects.requireNonNull(open.get(chunk.blockBytes)).remove(chunk);
-      chunks.remove(chunk.memory.address());
-      chunk.arena.close();
-    }
+  private void free(Chunk chunk) {
+    Objects.requireNonNull(open.get(chunk.blockBytes)).remove(chunk);
+    chunks.remove(chunk.memory.address());
+    chunk.arena.close();
   }
 
   /** Keeps no memory for later from now on; blocks that are in use stay until they are given. */
   @Override
   public synchronized void close() {
     closed = true;
-    freeIdle();
+    idle.values().forEach(this::free);
+    idle.clear();
   }
 
   /** Bytes of all chunks. */
@@ -110,6 +104,10 @@ public final class BlockPool implements KvMemory, AutoCloseable {
   private static final class Chunk {
     private final Arena arena = Arena.ofShared();
     private final long blockBytes;
+
+    /** From one block to the next. */
+    private final long stride;
+
     private final MemorySegment memory;
     private final int blocks;
     private final BitSet taken = new BitSet();
@@ -119,9 +117,10 @@ public final class BlockPool implements KvMemory, AutoCloseable {
 
     Chunk(Source source, long blockBytes) {
       this.blockBytes = blockBytes;
-      this.blocks = (int) Math.max(1, CHUNK / blockBytes);
+      this.stride = Math.ceilDiv(blockBytes, Tensor.ALIGNMENT) * Tensor.ALIGNMENT;
+      this.blocks = (int) Math.ceilDiv(CHUNK, stride);
       try {
-        this.memory = source.allocate(Math.max(CHUNK, blockBytes), arena);
+        this.memory = source.allocate(Math.multiplyExact(blocks, stride), arena);
       } catch (RuntimeException | Error e) {
         arena.close();
         throw e;
@@ -139,15 +138,15 @@ public final class BlockPool implements KvMemory, AutoCloseable {
     boolean holds(MemorySegment block) {
       long offset = block.address() - memory.address();
       return block.byteSize() == blockBytes
-          && offset % blockBytes == 0
-          && offset / blockBytes < blocks
-          && taken.get((int) (offset / blockBytes));
+          && offset % stride == 0
+          && offset / stride < blocks
+          && taken.get((int) (offset / stride));
     }
 
     MemorySegment take() {
       int index = taken.nextClearBit(0);
       taken.set(index);
-      MemorySegment block = memory.asSlice(index * blockBytes, blockBytes);
+      MemorySegment block = memory.asSlice(index * stride, blockBytes);
       if (touched.get(index)) {
         block.fill((byte) 0);
       }
@@ -156,7 +155,7 @@ public final class BlockPool implements KvMemory, AutoCloseable {
     }
 
     void give(MemorySegment block) {
-      taken.clear((int) ((block.address() - memory.address()) / blockBytes));
+      taken.clear((int) ((block.address() - memory.address()) / stride));
     }
   }
 }

@@ -30,7 +30,7 @@ class BlockPoolTest {
   }
 
   @Test
-  void oneEmptyChunkIsKeptAndOthersAreFreed() {
+  void oneEmptyChunkOfASizeIsKeptAndOthersAreFreed() {
     List<MemorySegment> blocks = new ArrayList<>();
     for (int i = 0; i < 40; i++) {
       blocks.add(pool.take(SMALL));
@@ -38,9 +38,16 @@ class BlockPoolTest {
     blocks.add(pool.take(LARGE));
     assertThat(pool.byteSize()).isEqualTo(3 * (4L << 20) + LARGE);
     blocks.forEach(pool::give);
-    assertThat(pool.byteSize()).isEqualTo(LARGE);
+    assertThat(pool.byteSize()).isEqualTo((4L << 20) + LARGE);
     pool.close();
     assertThat(pool.byteSize()).isZero();
+  }
+
+  @Test
+  void blocksOfOddSizesAreAligned() {
+    for (int i = 0; i < 5; i++) {
+      assertThat(pool.take(1000).address() % 64).isZero();
+    }
   }
 
   @Test

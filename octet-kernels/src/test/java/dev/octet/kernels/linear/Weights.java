@@ -132,6 +132,12 @@ final class Weights {
         "offsets in another order",
         with(offset(int4(n, k, 16, true, true, random), random), none, null));
     all.put(
+        "offsets in another order, a8",
+        with(offset(int4(n, k, 24, true, true, random), random), dynamic, null));
+    all.put(
+        "offsets of int8 in another order",
+        with(offset(int8(n, k, 16, true, true, random), random), none, bias(n, random)));
+    all.put(
         "offsets and static activations",
         with(offset(int8(n, k, 48, true, false, random), random), offset, null));
     for (DType type : new DType[] {DType.F8_E4M3, DType.F8_E5M2}) {
@@ -238,7 +244,8 @@ final class Weights {
 
   private static QuantizedWeight regrid(QuantizedWeight weight, Random random, boolean offset) {
     return switch (weight) {
-      case Int8Weight w -> new Int8Weight(w.codes(), anySign(w.grid(), random, offset, -3));
+      case Int8Weight w ->
+          new Int8Weight(w.codes(), anySign(w.grid(), random, offset, -3), w.permutation());
       case Int4Weight w ->
           new Int4Weight(
               w.packed(), w.columns(), anySign(w.grid(), random, offset, -8), w.permutation());
