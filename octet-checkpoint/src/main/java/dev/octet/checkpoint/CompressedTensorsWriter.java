@@ -87,7 +87,7 @@ public final class CompressedTensorsWriter implements AutoCloseable {
    */
   public static CompressedTensorsWriter open(Path directory, Path source, WriteOptions options) {
     Path target = directory.toAbsolutePath().normalize();
-    requireReplaceable(target, source, options.force());
+    requireReplaceable(directory, source, options.force());
     ModelConfigs.read(source.resolve("config.json"));
     Path folder = target.resolveSibling(target.getFileName() + ".partial");
     try {
@@ -121,8 +121,16 @@ public final class CompressedTensorsWriter implements AutoCloseable {
             Files.readString(source.resolve("config.json")));
   }
 
-  /** Only a model directory is ever replaced, never a folder with something else in it. */
-  private static void requireReplaceable(Path target, Path source, boolean force) {
+  /**
+   * Refuses, before any work, a directory that {@link #open} would refuse: only a model is ever
+   * replaced, never a folder with something else in it.
+   *
+   * @param source the model that the directory is to be made from
+   * @param force whether a model that is there may be replaced
+   * @throws CheckpointException saying what is in the way
+   */
+  public static void requireReplaceable(Path directory, Path source, boolean force) {
+    Path target = directory.toAbsolutePath().normalize();
     try {
       if (target.getFileName() == null) {
         throw new CheckpointException(target + ": cannot be replaced");

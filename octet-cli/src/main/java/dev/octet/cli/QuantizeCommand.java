@@ -1,5 +1,6 @@
 package dev.octet.cli;
 
+import dev.octet.checkpoint.CompressedTensorsWriter;
 import dev.octet.checkpoint.WriteFormat;
 import dev.octet.checkpoint.WriteOptions;
 import dev.octet.cli.output.Human;
@@ -99,11 +100,11 @@ final class QuantizeCommand extends OctetCommand {
   @Override
   public Integer call() {
     recipes.requireMeaning();
+    recipes.requireRoom(out, force);
     RecipeDocument plan = recipes.file == null ? options() : recipes.read(recipes.file, given());
     if (plan instanceof RecipeFile stepping) {
       requireComputing(stepping);
     }
-    recipes.requireRoom(force);
     if (recipes.explain) {
       recipes.explanation(plan).forEach(terminal().out()::println);
     } else {
@@ -119,7 +120,7 @@ final class QuantizeCommand extends OctetCommand {
   }
 
   private void directory(Path in, RecipeFile plan) {
-    GgufOutput.requireFolder(out);
+    requireRoom(in);
     tellOfBegun(out.resolveSibling(out.getFileName() + ".partial"));
     Outcome outcome = run(in, out, plan, force);
     terminal()
@@ -139,6 +140,12 @@ final class QuantizeCommand extends OctetCommand {
       recipes.write(plan, out.resolve("recipe.yaml"));
       journal.remove(measured());
     }
+  }
+
+  /** Refuses an {@code --out} before the work that would be lost. */
+  private void requireRoom(Path in) {
+    GgufOutput.requireFolder(out);
+    CompressedTensorsWriter.requireReplaceable(out, in, force);
   }
 
   private void tellOfBegun(Path begun) {
@@ -198,6 +205,9 @@ final class QuantizeCommand extends OctetCommand {
     method.require(used());
     WrittenFile.require("--html", auto.html);
     Path in = model.directory();
+    if (!recipes.explain) {
+      requireRoom(in);
+    }
     AutoReport report =
         auto.plan(
             in,
@@ -268,7 +278,7 @@ final class QuantizeCommand extends OctetCommand {
 
   private static CliException notGguf(String name, List<String> others) {
     return new CliException(
-        "--scheme: '%s' is not written as GGUF%s; choose one of %s, w8a16, w4a16, w4a16-asym"
+        "--scheme: '%s' is not written as GGUF%s; choose one of %s"
             .formatted(
                 name,
                 others.isEmpty() ? "" : " with " + String.join(", ", others),

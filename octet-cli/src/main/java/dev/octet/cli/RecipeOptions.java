@@ -1,11 +1,13 @@
 package dev.octet.cli;
 
 import dev.octet.checkpoint.WholeFile;
+import dev.octet.checkpoint.gguf.GgufHeader;
 import dev.octet.quantize.recipe.RecipeDocument;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -26,6 +28,8 @@ final class RecipeOptions {
           "--provider",
           "--compute",
           "--debug");
+
+  private static final Pattern YAML = Pattern.compile("(?i)\\.ya?ml$");
 
   @Option(
       names = "--recipe",
@@ -75,10 +79,29 @@ final class RecipeOptions {
     return yaml ? plan.toYaml().lines().toList() : plan.steps();
   }
 
-  /** Refuses a {@code --write-recipe} that would be refused once all is done. */
-  void requireRoom(boolean force) {
-    WrittenFile.require("--write-recipe", written);
-    if (written != null && Files.exists(written) && !force) {
+  /**
+   * Refuses a {@code --write-recipe} that would be refused once all is done.
+   *
+   * @param out of {@code --out}; the recipe may lie in the directory that is made there
+   */
+  void requireRoom(Path out, boolean force) {
+    if (written == null) {
+      return;
+    }
+    Path file = written.toAbsolutePath().normalize();
+    Path model = out.toAbsolutePath().normalize();
+    if (file.equals(model)) {
+      throw new CliException("--write-recipe: %s is --out; name another file".formatted(written));
+    }
+    boolean beside = model.equals(file.getParent());
+    if (beside && !YAML.matcher(file.toString()).find()) {
+      throw new CliException(
+          "--write-recipe: %s: a recipe among a model's files is named *.yaml".formatted(written));
+    }
+    if (!beside || explain || GgufHeader.named(out) || Files.exists(out)) {
+      WrittenFile.require("--write-recipe", written);
+    }
+    if (Files.exists(written) && !force) {
       throw new CliException(written + ": exists; --force replaces it");
     }
   }

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -73,6 +74,7 @@ class QuantizeRefusalsTest {
           --format gguf --recipe /nowhere.yaml                  | --recipe says it all: leave out --format
           --auto --size 4MB --candidates none,w8a8 --format awq | --candidates: w8a8 in format awq: model.layers.0
           --auto --size 4MB --html /nowhere/auto.html           | --html: /nowhere/auto.html: no such folder
+          --auto --size 4MB --write-recipe /nowhere/r.yaml      | --write-recipe: /nowhere/r.yaml: no such folder
           --auto --size 4MB --format fp8                        | format fp8 holds no candidates besides [none]
           --auto --size 4MB --method gptq --alpha 0.5           | --alpha: only --method smoothquant uses it, not gptq
           """)
@@ -81,6 +83,29 @@ class QuantizeRefusalsTest {
     assertRefused(quantize(out, options), message);
     assertThat(dir).isEmptyDirectory();
     assertThat(Path.of("r.yaml")).doesNotExist();
+  }
+
+  /** What is in the way of the result does not cost the hours before it. */
+  @Test
+  void anOutputInTheWayIsRefusedBeforeAnythingIsMeasured() throws IOException {
+    Files.writeString(Files.createDirectories(dir.resolve("notes")).resolve("a.txt"), "mine");
+    Path there = Files.createDirectories(dir.resolve("there"));
+    for (String name : List.of("config.json", "model.safetensors")) {
+      Files.copy(BundledModel.directory().resolve(name), there.resolve(name));
+    }
+    String auto = "--auto --size 4MB";
+    Map<CliRun, String> runs =
+        Map.of(
+            quantize("m.gguf", auto), "--format gguf writes a file",
+            quantize("notes", auto), "holds something other than a model",
+            quantize("there", auto), "there: exists; --force replaces it",
+            quantize("m", auto + " --write-recipe " + dir.resolve("m")), "is --out");
+    runs.forEach(
+        (run, message) -> {
+          assertRefused(run, message);
+          assertThat(run.err()).as("nothing was computed").doesNotContain("kernels");
+        });
+    assertThat(dir).isDirectoryNotContaining(p -> !p.endsWith("notes") && !p.endsWith("there"));
   }
 
   @Test

@@ -89,6 +89,23 @@ class RecipeCommandsTest {
     assertRefused(quantize("more", line), "exists");
   }
 
+  @Test
+  void theRecipeMayLieInTheDirectoryThatIsMade() {
+    Path model = dir.resolve("m");
+    String line = "--scheme w8a16 --write-recipe ";
+    assertRefused(quantize("m", line + model), "is --out; name another file");
+    assertRefused(quantize("m", line + model + "/config.json"), "is named *.yaml");
+    assertRefused(quantize("m", line + model + "/deep/r.yaml"), "no such folder");
+    assertRefused(quantize("m", line + model + "/r.yaml --explain"), "no such folder");
+    assertThat(dir).isEmptyDirectory();
+    for (String force : List.of("", " --force")) {
+      CliRun made = quantize("m", line + model + "/r.yaml" + force);
+      assertThat(made.status()).as(made.err()).isZero();
+      assertThat(model.resolve("r.yaml")).content().contains("scheme: w8a16");
+    }
+    assertThat(dir).isDirectoryNotContaining(p -> !p.endsWith("m"));
+  }
+
   /** As on the command line: a type alone, and a type with steps. */
   @Test
   void aRecipeWritesTheGgufFileOfItsCommandLine() throws IOException {

@@ -180,6 +180,9 @@ public final class CheckpointQuantizer {
       ModelConfig config = source.config();
       ModelLayout.plain(config, plain::add);
       ModelLayout.linears(config, linears::add);
+      if (!config.tiedEmbeddings()) {
+        linears.addFirst(linears.removeLast()); // the head: what it is refused for costs no layers
+      }
     }
 
     List<String> run() {
@@ -188,7 +191,7 @@ public final class CheckpointQuantizer {
       long done = 0;
       for (PlainShape shape : plain) {
         add(shape.name());
-        add(ModelLayout.normBias(shape.name()));
+        addIfThere(ModelLayout.normBias(shape.name()));
         progress.update(++done, total, shape.name());
       }
       for (LinearShape shape : linears) {
@@ -202,8 +205,14 @@ public final class CheckpointQuantizer {
     }
 
     private void add(String name) {
-      if (source.hasTensor(name) && !writer.hasTensor(name)) {
+      if (!writer.hasTensor(name)) {
         writer.addDense(name, source.tensor(name));
+      }
+    }
+
+    private void addIfThere(String name) {
+      if (source.hasTensor(name)) {
+        add(name);
       }
     }
 

@@ -210,8 +210,10 @@ public final class CalibratedQuantizer {
         new LayerCalibration(source, layer, recipe, kernels, stream, sink)) {
       unlessRefused(work::run);
       for (Norm norm : Norm.values()) {
-        for (String name : List.of(norm.module(layer) + ".weight", norm.module(layer) + ".bias")) {
-          if (source.hasTensor(name) && !norms.contains(name)) {
+        String weight = norm.module(layer) + ".weight";
+        String bias = ModelLayout.normBias(weight);
+        for (String name : source.hasTensor(bias) ? List.of(weight, bias) : List.of(weight)) {
+          if (!norms.contains(name)) {
             parts.addFirst(() -> writer.addDense(name, source.tensor(name)));
           }
         }
@@ -249,7 +251,7 @@ public final class CalibratedQuantizer {
     for (PlainShape shape : plain) {
       if (!changing.contains(shape.name())) {
         add(shape.name());
-        add(ModelLayout.normBias(shape.name()));
+        addIfThere(ModelLayout.normBias(shape.name()));
       }
     }
     if (!source.config().tiedEmbeddings() && !writer.has(ModelLayout.LM_HEAD)) {
@@ -258,8 +260,14 @@ public final class CalibratedQuantizer {
   }
 
   private void add(String name) {
-    if (source.hasTensor(name) && !writer.hasTensor(name)) {
+    if (!writer.hasTensor(name)) {
       writer.addDense(name, source.tensor(name));
+    }
+  }
+
+  private void addIfThere(String name) {
+    if (source.hasTensor(name)) {
+      add(name);
     }
   }
 

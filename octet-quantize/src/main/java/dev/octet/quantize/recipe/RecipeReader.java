@@ -22,6 +22,7 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -56,10 +57,18 @@ final class RecipeReader {
   private static final List<String> STEPPING =
       List.of("group-size", "lm-head", "layers", "steps", "calibration");
 
+  private static final int SMOOTHING = 2;
+  private static final int ROUNDING = 3;
+  private static final int INPUTS = 4;
+
   private static final int MAX_GROUP = 1 << 20;
 
   private final String where;
   private final Path file;
+
+  /** Of the step at each place in the order. */
+  private final Map<Integer, Integer> lines = new HashMap<>();
+
   private @Nullable RotationOptions rotation;
   private @Nullable Smoothing smoothing;
   private @Nullable Rounding rounding;
@@ -115,7 +124,7 @@ final class RecipeReader {
       requireUse(top.value("calibration"), recipe);
       return new RecipeFile(recipe, calibration, format, outer);
     } catch (IllegalArgumentException e) {
-      throw named(e);
+      throw unsuited(e, top);
     }
   }
 
@@ -162,7 +171,7 @@ final class RecipeReader {
       return scheme;
     }
     if (scheme.granularity() != ScaleGranularity.GROUP) {
-      throw problem(fields.line(), "group-size: " + scheme.name() + " has no groups");
+      throw problem(fields.line("group-size"), "group-size: " + scheme.name() + " has no groups");
     }
     return scheme.withGroup((int) group.getAsLong());
   }
@@ -177,12 +186,13 @@ final class RecipeReader {
   private QuantizeOptions withHead(YamlFields top, QuantizeOptions options) {
     Optional<QuantScheme> head = top.parsed("lm-head", QuantScheme::of);
     if (gguf && head.isPresent()) {
-      throw problem(top.line(), "lm-head: a GGUF's output layer has its own rule; leave it out");
+      throw problem(
+          top.line("lm-head"), "lm-head: a GGUF's output layer has its own rule; leave it out");
     }
     try {
       return head.map(options::withHead).orElse(options);
     } catch (IllegalArgumentException e) {
-      throw problem(top.line(), "lm-head: " + e.getMessage());
+      throw problem(top.line("lm-head"), "lm-head: " + e.getMessage());
     }
   }
 
@@ -202,7 +212,7 @@ final class RecipeReader {
     try {
       return new QuantizeOptions(QuantScheme.W8A8, patterns).ignore();
     } catch (IllegalArgumentException e) {
-      throw problem(fields.line(), key + ": " + e.getMessage());
+      throw problem(fields.line(key), key + ": " + e.getMessage());
     }
   }
 
@@ -254,6 +264,7 @@ final class RecipeReader {
                 + " then static-inputs, then faquant, c8 or kv-fp8");
       }
       last = stage;
+      lines.put(stage, item.line());
     }
   }
 
@@ -285,20 +296,20 @@ final class RecipeReader {
         YamlFields f = fields(name, options, List.of("alpha"));
         smoothing =
             new Smoothing.SmoothQuant(f.parsed("alpha", RecipeNames::alpha).orElse(Double.NaN));
-        yield 2;
+        yield SMOOTHING;
       }
       case "awq" -> {
         fields(name, options, List.of());
         smoothing = new Smoothing.Awq();
-        yield 2;
+        yield SMOOTHING;
       }
       case "rtn", "gptq", "hqq" -> {
         rounding = rounding(name, line, options);
-        yield 3;
+        yield ROUNDING;
       }
       case "static-inputs" -> {
         inputs = observer(fields(name, options, List.of("observer")));
-        yield 4;
+        yield INPUTS;
       }
       case "faquant", "c8", "kv-fp8" -> {
         attention = attention(name, line, options);
@@ -322,10 +333,19 @@ final class RecipeReader {
     }
   }
 
-  /** With the document in front, if it is not there yet. */
-  private IllegalArgumentException named(IllegalArgumentException e) {
+  /**
+   * What does not suit the scheme, at the line of its step: of inputs, or of what rounds, which awq
+   * decides alone where no other step does.
+   */
+  private IllegalArgumentException unsuited(IllegalArgumentException e, YamlFields top) {
     String message = String.valueOf(e.getMessage());
-    return message.startsWith(where) ? e : RecipeProblem.in(where, message, e);
+    if (message.startsWith(where)) {
+      return e;
+    }
+    int rounding = lines.containsKey(ROUNDING) ? ROUNDING : SMOOTHING;
+    int line =
+        lines.getOrDefault(message.startsWith("static-inputs") ? INPUTS : rounding, top.line());
+    return problem(line, message.replaceFirst("^method ", "")); // recipes have steps
   }
 
   /** With the line in front, if it is not there yet. */
@@ -374,6 +394,9 @@ final class RecipeReader {
   }
 
   private AttentionQuant attention(String name, int line, Yaml options) {
+    if (gguf) {
+      throw problem(line, name + ": GGUF holds no scales of attention or cache; leave it out");
+    }
     try {
       return switch (name) {
         case "faquant" -> faQuant(fields(name, options, List.of("query", "key", "value")));

@@ -39,6 +39,12 @@ final class YamlFields {
     return keys.line();
   }
 
+  /** The line of what stands there, or of the map if nothing does. */
+  int line(String key) {
+    Yaml value = keys.entries().get(key);
+    return value == null ? line() : value.line();
+  }
+
   /** What stands there; null if nothing. */
   @Nullable Yaml value(String key) {
     Yaml value = keys.entries().get(key);
@@ -70,8 +76,7 @@ final class YamlFields {
           e instanceof NumberFormatException
               ? "'" + text.orElse("") + "' is no number"
               : String.valueOf(e.getMessage());
-      Yaml value = keys.entries().get(key);
-      throw problem(value == null ? line() : value.line(), key + ": " + reason);
+      throw problem(line(key), key + ": " + reason);
     }
   }
 

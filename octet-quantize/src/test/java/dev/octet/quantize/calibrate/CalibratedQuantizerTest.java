@@ -34,6 +34,7 @@ import dev.octet.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -331,6 +332,23 @@ class CalibratedQuantizerTest {
         .isNotEqualTo(TinyCheckpoint.stored(base, bias));
     assertThat(TinyCheckpoint.stored(smoothed, "model.norm.bias"))
         .isEqualTo(TinyCheckpoint.stored(base, "model.norm.bias"));
+  }
+
+  /** What it is refused for costs no layers, calibrated or not. */
+  @Test
+  void theOutputLayerIsRoundedBeforeTheOthers() throws IOException {
+    Path base = TinyCheckpoint.write(dir.resolve("base"), 1);
+    List<String> order = new ArrayList<>();
+    CheckpointQuantizer.run(
+        base,
+        dir.resolve("out"),
+        QuantizeOptions.of(QuantScheme.W8A16),
+        false,
+        false,
+        (done, total, what) -> order.add(what));
+    assertThat(order)
+        .containsSubsequence(
+            ModelLayout.EMBEDDING, ModelLayout.LM_HEAD, "model.layers.0.self_attn.q_proj");
   }
 
   @Test

@@ -224,11 +224,11 @@ class RecipeFileTest {
           scheme: w8a8;steps: ["s;;pin"]             | line 2: unknown step 's pin'
           scheme: [w8a8]                             | 'scheme' must be a single value
           scheme:                                    | 'scheme' has no value
-          scheme: w8a8;group-size: 64                | w8a8 has no groups
+          scheme: w8a8;group-size: 64                | line 2: group-size: w8a8 has no groups
           scheme: w4a16;group-size: many             | line 2: group-size: 'many' is no number
           scheme: w4a16;group-size: 0                | line 2: group-size: must be from 1
           scheme: w8a8;scheme: fp8                   | uplicate
-          scheme: w8a8;ignore: "re:("                | no regular expression
+          scheme: w8a8;ignore: "re:("                | line 2: ignore: 're:(' is no regular expression
           scheme: w8a8;ignore: [*.down_proj]         | line 2
           scheme: w8a8;steps: [spin]                 | line 2: unknown step 'spin'; known are rotation, smoothquant, awq
           scheme: w8a8;steps:;  - awq: {alpha: 1}    | line 3: awq takes no options, not 'alpha'
@@ -241,9 +241,10 @@ class RecipeFileTest {
           scheme: w8a8;steps: [awq, rotation]           | rotation comes too late
           scheme: w8a8;steps: [gptq, rtn]            | rtn comes too late or twice
           scheme: w8a8;steps: [[gptq]]               | a step is a name
-          scheme: w8a8;steps: [hqq]                  | use w4a16-asym
-          scheme: w4a16;steps: [static-inputs]       | static-inputs: inputs of w4a16 are a16, which has no static form
-          scheme: fp8;steps: [gptq]                  | method gptq: is for integer codes, fp8 has
+          scheme: w8a8;steps: [hqq]                  | line 2: hqq: chooses zero points, which w8a8 has none of; use w4a16-asym
+          scheme: fp8;steps:;  - awq                 | line 3: clip: is for integer codes, fp8 has
+          scheme: w4a16;steps: [static-inputs]       | line 2: static-inputs: inputs of w4a16 are a16, which has no static form
+          scheme: fp8;steps: [gptq]                  | line 2: gptq: is for integer codes, fp8 has
           scheme: w8a8;steps:;  - kv-fp8: {scales: channel} | must be tensor or head
           scheme: w8a8;steps:;  - faquant: {key: 0}  | (0, 100]
           scheme: w8a8;steps:;  - c8: {offsets: yes} | must be true or false
@@ -256,8 +257,9 @@ class RecipeFileTest {
           scheme: w8a8;format: gguf                  | line 1: scheme: 'w8a8' is not written as GGUF with steps; choose one of q8_0, q4_1
           scheme: q4_k;steps: [gptq];format: gguf    | line 1: scheme: 'q4_k' is not written as GGUF with steps
           scheme: q4_0;group-size: 48;format: gguf   | line 1: scheme: GGUF has blocks of 32
-          scheme: q4_0;lm-head: w8a16;format: gguf   | lm-head: a GGUF's output layer has its own rule
-          scheme: q4_0;steps: [kv-fp8];format: gguf  | GGUF holds no scales of attention
+          scheme: q4_0;lm-head: w8a16;format: gguf   | line 2: lm-head: a GGUF's output layer has its own rule
+          scheme: w8a8;lm-head: w8a16;ignore: ["lm_*"] | line 2: lm-head: lm_head is to be w8a16 and ignored (lm_*)
+          scheme: q4_0;steps: [kv-fp8];format: gguf  | line 2: kv-fp8: GGUF holds no scales of attention
           scheme: w8a8;calibration: {samples: 4}     | line 2: calibration: no step looks at a text; smoothquant, awq
           scheme: w8a8;steps: [rtn];calibration: {}  | line 3: calibration: no step looks at a text
           scheme: !x w8a8                            | tags
