@@ -190,8 +190,7 @@ public final class CheckpointQuantizer {
       long total = plain.size() + (long) linears.size();
       long done = 0;
       for (PlainShape shape : plain) {
-        add(shape.name());
-        addIfThere(ModelLayout.normBias(shape.name()));
+        PlainTensors.copy(source, shape.name(), writer);
         progress.update(++done, total, shape.name());
       }
       for (LinearShape shape : linears) {
@@ -202,18 +201,6 @@ public final class CheckpointQuantizer {
         progress.update(++done, total, shape.module());
       }
       return List.copyOf(notices);
-    }
-
-    private void add(String name) {
-      if (!writer.hasTensor(name)) {
-        writer.addDense(name, source.tensor(name));
-      }
-    }
-
-    private void addIfThere(String name) {
-      if (source.hasTensor(name)) {
-        add(name);
-      }
     }
 
     private void add(String module, QuantScheme scheme) {

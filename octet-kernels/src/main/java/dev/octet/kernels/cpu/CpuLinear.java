@@ -175,7 +175,6 @@ final class CpuLinear implements Linear {
   private Product fixed(MemorySegment x, int rows) {
     Scratch scratch = Scratch.ofThread();
     int k = weight.k();
-    int inputs = weight.inputs();
     int groups = weight.blocks() * Math.ceilDiv(weight.padded(), FixedPoint.GROUP);
     LeftOperand halves = LeftOperand.of(weight, Math.multiplyExact(2, rows), Byte.BYTES, null);
     MemorySegment scales = scratch.get(Use.SCALES, 4L * rows * groups);
@@ -187,9 +186,7 @@ final class CpuLinear implements Linear {
         (from, count) -> {
           MemorySegment values = part(x, from, count, 4L * k);
           if (weight.arranges()) {
-            MemorySegment wide = Scratch.ofThread().get(Use.WIDE, 4L * count * inputs);
-            calls.arrange(weight, values, count, new Rows(wide, inputs, Float.BYTES));
-            values = wide;
+            values = arranged(values, count);
           }
           calls.quantizeInt16(
               weight,
@@ -369,10 +366,7 @@ final class CpuLinear implements Linear {
     MemorySegment sums = part(inputSums, from, count, 4L * weight.blocks());
     boolean ordered = weight.order() != null;
     if (ordered) {
-      int inputs = weight.inputs();
-      MemorySegment wide = Scratch.ofThread().get(Use.WIDE, 4L * count * inputs);
-      calls.arrange(weight, values, count, new Rows(wide, inputs, Float.BYTES));
-      values = wide;
+      values = arranged(values, count);
     }
     calls.inputSums(weight, ordered, values, count, sums);
   }
@@ -395,13 +389,18 @@ final class CpuLinear implements Linear {
       calls.arrange(weight, values, count, out);
       return;
     }
-    int inputs = weight.inputs();
     if (weight.arranges()) {
-      Rows wide = new Rows(scratch.get(Use.WIDE, 4L * count * inputs), inputs, Float.BYTES);
-      calls.arrange(weight, values, count, wide);
-      values = wide.memory();
+      values = arranged(values, count);
     }
-    calls.toBf16(values, count, inputs, out);
+    calls.toBf16(values, count, weight.inputs(), out);
+  }
+
+  /** Rows in the weight's order, good until the thread arranges others. */
+  private MemorySegment arranged(MemorySegment x, int count) {
+    int inputs = weight.inputs();
+    MemorySegment wide = Scratch.ofThread().get(Use.WIDE, 4L * count * inputs);
+    calls.arrange(weight, x, count, new Rows(wide, inputs, Float.BYTES));
+    return wide;
   }
 
   /**

@@ -20,6 +20,7 @@ import dev.octet.quantize.GroupSizes;
 import dev.octet.quantize.MemoryEstimate;
 import dev.octet.quantize.Original;
 import dev.octet.quantize.OutputLayer;
+import dev.octet.quantize.PlainTensors;
 import dev.octet.quantize.Preflight;
 import dev.octet.quantize.Progress;
 import dev.octet.quantize.rotate.RotationOptions;
@@ -250,24 +251,11 @@ public final class CalibratedQuantizer {
     ModelLayout.plain(source.config(), plain::add);
     for (PlainShape shape : plain) {
       if (!changing.contains(shape.name())) {
-        add(shape.name());
-        addIfThere(ModelLayout.normBias(shape.name()));
+        PlainTensors.copy(source, shape.name(), writer);
       }
     }
     if (!source.config().tiedEmbeddings() && !writer.has(ModelLayout.LM_HEAD)) {
       head();
-    }
-  }
-
-  private void add(String name) {
-    if (!writer.hasTensor(name)) {
-      writer.addDense(name, source.tensor(name));
-    }
-  }
-
-  private void addIfThere(String name) {
-    if (source.hasTensor(name)) {
-      add(name);
     }
   }
 
